@@ -1,0 +1,2 @@
+//! The `everport` command.
+fn main() {}

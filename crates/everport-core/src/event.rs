@@ -1,0 +1,86 @@
+//! What the shell tells the supervisor.
+
+use crate::{PortId, WorkerId};
+
+/// Something that happened, or a command. Events about a worker that is gone or was never spawned are
+/// ignored: duplicates and late arrivals are normal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// Command: start a rollout. During a rollout it is remembered, and one more starts when it ends.
+    Restart,
+    /// Command: hold this many serving workers. At least 1; zero is taken as 1.
+    Scale {
+        /// The number of slots.
+        workers: u32,
+    },
+    /// Command: drain every worker, then exit. Wins over everything but `ForceStop`.
+    Stop,
+    /// Command: kill every worker, then exit.
+    ForceStop,
+    /// The worker's process exists.
+    Spawned {
+        /// Which one.
+        worker: WorkerId,
+    },
+    /// The worker's process could not be started.
+    SpawnFailed {
+        /// Which one.
+        worker: WorkerId,
+    },
+    /// The worker asked for a port and was given it.
+    Listening {
+        /// Which one.
+        worker: WorkerId,
+        /// What it was given.
+        port: PortId,
+    },
+    /// The worker gave a port back while it goes on.
+    Released {
+        /// Which one.
+        worker: WorkerId,
+        /// What it gave back.
+        port: PortId,
+    },
+    /// The worker has said that it serves.
+    Ready {
+        /// Which one.
+        worker: WorkerId,
+    },
+    /// The worker asked to be replaced ready-first and drained afterwards.
+    ReplaceRequested {
+        /// Which one.
+        worker: WorkerId,
+    },
+    /// The worker no longer runs but is not dead (`SIGSTOP`): it does not serve.
+    Suspended {
+        /// Which one.
+        worker: WorkerId,
+    },
+    /// The suspended worker runs again.
+    Resumed {
+        /// Which one.
+        worker: WorkerId,
+    },
+    /// The worker began to drain on its own, or can no longer be told anything (its link is gone): it
+    /// does not serve any more and will exit, at the latest when its drain deadline kills it.
+    Leaving {
+        /// Which one.
+        worker: WorkerId,
+    },
+    /// The worker's process is dead and reaped.
+    Exited {
+        /// Which one.
+        worker: WorkerId,
+        /// How it went.
+        exit: Exit,
+    },
+}
+
+/// How a worker's process ended, as far as the supervisor cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// By itself with success.
+    Success,
+    /// By a failing exit code or a signal.
+    Failure,
+}

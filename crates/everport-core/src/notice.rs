@@ -1,0 +1,143 @@
+//! What the supervisor did or saw, as structured records for people and logs.
+
+use core::time::Duration;
+
+use crate::{DrainReason, ExitReason, Generation, SlotId, WorkerId};
+
+/// A record of a decision. The shell adds what only it knows (process ids, causes, last lines).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notice {
+    /// A worker became ready.
+    WorkerReady {
+        /// Which one.
+        worker: WorkerId,
+        /// Its slot.
+        slot: SlotId,
+        /// Its generation.
+        generation: Generation,
+        /// The time from spawn to ready.
+        boot: Duration,
+    },
+    /// Every slot has a ready worker for the first time.
+    ClusterReady {
+        /// How many.
+        workers: u32,
+        /// The time since the supervisor was made.
+        took: Duration,
+    },
+    /// A worker was not ready within the boot timeout and is killed.
+    BootTimedOut {
+        /// Which one.
+        worker: WorkerId,
+        /// Its slot.
+        slot: SlotId,
+        /// The timeout.
+        timeout: Duration,
+    },
+    /// A worker was told to drain.
+    Draining {
+        /// Which one.
+        worker: WorkerId,
+        /// Its slot.
+        slot: SlotId,
+        /// Why.
+        reason: DrainReason,
+    },
+    /// A draining worker was still there at its deadline and is killed.
+    DrainTimedOut {
+        /// Which one.
+        worker: WorkerId,
+        /// Its slot.
+        slot: SlotId,
+        /// The deadline it had.
+        timeout: Duration,
+    },
+    /// A slot waits before its next spawn attempt.
+    BackingOff {
+        /// Which slot.
+        slot: SlotId,
+        /// How many attempts in a row have failed.
+        failures: u32,
+        /// How long until the next.
+        delay: Duration,
+    },
+    /// A slot exceeded its budget; said once per episode.
+    CrashLooping {
+        /// Which slot.
+        slot: SlotId,
+        /// How many deaths.
+        deaths: u32,
+        /// Within which time.
+        period: Duration,
+    },
+    /// A worker asked to be replaced.
+    ReplacementStarted {
+        /// The worker that asked.
+        worker: WorkerId,
+        /// Its slot.
+        slot: SlotId,
+    },
+    /// A rollout began.
+    RolloutStarted {
+        /// The generation it goes to.
+        generation: Generation,
+        /// The generation it comes from.
+        from: Generation,
+    },
+    /// A restart was asked for during a rollout; one more starts when it ends.
+    RestartCoalesced,
+    /// Every slot runs the new generation.
+    RolloutFinished {
+        /// The new generation.
+        generation: Generation,
+        /// From the start of the rollout.
+        took: Duration,
+    },
+    /// A rollout failed. Slots already moved return to the old generation.
+    RolloutAborted {
+        /// The generation that is given up; its number is burnt.
+        generation: Generation,
+        /// The generation that stays.
+        back_to: Generation,
+        /// Where it failed.
+        slot: SlotId,
+        /// The new worker that failed.
+        worker: WorkerId,
+        /// How.
+        cause: AbortCause,
+        /// How many slots have to be moved back.
+        moved: u32,
+    },
+    /// Every slot runs the old generation again.
+    RolledBack {
+        /// The generation that runs.
+        generation: Generation,
+        /// From the abort.
+        took: Duration,
+    },
+    /// The number of slots changed.
+    Scaled {
+        /// Before.
+        from: u32,
+        /// After.
+        to: u32,
+    },
+    /// The cluster began to stop.
+    Stopping {
+        /// Why.
+        reason: ExitReason,
+    },
+}
+
+/// What made a rollout abort.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AbortCause {
+    /// The new worker's process could not be started.
+    SpawnFailed,
+    /// The new worker died before it was ready.
+    DiedBooting,
+    /// The new worker was not ready within the boot timeout.
+    BootTimedOut,
+    /// The new worker was ready and died before the rollout had finished.
+    DiedReady,
+}

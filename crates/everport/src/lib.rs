@@ -1,0 +1,22 @@
+//! A port that never closes.
+//!
+//! A *watcher* holds the listening sockets and runs *workers* that serve from them; workers crash, are
+//! replaced, upgraded and scaled, and no client notices.
+#[cfg(windows)]
+compile_error!(
+    "everport runs on Unix systems only: it needs processes that share listening sockets"
+);
+
+mod address;
+mod bind;
+mod link;
+mod options;
+
+pub mod log;
+pub mod watcher;
+
+pub use address::{AddressError, PortAddress, ToPortAddress};
+pub use bind::{BindCause, BindError};
+pub use everport_core::{Generation, SlotId, WorkerId};
+pub use options::{ListenOptions, Sharing};
+pub use watcher::Watcher;

@@ -1,0 +1,80 @@
+//! What watcher and worker say to each other. `docs/protocol.md` has the bytes.
+
+use std::time::Duration;
+
+use everport_core::{DrainReason, Generation, PortId, SlotId, WorkerId};
+
+use crate::{BindError, ListenOptions, PortAddress, Sharing};
+
+/// A control frame from a worker: input from a stranger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum FromWorker {
+    /// The first frame: which protocol versions the worker speaks.
+    Hello {
+        oldest: u16,
+        newest: u16,
+        /// The worker's library and its version, for error messages only.
+        library: String,
+    },
+    /// Asks for a port; answered by `Granted` or `Denied` with the same request number.
+    Listen {
+        request: u32,
+        address: PortAddress,
+        options: ListenOptions,
+    },
+    /// The listener is gone while the worker goes on.
+    Release { port: PortId },
+    /// The worker serves.
+    Ready,
+    /// The worker wants a successor that is ready before it drains.
+    Replace,
+    /// The worker begins to drain on its own.
+    Leaving,
+    /// The worker has drained (`cut` is 0) or timed out with that many connections still open.
+    Left { cut: u32 },
+}
+
+/// A control frame from the watcher.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum FromWatcher {
+    /// Answers `Hello`.
+    Welcome(Welcome),
+    /// Answers `Hello` when no version is spoken by both; the link closes after it.
+    Refused { oldest: u16, newest: u16 },
+    /// Answers `Listen`; a listening socket comes with it.
+    Granted {
+        request: u32,
+        port: PortId,
+        /// The address the port is bound to, with its real port number.
+        address: PortAddress,
+        sharing: Sharing,
+    },
+    /// Answers `Listen`.
+    Denied { request: u32, error: BindError },
+    /// Stop accepting, finish what is there, leave within the timeout.
+    Drain {
+        reason: DrainReason,
+        timeout: Duration,
+        /// Ports that no other worker will accept from: accept until none came for `quiet`.
+        empty: Vec<PortId>,
+        quiet: Duration,
+    },
+    /// Accept from another slot's socket, too, which comes with it: nobody serves it for now.
+    Lend { port: PortId, slot: SlotId },
+    /// The lent socket's own worker is back.
+    Recall { port: PortId, slot: SlotId },
+    /// Look at every transferred socket once: a wake-up may have been lost with another worker.
+    Look,
+}
+
+/// What a worker learns about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Welcome {
+    /// The protocol version both go on with.
+    pub(crate) version: u16,
+    pub(crate) worker: WorkerId,
+    pub(crate) slot: SlotId,
+    pub(crate) generation: Generation,
+    /// How long the worker may drain when it does so without being told a timeout.
+    pub(crate) shutdown_timeout: Duration,
+}

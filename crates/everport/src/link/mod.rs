@@ -1,0 +1,5 @@
+//! The private channel between the watcher and one worker.
+
+mod frame;
+
+pub(crate) use frame::{FromWatcher, FromWorker, Welcome};

@@ -1,0 +1,149 @@
+//! What a watcher is told once, at its start.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use everport_core::{CrashLoop, Policy};
+
+use super::Watcher;
+use crate::Sharing;
+use crate::log::Sink;
+
+/// The program the workers run.
+#[derive(Debug, Clone)]
+pub struct Program {
+    pub(crate) path: PathBuf,
+    pub(crate) args: Vec<OsString>,
+}
+
+impl Program {
+    /// A program by its path, or by a name to look for in `PATH`.
+    ///
+    /// # Errors
+    /// When there is no such program or it is not executable.
+    pub fn find(name: impl AsRef<Path>) -> Result<Self, StartError> {
+        let _ = name;
+        unimplemented!("being written")
+    }
+
+    /// Appends arguments.
+    #[must_use]
+    pub fn args(mut self, args: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+}
+
+/// Why a watcher could not be started. Nothing has been bound or spawned yet.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// There is no such program.
+    #[error("no such program: {} (give a path, or a name that is in PATH)", .0.display())]
+    NoProgram(PathBuf),
+    /// The program is there but cannot be executed.
+    #[error("not executable: {} (chmod +x it, or name the interpreter: everport run -- python3 {})", .0.display(), .0.display())]
+    NotExecutable(PathBuf),
+    /// A worker needs at least one slot.
+    #[error("a cluster needs at least one worker (asked for 0)")]
+    NoWorkers,
+    /// The system refused something the watcher itself needs.
+    #[error("cannot start the watcher: {0}")]
+    System(#[from] io::Error),
+}
+
+/// Builds a [`Watcher`].
+#[must_use]
+pub struct Builder {
+    pub(crate) program: Program,
+    pub(crate) workers: u32,
+    pub(crate) policy: Policy,
+    pub(crate) sharing: Sharing,
+    pub(crate) env: Vec<(OsString, OsString)>,
+    pub(crate) chdir: Option<PathBuf>,
+    pub(crate) sink: Option<Arc<dyn Sink>>,
+}
+
+impl Builder {
+    pub(crate) fn new(program: Program) -> Self {
+        Self {
+            program,
+            workers: 1,
+            policy: Policy::default(),
+            sharing: Sharing::DEFAULT,
+            env: Vec::new(),
+            chdir: None,
+            sink: None,
+        }
+    }
+
+    /// How many workers serve. Default: the available parallelism.
+    pub fn workers(mut self, workers: u32) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// How TCP ports are shared unless a worker asks otherwise.
+    pub fn sharing(mut self, sharing: Sharing) -> Self {
+        self.sharing = sharing;
+        self
+    }
+
+    /// How long a worker may take from spawn to ready. Default 30 s.
+    pub fn boot_timeout(mut self, timeout: Duration) -> Self {
+        self.policy.boot_timeout = timeout;
+        self
+    }
+
+    /// How long a worker may drain before it is killed. Default 30 s.
+    pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
+        self.policy.drain_timeout = timeout;
+        self
+    }
+
+    /// How long a new worker must stay ready before a rollout moves on. Default 1 s.
+    pub fn settle(mut self, settle: Duration) -> Self {
+        self.policy.settle = settle;
+        self
+    }
+
+    /// How many workers more than usual there may be during a rollout. Default 1.
+    pub fn surge(mut self, workers: u32) -> Self {
+        self.policy.surge = workers;
+        self
+    }
+
+    /// What a crash-looping slot leads to once a generation has been ready.
+    pub fn crash_loop(mut self, then: CrashLoop) -> Self {
+        self.policy.crash_loop = then;
+        self
+    }
+
+    /// Sets a variable in the workers' environment.
+    pub fn env(mut self, key: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.env.push((key.into(), value.into()));
+        self
+    }
+
+    /// The workers' working directory. Default: the watcher's.
+    pub fn chdir(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.chdir = Some(directory.into());
+        self
+    }
+
+    /// Where entries go. Default: nowhere.
+    pub fn sink(mut self, sink: Arc<dyn Sink>) -> Self {
+        self.sink = Some(sink);
+        self
+    }
+
+    /// Makes the watcher. Nothing is spawned before [`Watcher::run`].
+    ///
+    /// # Errors
+    /// When a value makes no sense or the system refuses what the watcher needs.
+    pub fn build(self) -> Result<Watcher, StartError> {
+        Watcher::new(self)
+    }
+}

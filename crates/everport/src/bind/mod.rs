@@ -22,9 +22,17 @@ pub(crate) struct Bound {
     pub(crate) path: Option<PathGuard>,
 }
 
-/// Listens on an address that is not shared by `SO_REUSEPORT`.
+/// Listens on an address that is not shared by `SO_REUSEPORT`; an error names who is in the way.
 pub(crate) fn bind(address: &PortAddress, options: &ListenOptions) -> Result<Bound, BindError> {
-    let bound = match address {
+    listen_on(address, options).map_err(|cause| BindError::new(address, name_owner(address, cause)))
+}
+
+/// The same without a look for who is in the way, for callers that try again.
+pub(crate) fn listen_on(
+    address: &PortAddress,
+    options: &ListenOptions,
+) -> Result<Bound, BindCause> {
+    match address {
         PortAddress::Tcp(wanted) => {
             tcp::listen_alone(*wanted, options).map(|(socket, actual)| Bound {
                 socket,
@@ -46,8 +54,7 @@ pub(crate) fn bind(address: &PortAddress, options: &ListenOptions) -> Result<Bou
                 path: None,
             })
         }
-    };
-    bound.map_err(|cause| BindError::new(address, name_owner(address, cause)))
+    }
 }
 
 /// Adds who has a TCP address, where that can be found out.

@@ -37,7 +37,6 @@ mod cause {
     pub(super) const DUPLICATE: u8 = 6;
     pub(super) const SHARED_BY_REUSEPORT: u8 = 7;
     pub(super) const SHARED_BY_TRANSFER: u8 = 8;
-    pub(super) const CLOSING: u8 = 9;
 }
 
 pub(super) fn write_address(writer: &mut Writer, address: &PortAddress) {
@@ -164,7 +163,6 @@ pub(super) fn write_bind_error(writer: &mut Writer, error: &BindError) {
             (cause::SHARED_BY_REUSEPORT, libc::EOPNOTSUPP, "")
         }
         BindCause::SharedAs(Sharing::Transfer) => (cause::SHARED_BY_TRANSFER, libc::EOPNOTSUPP, ""),
-        BindCause::Closing => (cause::CLOSING, libc::EAGAIN, ""),
     };
     write_address(writer, &error.address);
     writer.u8(kind).i32(errno).text(text);
@@ -186,7 +184,6 @@ pub(super) fn read_bind_error(reader: &mut Reader<'_>) -> Result<BindError, Deco
         cause::DUPLICATE => BindCause::Duplicate,
         cause::SHARED_BY_REUSEPORT => BindCause::SharedAs(Sharing::Reuseport),
         cause::SHARED_BY_TRANSFER => BindCause::SharedAs(Sharing::Transfer),
-        cause::CLOSING => BindCause::Closing,
         _ => BindCause::System(errno),
     };
     Ok(BindError { address, cause })

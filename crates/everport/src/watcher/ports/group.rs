@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use rustix::net;
+
 use super::filter::{self, Filter};
 use crate::SlotId;
 use crate::bind::{BindCause, tcp};
@@ -47,7 +49,10 @@ impl Group {
         Ok(before.and_then(|()| self.steer(serving)))
     }
 
-    /// Closes a slot's socket. What is queued at it is lost, so it has to be empty.
+    /// Takes a slot's socket out of the group. What is queued at it is lost, so it has to be empty.
+    ///
+    /// It is shut down, not only closed: a worker may still hold it, and the kernel would keep it in the
+    /// group, under a number that we no longer know, until that worker lets go.
     pub(crate) fn remove(&mut self, slot: SlotId, serving: &[SlotId]) -> io::Result<()> {
         let Some(index) = self.order.iter().position(|other| *other == slot) else {
             return Ok(());
@@ -56,7 +61,9 @@ impl Group {
         let stable = stable_indices(&self.order, &after, serving);
         // While the kernel renumbers, only those are chosen whose number means the same before and after.
         let between = self.attach(Filter::choose_among(&stable));
-        self.sockets.remove(&slot);
+        if let Some(socket) = self.sockets.remove(&slot) {
+            net::shutdown(&socket, net::Shutdown::Both)?;
+        }
         self.order = after;
         between.and_then(|()| self.steer(serving))
     }
@@ -192,14 +199,15 @@ mod tests {
         (0..4).for_each(|slot| fixture.add(slot, &[]));
         fixture.group.steer(&slots(&[0, 3])).unwrap();
         assert_eq!(fixture.reached(), [0, 3]);
-        // The last socket takes the number of the one that goes.
+        // The last socket takes the number of the one that goes, even while a worker still holds that.
+        let _held = fixture.group.socket(SlotId(1)).unwrap().try_clone_to_owned().unwrap();
         fixture.group.remove(SlotId(1), &slots(&[0, 3])).unwrap();
         assert_eq!(fixture.reached(), [0, 3]);
         fixture.add(1, &[0, 3]);
         assert_eq!(fixture.reached(), [0, 3]);
         // A socket that listens again moves to the end.
         let shut = fixture.group.socket(SlotId(0)).unwrap();
-        rustix::net::shutdown(shut, rustix::net::Shutdown::Both).unwrap();
+        net::shutdown(shut, net::Shutdown::Both).unwrap();
         let mended = fixture.group.listen_again(SlotId(0), &fixture.options, &slots(&[0, 1]));
         mended.unwrap().unwrap();
         assert_eq!(fixture.reached(), [0, 1]);

@@ -52,8 +52,8 @@ impl ShutdownWatch {
         const AT_ONCE: usize = 16; // more are reported by the next call
         let mut events = [epoll::Event { flags: epoll::EventFlags::empty(), data: epoll::EventData::new_u64(0) }; AT_ONCE];
         let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
-        let (filled, _) = epoll::wait(&self.set, &mut events[..], Some(&now))?;
-        Ok(filled.iter().map(|event| from_number(event.data.u64())).collect())
+        let filled = epoll::wait(&self.set, &mut events[..], Some(&now))?;
+        Ok(events[..filled].iter().map(|event| from_number(event.data.u64())).collect())
     }
 }
 

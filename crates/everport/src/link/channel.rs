@@ -11,7 +11,8 @@ use rustix::net::{
     SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg,
     sendmsg, socketpair,
 };
-use tokio::io::unix::AsyncFd;
+use tokio::io::Interest;
+use tokio::net::UnixDatagram;
 
 use super::wire::{DecodeError, FrameTooLong, MAX_FRAME};
 use super::{FromWatcher, FromWorker};
@@ -49,38 +50,34 @@ pub(crate) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
 /// The watcher's end of a link.
 #[derive(Debug)]
 pub(crate) struct WatcherEnd {
-    socket: AsyncFd<OwnedFd>,
+    /// Tokio has no type for sequenced packets; its readiness is the same for every Unix socket that
+    /// keeps messages apart, and nothing else of the type is used.
+    socket: UnixDatagram,
 }
 
 impl WatcherEnd {
     /// Takes over a non-blocking end. Needs a tokio runtime.
     pub(crate) fn new(socket: OwnedFd) -> io::Result<Self> {
         Ok(Self {
-            socket: AsyncFd::with_interest(socket, tokio::io::Interest::READABLE)?,
+            socket: UnixDatagram::from_std(socket.into())?,
         })
     }
 
     /// The next frame. Cancel safe: a frame is taken from the socket only when it is returned.
     pub(crate) async fn receive(&self) -> Result<FromWorker, LinkError> {
-        loop {
-            let mut guard = self.socket.readable().await?;
-            match self.try_receive() {
-                Ok(Some(frame)) => return Ok(frame),
-                Ok(None) => guard.clear_ready(),
-                Err(error) => return Err(error),
-            }
-        }
+        let next = || match self.try_receive() {
+            Ok(Some(frame)) => Ok(Ok(frame)),
+            Ok(None) => Err(io::ErrorKind::WouldBlock.into()),
+            Err(error) => Ok(Err(error)),
+        };
+        self.socket.async_io(Interest::READABLE, next).await?
     }
 
     /// A frame that is there already.
-    pub(crate) fn try_receive(&self) -> Result<Option<FromWorker>, LinkError> {
+    fn try_receive(&self) -> Result<Option<FromWorker>, LinkError> {
         let mut buffer = [0; MAX_FRAME];
         // There is no room for descriptors, so the kernel closes what a worker attaches and says so.
-        match receive(
-            self.socket.get_ref().as_fd(),
-            &mut buffer,
-            Descriptors::Unwanted,
-        )? {
+        match receive(self.socket.as_fd(), &mut buffer, Descriptors::Unwanted)? {
             Some((length, _)) => Ok(Some(FromWorker::decode(&buffer[..length])?)),
             None => Ok(None),
         }
@@ -92,7 +89,7 @@ impl WatcherEnd {
         frame: &FromWatcher,
         fd: Option<BorrowedFd<'_>>,
     ) -> Result<(), LinkError> {
-        send(self.socket.get_ref().as_fd(), &frame.encode()?, fd)
+        send(self.socket.as_fd(), &frame.encode()?, fd)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod config;
 mod handle;
+mod output;
 mod run;
 
 pub use config::{Builder, Program, StartError};

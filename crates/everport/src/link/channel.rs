@@ -74,7 +74,7 @@ impl WatcherEnd {
     }
 
     /// A frame that is there already.
-    fn try_receive(&self) -> Result<Option<FromWorker>, LinkError> {
+    pub(crate) fn try_receive(&self) -> Result<Option<FromWorker>, LinkError> {
         let mut buffer = [0; MAX_FRAME];
         // There is no room for descriptors, so the kernel closes what a worker attaches and says so.
         match receive(self.socket.as_fd(), &mut buffer, Descriptors::Unwanted)? {

@@ -1,5 +1,8 @@
 //! One entry of the cluster's single stream.
 
+use std::fmt;
+use std::str::FromStr;
+
 use super::Notice;
 use crate::{SlotId, WorkerId};
 
@@ -53,4 +56,53 @@ pub enum Stream {
     Stdout,
     /// Its standard error.
     Stderr,
+}
+
+/// A text that names no level.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a level: {0:?} (give error, warn, info or debug)")]
+pub struct LevelError(String);
+
+impl Entry {
+    /// How much it matters. What workers print is [`Level::Info`] on both streams: only they could say more.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        match self {
+            Self::Notice(notice) => notice.level(),
+            Self::Line(_) => Level::Info,
+        }
+    }
+}
+
+impl Level {
+    /// Every level, most urgent first.
+    pub const ALL: [Self; 4] = [Self::Error, Self::Warn, Self::Info, Self::Debug];
+
+    /// Its name in lower case, as `--log-level` takes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Level {
+    type Err = LevelError;
+
+    fn from_str(text: &str) -> Result<Self, LevelError> {
+        Self::ALL
+            .into_iter()
+            .find(|level| level.name().eq_ignore_ascii_case(text))
+            .ok_or_else(|| LevelError(text.to_owned()))
+    }
 }

@@ -1,7 +1,19 @@
 //! What the watcher tells: notices, and the lines that workers print.
 
+mod describe;
+mod destination;
+mod duration;
+mod ending;
 mod entry;
+mod escape;
+mod format;
 mod notice;
+mod queue;
+mod writer;
 
-pub use entry::{Entry, Level, Line, Sink, Stream};
-pub use notice::{Ending, Notice};
+pub use destination::OpenLogError;
+pub use ending::Ending;
+pub use entry::{Entry, Level, LevelError, Line, Sink, Stream};
+pub(crate) use escape::escape_bytes;
+pub use notice::Notice;
+pub use writer::Writer;

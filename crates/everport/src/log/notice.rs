@@ -1,9 +1,8 @@
 //! What the watcher did or saw, as structured records with one line of text each.
 
-use std::fmt;
-use std::time::Duration;
+use everport_core::{ExitReason, Notice as Decision};
 
-use super::Level;
+use super::{Ending, Level};
 use crate::{BindError, Generation, PortAddress, Sharing, SlotId, WorkerId};
 
 /// A structured record of what the watcher did or saw. Its `Display` is the line people read.
@@ -11,7 +10,7 @@ use crate::{BindError, Generation, PortAddress, Sharing, SlotId, WorkerId};
 #[non_exhaustive]
 pub enum Notice {
     /// The supervisor decided something.
-    Supervisor(everport_core::Notice),
+    Supervisor(Decision),
     /// A worker's process was started.
     Spawned {
         /// Which worker.
@@ -105,6 +104,20 @@ pub enum Notice {
         /// The port.
         address: PortAddress,
     },
+    /// A worker shut a shared socket down and it could not be made to listen again.
+    MendFailed {
+        /// The port and why.
+        error: BindError,
+    },
+    /// A worker could not be killed.
+    KillFailed {
+        /// Which worker.
+        worker: WorkerId,
+        /// Its slot.
+        slot: SlotId,
+        /// Why.
+        error: String,
+    },
     /// A worker broke the link's protocol; its link was closed.
     LinkBroken {
         /// Which worker.
@@ -116,34 +129,102 @@ pub enum Notice {
     },
 }
 
-/// How a process ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ending {
-    /// The exit code, if it exited by itself.
-    pub code: Option<i32>,
-    /// The signal, if one ended it.
-    pub signal: Option<i32>,
-    /// Whether the kernel says that it ran out of memory meanwhile.
-    pub out_of_memory: bool,
-}
-
 impl Notice {
     /// How much it matters.
     #[must_use]
     pub fn level(&self) -> Level {
-        Level::Info
+        match self {
+            Self::Supervisor(decision) => decision_level(decision),
+            Self::SpawnFailed { .. }
+            | Self::PortRefused { .. }
+            | Self::MendFailed { .. }
+            | Self::KillFailed { .. }
+            | Self::LinkBroken { .. } => Level::Error,
+            Self::Ended {
+                expected: false, ..
+            } => Level::Error,
+            Self::Ended { ending, .. } if !ending.is_success() => Level::Warn,
+            Self::Left { cut: 1.., .. }
+            | Self::Suspended { stopped: true, .. }
+            | Self::BacklogClamped { .. }
+            | Self::SteeringRefused { .. }
+            | Self::PortMended { .. } => Level::Warn,
+            Self::Spawned { .. }
+            | Self::Ended { .. }
+            | Self::Left { .. }
+            | Self::Suspended { .. }
+            | Self::PortOpened { .. }
+            | Self::PortClosed { .. } => Level::Info,
+        }
     }
 
     /// The worker it is about, if it is about one.
     #[must_use]
     pub fn worker(&self) -> Option<(WorkerId, SlotId)> {
-        None
+        match *self {
+            Self::Supervisor(ref decision) => decision_worker(decision),
+            Self::Spawned { worker, slot, .. }
+            | Self::SpawnFailed { worker, slot, .. }
+            | Self::Ended { worker, slot, .. }
+            | Self::Left { worker, slot, .. }
+            | Self::Suspended { worker, slot, .. }
+            | Self::PortRefused { worker, slot, .. }
+            | Self::KillFailed { worker, slot, .. }
+            | Self::LinkBroken { worker, slot, .. } => Some((worker, slot)),
+            Self::PortOpened { .. }
+            | Self::PortClosed { .. }
+            | Self::BacklogClamped { .. }
+            | Self::SteeringRefused { .. }
+            | Self::MendFailed { .. }
+            | Self::PortMended { .. } => None,
+        }
     }
 }
 
-impl fmt::Display for Notice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let _ = Duration::ZERO;
-        write!(f, "{self:?}")
+fn decision_level(decision: &Decision) -> Level {
+    match decision {
+        Decision::BootTimedOut { .. }
+        | Decision::CrashLooping { .. }
+        | Decision::RolloutAborted { .. }
+        | Decision::Stopping {
+            reason: ExitReason::NeverReady | ExitReason::CrashLoop,
+        } => Level::Error,
+        Decision::DrainTimedOut { .. }
+        | Decision::BackingOff { .. }
+        | Decision::RolledBack { .. }
+        | Decision::Stopping {
+            reason: ExitReason::Forced,
+        } => Level::Warn,
+        Decision::WorkerReady { .. }
+        | Decision::ClusterReady { .. }
+        | Decision::Draining { .. }
+        | Decision::ReplacementStarted { .. }
+        | Decision::RolloutStarted { .. }
+        | Decision::RestartCoalesced
+        | Decision::RolloutFinished { .. }
+        | Decision::Scaled { .. }
+        | Decision::Stopping {
+            reason: ExitReason::Stopped,
+        } => Level::Info,
+    }
+}
+
+fn decision_worker(decision: &Decision) -> Option<(WorkerId, SlotId)> {
+    match *decision {
+        Decision::WorkerReady { worker, slot, .. }
+        | Decision::BootTimedOut { worker, slot, .. }
+        | Decision::Draining { worker, slot, .. }
+        | Decision::DrainTimedOut { worker, slot, .. }
+        | Decision::ReplacementStarted { worker, slot }
+        | Decision::RolloutAborted { worker, slot, .. } => Some((worker, slot)),
+        Decision::ClusterReady { .. }
+        | Decision::BackingOff { .. }
+        | Decision::CrashLooping { .. }
+        | Decision::RolloutStarted { .. }
+        | Decision::RestartCoalesced
+        | Decision::RolloutFinished { .. }
+        | Decision::RolledBack { .. }
+        | Decision::Scaled { .. }
+        | Decision::Stopping { .. } => None,
     }
 }

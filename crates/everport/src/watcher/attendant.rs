@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use super::event_loop::Input;
 use crate::WorkerId;
@@ -17,26 +18,39 @@ const LAST_MOMENTS: Duration = Duration::from_secs(1);
 /// How many frames a dead worker may have left behind; more than that is a flood nobody misses.
 const LEGACY: usize = 64;
 
-/// Attends to a worker until its process is dead.
-pub(crate) async fn attend(
-    worker: WorkerId,
-    pidfd: Arc<AsyncFd<OwnedFd>>,
-    end: Arc<WatcherEnd>,
-    inbox: mpsc::Sender<Input>,
-) {
-    let attendant = Attendant { worker, inbox };
-    // The loop is gone when it takes nothing any more: then there is nobody to attend for.
-    let _loop_is_gone = attendant.follow(&pidfd, end).await;
+/// The task that attends to a worker until its process is dead; ends with this value.
+#[derive(Debug)]
+pub(crate) struct Attendant(JoinHandle<()>);
+
+impl Attendant {
+    /// Starts it on the current runtime.
+    pub(crate) fn start(
+        worker: WorkerId,
+        pidfd: Arc<AsyncFd<OwnedFd>>,
+        end: Arc<WatcherEnd>,
+        inbox: mpsc::Sender<Input>,
+    ) -> Self {
+        Self(tokio::spawn(async move {
+            // The loop is gone when it takes nothing any more: then there is nobody to attend for.
+            let _loop_is_gone = Messenger { worker, inbox }.follow(&pidfd, end).await;
+        }))
+    }
 }
 
-struct Attendant {
+impl Drop for Attendant {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+struct Messenger {
     worker: WorkerId,
     inbox: mpsc::Sender<Input>,
 }
 
 type Passed = Result<(), mpsc::error::SendError<Input>>;
 
-impl Attendant {
+impl Messenger {
     async fn follow(&self, pidfd: &AsyncFd<OwnedFd>, end: Arc<WatcherEnd>) -> Passed {
         let error = loop {
             // A frame before the death it precedes.
@@ -58,7 +72,9 @@ impl Attendant {
     /// An ordinary exit closes the link a moment before the process is dead, which is no failure.
     async fn outlive_link(&self, pidfd: &AsyncFd<OwnedFd>, error: LinkError) -> Passed {
         let is_ordinary = matches!(error, LinkError::Closed)
-            && tokio::time::timeout(LAST_MOMENTS, pidfd.readable()).await.is_ok();
+            && tokio::time::timeout(LAST_MOMENTS, pidfd.readable())
+                .await
+                .is_ok();
         if !is_ordinary {
             let worker = self.worker;
             self.inbox.send(Input::LinkFailed { worker, error }).await?;
@@ -84,6 +100,10 @@ impl Attendant {
     }
 
     async fn pass_death(&self) -> Passed {
-        self.inbox.send(Input::Died { worker: self.worker }).await
+        self.inbox
+            .send(Input::Died {
+                worker: self.worker,
+            })
+            .await
     }
 }

@@ -90,7 +90,8 @@ impl Builder {
     pub(crate) fn new(program: Program) -> Self {
         Self {
             program,
-            workers: std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1)),
+            workers: std::thread::available_parallelism()
+                .map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1)),
             policy: Policy::default(),
             sharing: Sharing::DEFAULT,
             env: Vec::new(),

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, WaitOptions};
 
 use crate::log::Ending;
 
@@ -24,6 +24,14 @@ pub(crate) fn reap(pid: Pid, pidfd: BorrowedFd<'_>) -> io::Result<Ending> {
 pub(crate) fn kill(pid: Pid, pidfd: BorrowedFd<'_>) -> io::Result<()> {
     unless_gone(rustix::process::pidfd_send_signal(pidfd, Signal::KILL))?;
     kill_group(pid)
+}
+
+/// Kills and reaps a child that has just been started and that nothing attends to.
+pub(crate) fn put_down(pid: Pid) -> io::Result<()> {
+    unless_gone(rustix::process::kill_process(pid, Signal::KILL))?;
+    kill_group(pid)?;
+    retry(|| rustix::process::waitpid(Some(pid), WaitOptions::empty()))?;
+    Ok(())
 }
 
 /// Asks a worker that has not greeted yet, and so has no link to be told by, to end.

@@ -1,17 +1,20 @@
 //! The only place where a decision of the supervisor becomes an effect.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use everport_core::{Action, DrainReason, Event, PortId};
 use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::time::Instant;
 
-use super::attendant::attend;
+use super::attendant::Attendant;
 use super::death;
 use super::event_loop::EventLoop;
 use super::output::OutputCapture;
+use super::spawn::Spawned;
 use super::worker::{Started, Worker};
 use crate::link::{FromWatcher, WatcherEnd};
 use crate::log::{Notice, Sink};
@@ -28,8 +31,16 @@ const QUIET_AT_ROLLOUT: Duration = Duration::from_secs(3);
 impl EventLoop {
     pub(crate) fn perform(&mut self, action: Action) {
         match action {
-            Action::Spawn { worker, slot, generation } => self.spawn(worker, slot, generation),
-            Action::Drain { worker, reason, timeout } => self.drain(worker, reason, timeout),
+            Action::Spawn {
+                worker,
+                slot,
+                generation,
+            } => self.spawn(worker, slot, generation),
+            Action::Drain {
+                worker,
+                reason,
+                timeout,
+            } => self.drain(worker, reason, timeout),
             Action::Kill { worker } => self.kill(worker),
             Action::Steer { port, serving } => self.ports.steer(port, serving, &mut self.links),
             Action::ClosePort { port } => self.close_port(port),
@@ -43,27 +54,65 @@ impl EventLoop {
             Ok(record) => {
                 let pid = record.pid_number();
                 self.workers.insert(worker, record);
-                self.tell(Notice::Spawned { worker, slot, generation, pid });
+                self.tell(Notice::Spawned {
+                    worker,
+                    slot,
+                    generation,
+                    pid,
+                });
                 self.follow_ups.push_back(Event::Spawned { worker });
             }
             Err(error) => {
                 let error = error.to_string();
-                self.tell(Notice::SpawnFailed { worker, slot, error });
+                self.tell(Notice::SpawnFailed {
+                    worker,
+                    slot,
+                    error,
+                });
                 self.follow_ups.push_back(Event::SpawnFailed { worker });
             }
         }
     }
 
-    fn start_process(&mut self, worker: WorkerId, slot: SlotId, generation: Generation) -> io::Result<Worker> {
+    /// Starts the process and everything that attends to it; when that fails, no process stays behind.
+    fn start_process(
+        &mut self,
+        worker: WorkerId,
+        slot: SlotId,
+        generation: Generation,
+    ) -> io::Result<Worker> {
         let spawned = self.spawner.spawn()?;
         let pid = spawned.pid;
+        match self.attend_to(worker, slot, spawned) {
+            Ok((pidfd, output, attendant)) => Ok(Worker::new(Started {
+                slot,
+                generation,
+                pid,
+                pidfd,
+                output,
+                attendant,
+            })),
+            Err(error) => {
+                death::put_down(pid)?;
+                Err(error)
+            }
+        }
+    }
+
+    fn attend_to(
+        &mut self,
+        worker: WorkerId,
+        slot: SlotId,
+        spawned: Spawned,
+    ) -> io::Result<(Arc<AsyncFd<OwnedFd>>, OutputCapture, Attendant)> {
         let pidfd = Arc::new(reactor::register(spawned.pidfd, Interest::READABLE)?);
         let end = Arc::new(WatcherEnd::new(spawned.link)?);
-        let output = OutputCapture::start(worker, slot, spawned.stdout, spawned.stderr, self.output_sink())?;
-        let attendant = attend(worker, Arc::clone(&pidfd), Arc::clone(&end), self.sender.clone());
-        let attendant = tokio::spawn(attendant);
+        let sink = self.output_sink();
+        let output = OutputCapture::start(worker, slot, spawned.stdout, spawned.stderr, sink)?;
+        let inbox = self.sender.clone();
+        let attendant = Attendant::start(worker, Arc::clone(&pidfd), Arc::clone(&end), inbox);
         self.links.add(worker, end);
-        Ok(Worker::new(Started { slot, generation, pid, pidfd, output, attendant }))
+        Ok((pidfd, output, attendant))
     }
 
     fn output_sink(&self) -> Arc<dyn Sink> {
@@ -77,8 +126,17 @@ impl EventLoop {
         }
         let empty = self.ports_to_empty(worker, reason);
         self.ports.forget_worker(worker);
-        let quiet = if reason == DrainReason::Stop { QUIET_AT_STOP } else { QUIET_AT_ROLLOUT };
-        let frame = FromWatcher::Drain { reason, timeout, empty, quiet };
+        let quiet = if reason == DrainReason::Stop {
+            QUIET_AT_STOP
+        } else {
+            QUIET_AT_ROLLOUT
+        };
+        let frame = FromWatcher::Drain {
+            reason,
+            timeout,
+            empty,
+            quiet,
+        };
         let Some(record) = self.workers.get_mut(&worker) else {
             return;
         };
@@ -98,7 +156,9 @@ impl EventLoop {
         let Some(record) = self.workers.get(&worker) else {
             return Vec::new();
         };
-        let is_last = |port: &PortId| reason == DrainReason::Stop || !self.ports.is_served_without(*port, worker);
+        let is_last = |port: &PortId| {
+            reason == DrainReason::Stop || !self.ports.is_served_without(*port, worker)
+        };
         record.ports().filter(is_last).collect()
     }
 
@@ -108,8 +168,12 @@ impl EventLoop {
             record.may_leave = true;
             let slot = record.slot;
             if let Err(error) = death::kill(record.pid, record.pidfd()) {
-                let error = format!("cannot kill it: {error}");
-                self.tell(Notice::LinkBroken { worker, slot, error });
+                let error = error.to_string();
+                self.tell(Notice::KillFailed {
+                    worker,
+                    slot,
+                    error,
+                });
             }
         }
     }

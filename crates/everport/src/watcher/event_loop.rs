@@ -32,7 +32,10 @@ pub(crate) enum Input {
     /// A worker's process is dead and waits to be reaped.
     Died { worker: WorkerId },
     /// A port was opened, or not.
-    Opened { key: PortKey, result: Result<Opened, BindError> },
+    Opened {
+        key: PortKey,
+        result: Result<Opened, BindError>,
+    },
 }
 
 /// How many inputs may wait. Their senders then wait in turn, so a flooding worker delays the others by one
@@ -116,8 +119,14 @@ impl EventLoop {
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        let supervision = self.supervisor.poll_timeout().map(|at| self.start + at.since_start());
-        supervision.into_iter().chain(self.ports.next_timeout()).min()
+        let supervision = self
+            .supervisor
+            .poll_timeout()
+            .map(|at| self.start + at.since_start());
+        supervision
+            .into_iter()
+            .chain(self.ports.next_timeout())
+            .min()
     }
 
     fn now(&self) -> Timestamp {
@@ -181,7 +190,11 @@ impl EventLoop {
         if commands.stop {
             self.feed(Event::Stop);
         }
-        if let Some(workers) = scaled(commands.scale, commands.scale_by, self.supervisor.status().slots) {
+        if let Some(workers) = scaled(
+            commands.scale,
+            commands.scale_by,
+            self.supervisor.status().slots,
+        ) {
             self.feed(Event::Scale { workers });
         }
         if commands.restart {
@@ -209,7 +222,11 @@ impl EventLoop {
         record.may_leave = true;
         if !may_leave {
             let error = error.to_owned();
-            self.tell(Notice::LinkBroken { worker, slot, error });
+            self.tell(Notice::LinkBroken {
+                worker,
+                slot,
+                error,
+            });
         }
         self.follow_ups.push_back(Event::Leaving { worker });
     }
@@ -223,15 +240,24 @@ impl EventLoop {
             }
         }
         for (worker, slot, stopped) in changed {
-            self.tell(Notice::Suspended { worker, slot, stopped });
-            self.feed(if stopped { Event::Suspended { worker } } else { Event::Resumed { worker } });
+            self.tell(Notice::Suspended {
+                worker,
+                slot,
+                stopped,
+            });
+            self.feed(if stopped {
+                Event::Suspended { worker }
+            } else {
+                Event::Resumed { worker }
+            });
         }
     }
 
     /// Reaps dead children that are no workers. A dead worker in front of them is buried first.
     fn reap_orphans(&mut self) {
         while let Ok(Some(pid)) = orphans::dead_child() {
-            let is_it = |(_, record): &(&WorkerId, &Worker)| record.pid.as_raw_nonzero().get() == pid;
+            let is_it =
+                |(_, record): &(&WorkerId, &Worker)| record.pid.as_raw_nonzero().get() == pid;
             match self.workers.iter().find(is_it).map(|(worker, _)| *worker) {
                 Some(worker) => self.bury(worker),
                 None => orphans::reap(pid),
@@ -247,12 +273,20 @@ impl EventLoop {
         let mut ending = match death::reap(record.pid, record.pidfd()) {
             Ok(ending) => ending,
             // Somebody else in this process has reaped it; how it ended is lost with that.
-            Err(_) => crate::log::Ending { code: None, signal: None, out_of_memory: false },
+            Err(_) => crate::log::Ending {
+                code: None,
+                signal: None,
+                out_of_memory: false,
+            },
         };
         if ending.signal == Some(libc::SIGKILL) && !record.was_killed {
             ending.out_of_memory = self.memory.has_grown();
         }
-        let exit = if ending.code == Some(0) { Exit::Success } else { Exit::Failure };
+        let exit = if ending.code == Some(0) {
+            Exit::Success
+        } else {
+            Exit::Failure
+        };
         self.links.remove(worker);
         self.ports.forget_worker(worker);
         if let Some(record) = self.workers.remove(&worker) {
@@ -261,15 +295,20 @@ impl EventLoop {
         self.feed(Event::Exited { worker, exit });
     }
 
-    fn report_end(&self, worker: WorkerId, mut record: Worker, ending: crate::log::Ending) {
+    fn report_end(&self, worker: WorkerId, record: Worker, ending: crate::log::Ending) {
+        let pid = record.pid_number();
         let printed = record.output.finish();
         self.tell(Notice::Ended {
             worker,
             slot: record.slot,
-            pid: record.pid_number(),
+            pid,
             ending,
             expected: record.may_leave,
-            last_lines: if record.may_leave { Vec::new() } else { printed },
+            last_lines: if record.may_leave {
+                Vec::new()
+            } else {
+                printed
+            },
         });
     }
 

@@ -53,7 +53,8 @@ impl Handle {
 
     /// Holds this many workers more (or fewer, when negative) than now; at least 1.
     pub fn scale_by(&self, change: i32) {
-        self.desk.put(|commands| commands.scale_by += i64::from(change));
+        self.desk
+            .put(|commands| commands.scale_by += i64::from(change));
     }
 
     /// Drains every worker and ends.

@@ -26,7 +26,12 @@ impl Links {
 
     /// Sends without waiting. A failure is remembered for [`Links::take_failed`]; sending to a worker
     /// without a link does nothing, because its end is reported elsewhere.
-    pub(crate) fn send(&mut self, worker: WorkerId, frame: &FromWatcher, fd: Option<BorrowedFd<'_>>) {
+    pub(crate) fn send(
+        &mut self,
+        worker: WorkerId,
+        frame: &FromWatcher,
+        fd: Option<BorrowedFd<'_>>,
+    ) {
         let Some(end) = self.ends.get(&worker) else {
             return;
         };

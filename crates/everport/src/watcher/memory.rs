@@ -31,13 +31,21 @@ impl OutOfMemoryCounter {
 fn own_control_group() -> Option<PathBuf> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
     let path = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;
-    Some(PathBuf::from("/sys/fs/cgroup").join(path).join("memory.events"))
+    Some(
+        PathBuf::from("/sys/fs/cgroup")
+            .join(path)
+            .join("memory.events"),
+    )
 }
 
 /// Both files have a line `oom_kill <count>`.
 fn count_in(file: &PathBuf) -> Option<u64> {
     let text = fs::read_to_string(file).ok()?;
-    text.lines().find_map(|line| line.strip_prefix("oom_kill "))?.trim().parse().ok()
+    text.lines()
+        .find_map(|line| line.strip_prefix("oom_kill "))?
+        .trim()
+        .parse()
+        .ok()
 }
 
 #[cfg(test)]
@@ -49,7 +57,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("memory.events");
         fs::write(&file, "low 0\noom 1\noom_kill 1\n").unwrap();
-        let mut counter = OutOfMemoryCounter { last: count_in(&file), file: file.clone() };
+        let mut counter = OutOfMemoryCounter {
+            last: count_in(&file),
+            file: file.clone(),
+        };
         assert!(!counter.has_grown());
         fs::write(&file, "low 0\noom 2\noom_kill 2\n").unwrap();
         assert!(counter.has_grown());

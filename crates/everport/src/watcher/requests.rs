@@ -26,9 +26,21 @@ impl EventLoop {
 
     fn handle_legal(&mut self, worker: WorkerId, slot: SlotId, frame: FromWorker) {
         match frame {
-            FromWorker::Hello { oldest, newest, library } => self.greet(worker, (oldest, newest), &library),
-            FromWorker::Listen { request, address, options } => {
-                let asker = Asker { worker, slot, request };
+            FromWorker::Hello {
+                oldest,
+                newest,
+                library,
+            } => self.greet(worker, (oldest, newest), &library),
+            FromWorker::Listen {
+                request,
+                address,
+                options,
+            } => {
+                let asker = Asker {
+                    worker,
+                    slot,
+                    request,
+                };
                 self.handle_listen(asker, &address, options);
             }
             FromWorker::Release { port } => self.handle_release(worker, port),
@@ -41,7 +53,10 @@ impl EventLoop {
 
     fn greet(&mut self, worker: WorkerId, (oldest, newest): (u16, u16), library: &str) {
         let Some(version) = negotiate(oldest, newest) else {
-            let refused = FromWatcher::Refused { oldest: OLDEST_VERSION, newest: NEWEST_VERSION };
+            let refused = FromWatcher::Refused {
+                oldest: OLDEST_VERSION,
+                newest: NEWEST_VERSION,
+            };
             self.links.send(worker, &refused, None);
             let error = format!(
                 "it speaks versions {oldest} to {newest} of the protocol ({library}), this watcher \
@@ -77,7 +92,10 @@ impl EventLoop {
             return;
         }
         record.note_port(key.clone(), None);
-        match self.ports.request(&key, options, asker.clone(), &mut self.links) {
+        match self
+            .ports
+            .request(&key, options, asker.clone(), &mut self.links)
+        {
             Answer::Granted(port) => self.note_granted(&asker, key, port),
             Answer::Denied(error) => self.note_denied(&asker, &key, error),
             Answer::Wait => {}
@@ -93,7 +111,11 @@ impl EventLoop {
         }
     }
 
-    pub(crate) fn handle_opened(&mut self, key: &PortKey, result: Result<super::ports::Opened, BindError>) {
+    pub(crate) fn handle_opened(
+        &mut self,
+        key: &PortKey,
+        result: Result<super::ports::Opened, BindError>,
+    ) {
         let answers = self.ports.opened(key, result, &mut self.links);
         let opened = answers.iter().find_map(|(_, answer)| answer.as_ref().ok());
         if let Some((address, sharing)) = opened.and_then(|port| self.ports.describe(*port)) {
@@ -110,7 +132,10 @@ impl EventLoop {
     fn note_granted(&mut self, asker: &Asker, key: PortKey, port: PortId) {
         if let Some(record) = self.workers.get_mut(&asker.worker) {
             record.note_port(key, Some(port));
-            self.feed(Event::Listening { worker: asker.worker, port });
+            self.feed(Event::Listening {
+                worker: asker.worker,
+                port,
+            });
         }
     }
 
@@ -122,13 +147,23 @@ impl EventLoop {
     }
 
     fn deny(&mut self, asker: &Asker, error: BindError) {
-        let denied = FromWatcher::Denied { request: asker.request, error: error.clone() };
+        let denied = FromWatcher::Denied {
+            request: asker.request,
+            error: error.clone(),
+        };
         self.links.send(asker.worker, &denied, None);
-        self.tell(Notice::PortRefused { worker: asker.worker, slot: asker.slot, error });
+        self.tell(Notice::PortRefused {
+            worker: asker.worker,
+            slot: asker.slot,
+            error,
+        });
     }
 
     fn handle_release(&mut self, worker: WorkerId, port: PortId) {
-        let had_it = self.workers.get_mut(&worker).is_some_and(|record| record.release(port));
+        let had_it = self
+            .workers
+            .get_mut(&worker)
+            .is_some_and(|record| record.release(port));
         if had_it {
             self.feed(Event::Released { worker, port });
         }
@@ -160,7 +195,10 @@ impl EventLoop {
             && limit < options.backlog
         {
             self.backlog_checked = true;
-            self.tell(Notice::BacklogClamped { asked: options.backlog, limit });
+            self.tell(Notice::BacklogClamped {
+                asked: options.backlog,
+                limit,
+            });
         }
     }
 }

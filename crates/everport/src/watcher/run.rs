@@ -55,7 +55,9 @@ impl Watcher {
     /// When the system refuses something without which the watcher cannot go on.
     pub async fn run(self) -> Result<ExitReason, RunError> {
         let desk = Arc::clone(&self.desk);
-        let result = EventLoop::new(self.builder, self.open_files, self.desk)?.run().await;
+        let result = EventLoop::new(self.builder, self.open_files, self.desk)?
+            .run()
+            .await;
         desk.close();
         Ok(result?)
     }
@@ -65,7 +67,10 @@ impl Watcher {
 /// hard one. Returns the limit as it was, which workers start with.
 fn raise_open_files() -> io::Result<Rlimit> {
     let before = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: before.maximum, maximum: before.maximum };
+    let raised = Rlimit {
+        current: before.maximum,
+        maximum: before.maximum,
+    };
     setrlimit(Resource::Nofile, raised)?;
     Ok(before)
 }

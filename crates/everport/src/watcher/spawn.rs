@@ -53,7 +53,13 @@ impl Spawner {
         let (ours, theirs) = link::pair()?;
         let mut child = self.command(&theirs)?.spawn()?;
         match attach(&mut child) {
-            Ok((pid, pidfd, stdout, stderr)) => Ok(Spawned { pid, pidfd, link: ours, stdout, stderr }),
+            Ok((pid, pidfd, stdout, stderr)) => Ok(Spawned {
+                pid,
+                pidfd,
+                link: ours,
+                stdout,
+                stderr,
+            }),
             Err(error) => {
                 child.kill()?;
                 child.wait()?;
@@ -69,11 +75,17 @@ impl Spawner {
             command.env_remove(variable);
         }
         command.envs(self.env.iter().map(|(key, value)| (key, value)));
-        command.env(LINK_VARIABLE, format!("{}:{}", link.as_raw_fd(), fstat(link)?.st_ino));
+        command.env(
+            LINK_VARIABLE,
+            format!("{}:{}", link.as_raw_fd(), fstat(link)?.st_ino),
+        );
         if let Some(directory) = &self.chdir {
             command.current_dir(directory);
         }
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let (link, open_files) = (link.as_raw_fd(), self.open_files);
         // SAFETY: between fork and exec only async-signal-safe system calls are made, and nothing is
         // allocated: the closure captures two plain values.
@@ -123,14 +135,25 @@ fn reset_signals() -> io::Result<()> {
         libc::sigemptyset(&raw mut none);
         libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut()) != 0
     };
-    if failed { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if failed {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
 }
 
 /// Marks every descriptor from `first` on close-on-exec, those that somebody else leaked to us included.
 #[cfg(target_os = "linux")]
 fn close_on_exec_from(first: RawFd, open_files: Rlimit) -> io::Result<()> {
     // SAFETY: changes flags of this process's own descriptors only; it is between fork and exec.
-    let result = unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_close_range,
+            first,
+            libc::c_uint::MAX,
+            libc::CLOSE_RANGE_CLOEXEC,
+        )
+    };
     if result == 0 {
         return Ok(());
     }
@@ -147,7 +170,10 @@ fn close_on_exec_from(first: RawFd, open_files: Rlimit) -> io::Result<()> {
 const MANY_DESCRIPTORS: u64 = 65_536;
 
 fn close_on_exec_one_by_one(first: RawFd, open_files: Rlimit) -> io::Result<()> {
-    let limit = open_files.maximum.unwrap_or(MANY_DESCRIPTORS).min(MANY_DESCRIPTORS);
+    let limit = open_files
+        .maximum
+        .unwrap_or(MANY_DESCRIPTORS)
+        .min(MANY_DESCRIPTORS);
     for descriptor in first..RawFd::try_from(limit).unwrap_or(RawFd::MAX) {
         // SAFETY: sets a flag; where there is no such descriptor the call fails, as it may.
         unsafe { libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC) };

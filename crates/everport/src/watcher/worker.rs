@@ -7,8 +7,8 @@ use std::sync::Arc;
 use everport_core::PortId;
 use rustix::process::Pid;
 use tokio::io::unix::AsyncFd;
-use tokio::task::JoinHandle;
 
+use super::attendant::Attendant;
 use super::output::OutputCapture;
 use super::ports::PortKey;
 use crate::link::{FromWatcher, Session};
@@ -22,7 +22,8 @@ pub(crate) struct Worker {
     pub(crate) pidfd: Arc<AsyncFd<OwnedFd>>,
     pub(crate) session: Session,
     pub(crate) output: OutputCapture,
-    pub(crate) attendant: JoinHandle<()>,
+    /// Kept for what happens when it is dropped: the task ends.
+    _attendant: Attendant,
     /// Whether it has been welcomed; before that it can't be told anything.
     pub(crate) has_joined: bool,
     /// What it is told as soon as it has joined.
@@ -42,12 +43,19 @@ pub(crate) struct Started {
     pub(crate) pid: Pid,
     pub(crate) pidfd: Arc<AsyncFd<OwnedFd>>,
     pub(crate) output: OutputCapture,
-    pub(crate) attendant: JoinHandle<()>,
+    pub(crate) attendant: Attendant,
 }
 
 impl Worker {
     pub(crate) fn new(started: Started) -> Self {
-        let Started { slot, generation, pid, pidfd, output, attendant } = started;
+        let Started {
+            slot,
+            generation,
+            pid,
+            pidfd,
+            output,
+            attendant,
+        } = started;
         Self {
             slot,
             generation,
@@ -55,7 +63,7 @@ impl Worker {
             pidfd,
             session: Session::default(),
             output,
-            attendant,
+            _attendant: attendant,
             has_joined: false,
             drain_when_joined: None,
             may_leave: false,
@@ -83,7 +91,10 @@ impl Worker {
         } else {
             0
         };
-        PortKey { address: address.clone(), ordinal }
+        PortKey {
+            address: address.clone(),
+            ordinal,
+        }
     }
 
     /// Whether it listens there already, or has asked to.
@@ -111,11 +122,5 @@ impl Worker {
     /// The ports it was given.
     pub(crate) fn ports(&self) -> impl Iterator<Item = PortId> + '_ {
         self.ports.values().filter_map(|id| *id)
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        self.attendant.abort();
     }
 }

@@ -165,7 +165,6 @@ fn bind_errors_have_these_bytes() {
         (BindCause::Duplicate, "06 11000000 0000"),
         (BindCause::SharedAs(Sharing::Reuseport), "07 5f000000 0000"),
         (BindCause::SharedAs(Sharing::Transfer), "08 5f000000 0000"),
-        (BindCause::Closing, "09 0b000000 0000"),
     ];
     for (cause, golden) in causes {
         let error = BindError::new(&tcp("1.2.3.4:80"), cause);

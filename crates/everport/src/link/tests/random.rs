@@ -93,7 +93,7 @@ impl Random {
     }
 
     fn cause(&mut self) -> BindCause {
-        match self.below(10) {
+        match self.below(9) {
             0 => BindCause::System(self.u32() as i32),
             1 => BindCause::InUse {
                 by: Some(self.text()),
@@ -104,8 +104,7 @@ impl Random {
             5 => BindCause::NotASocket,
             6 => BindCause::Live,
             7 => BindCause::Duplicate,
-            8 => BindCause::SharedAs(self.sharing()),
-            _ => BindCause::Closing,
+            _ => BindCause::SharedAs(self.sharing()),
         }
     }
 

@@ -31,7 +31,9 @@ impl Filter {
     /// The draw is over `0..n` for `n` indices. Those that are in the list stand for themselves; for each
     /// one that is not, a listed index beyond `n` stands in, so the program grows with the exceptions only.
     pub(crate) fn choose_among(indices: &[u32]) -> Option<Self> {
-        let count = u32::try_from(indices.len()).ok().filter(|count| *count > 0)?;
+        let count = u32::try_from(indices.len())
+            .ok()
+            .filter(|count| *count > 0)?;
         let mut program = vec![(LOAD_WORD, 0, 0, RANDOM), (MODULO, 0, 0, count)];
         let stand_ins = indices.iter().filter(|index| **index >= count);
         let missing = (0..count).filter(|drawn| !indices.contains(drawn));
@@ -99,7 +101,8 @@ fn to_kernel(&(code, jt, jf, k): &Instruction) -> libc::sock_filter {
 
 #[cfg(target_os = "linux")]
 fn set_option<T>(socket: &impl AsFd, option: i32, value: &T) -> io::Result<()> {
-    let length = libc::socklen_t::try_from(size_of::<T>()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let length =
+        libc::socklen_t::try_from(size_of::<T>()).map_err(|_| io::ErrorKind::InvalidInput)?;
     // SAFETY: the descriptor is borrowed and open, `value` is valid for `length` bytes, and the kernel
     // copies what it (and, for a program, its instruction array, alive in the caller) points to.
     let result = unsafe {
@@ -111,7 +114,11 @@ fn set_option<T>(socket: &impl AsFd, option: i32, value: &T) -> io::Result<()> {
             length,
         )
     };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -170,11 +177,16 @@ mod tests {
         let (listeners, address) = group(5);
         let filter = Filter::choose_among(&[0, 3, 4]).unwrap();
         filter.attach_to_group(&listeners[1]).unwrap();
-        let _clients: Vec<_> = (0..300).map(|_| TcpStream::connect(address).unwrap()).collect();
+        let _clients: Vec<_> = (0..300)
+            .map(|_| TcpStream::connect(address).unwrap())
+            .collect();
         let counts: Vec<usize> = listeners.iter().map(queued).collect();
         assert_eq!((counts[1], counts[2]), (0, 0), "{counts:?}");
         // 300 draws of three: fewer than 50 for one has a probability below 1e-10.
-        assert!([0, 3, 4].iter().all(|index| counts[*index] > 50), "{counts:?}");
+        assert!(
+            [0, 3, 4].iter().all(|index| counts[*index] > 50),
+            "{counts:?}"
+        );
     }
 
     #[test]
@@ -183,7 +195,9 @@ mod tests {
         let only_first = Filter::choose_among(&[0]).unwrap();
         only_first.attach_to_group(&listeners[0]).unwrap();
         detach_from_group(&listeners[0]).unwrap();
-        let _clients: Vec<_> = (0..64).map(|_| TcpStream::connect(address).unwrap()).collect();
+        let _clients: Vec<_> = (0..64)
+            .map(|_| TcpStream::connect(address).unwrap())
+            .collect();
         assert!(queued(&listeners[1]) > 0);
     }
 
@@ -191,7 +205,9 @@ mod tests {
     fn a_socket_that_drops_new_connections_keeps_its_queue() {
         let (listeners, address) = group(1);
         let early = TcpStream::connect(address).unwrap();
-        Filter::drop_new_connections().attach_to_socket(&listeners[0]).unwrap();
+        Filter::drop_new_connections()
+            .attach_to_socket(&listeners[0])
+            .unwrap();
         let late = TcpStream::connect_timeout(&address, Duration::from_millis(50));
         assert_eq!(late.unwrap_err().kind(), io::ErrorKind::TimedOut);
         assert_eq!(queued(&listeners[0]), 1);
@@ -208,6 +224,9 @@ mod tests {
     #[test]
     fn two_hundred_sockets_need_few_instructions_when_few_are_left_out() {
         let all_but_two: Vec<u32> = (0..200).filter(|index| ![7, 100].contains(index)).collect();
-        assert_eq!(Filter::choose_among(&all_but_two).unwrap().0.len(), 2 + 2 * 2 + 1);
+        assert_eq!(
+            Filter::choose_among(&all_but_two).unwrap().0.len(),
+            2 + 2 * 2 + 1
+        );
     }
 }

@@ -7,9 +7,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::net;
 
 use super::filter::{self, Filter};
+use crate::ListenOptions;
 use crate::SlotId;
 use crate::bind::{BindCause, tcp};
-use crate::ListenOptions;
 
 /// The sockets of a port that is shared by `reuseport`.
 #[derive(Debug, Default)]
@@ -162,24 +162,41 @@ mod tests {
         fn new() -> Self {
             let options = ListenOptions::new();
             let address = tcp::probe("127.0.0.1:0".parse().unwrap(), &options).unwrap();
-            Self { group: Group::default(), address, options }
+            Self {
+                group: Group::default(),
+                address,
+                options,
+            }
         }
 
         fn add(&mut self, slot: u32, serving: &[u32]) {
             let socket = tcp::bind_shared(self.address, &self.options).unwrap();
-            let steered = self.group.add(SlotId(slot), socket, &self.options, &slots(serving));
+            let steered = self
+                .group
+                .add(SlotId(slot), socket, &self.options, &slots(serving));
             steered.unwrap().unwrap();
         }
 
         /// Which of the slots 40 connections arrive at.
         fn reached(&self) -> Vec<u32> {
-            let _clients: Vec<_> = (0..40).map(|_| TcpStream::connect(self.address).unwrap()).collect();
+            let _clients: Vec<_> = (0..40)
+                .map(|_| TcpStream::connect(self.address).unwrap())
+                .collect();
             let is_reached = |slot: &SlotId| {
-                let socket = self.group.socket(*slot).unwrap().try_clone_to_owned().unwrap();
+                let socket = self
+                    .group
+                    .socket(*slot)
+                    .unwrap()
+                    .try_clone_to_owned()
+                    .unwrap();
                 let listener = TcpListener::from(socket);
                 std::iter::from_fn(|| listener.accept().ok()).count() > 0
             };
-            self.group.slots().filter(is_reached).map(|slot| slot.0).collect()
+            self.group
+                .slots()
+                .filter(is_reached)
+                .map(|slot| slot.0)
+                .collect()
         }
     }
 
@@ -200,7 +217,12 @@ mod tests {
         fixture.group.steer(&slots(&[0, 3])).unwrap();
         assert_eq!(fixture.reached(), [0, 3]);
         // The last socket takes the number of the one that goes, even while a worker still holds that.
-        let _held = fixture.group.socket(SlotId(1)).unwrap().try_clone_to_owned().unwrap();
+        let _held = fixture
+            .group
+            .socket(SlotId(1))
+            .unwrap()
+            .try_clone_to_owned()
+            .unwrap();
         fixture.group.remove(SlotId(1), &slots(&[0, 3])).unwrap();
         assert_eq!(fixture.reached(), [0, 3]);
         fixture.add(1, &[0, 3]);
@@ -208,7 +230,9 @@ mod tests {
         // A socket that listens again moves to the end.
         let shut = fixture.group.socket(SlotId(0)).unwrap();
         net::shutdown(shut, net::Shutdown::Both).unwrap();
-        let mended = fixture.group.listen_again(SlotId(0), &fixture.options, &slots(&[0, 1]));
+        let mended = fixture
+            .group
+            .listen_again(SlotId(0), &fixture.options, &slots(&[0, 1]));
         mended.unwrap().unwrap();
         assert_eq!(fixture.reached(), [0, 1]);
     }

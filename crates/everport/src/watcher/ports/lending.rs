@@ -26,18 +26,33 @@ pub(crate) enum LoanChange {
 
 impl Lending {
     /// Adapts the loans to who serves now; `slots` are those that have a socket.
-    pub(crate) fn adapt(&mut self, slots: impl Iterator<Item = SlotId>, serving: &[Serving]) -> Vec<LoanChange> {
+    pub(crate) fn adapt(
+        &mut self,
+        slots: impl Iterator<Item = SlotId>,
+        serving: &[Serving],
+    ) -> Vec<LoanChange> {
         let mut changes = Vec::new();
         let mut wanted = BTreeMap::new();
         for slot in slots.filter(|slot| serving.iter().all(|server| server.slot != *slot)) {
             let before = self.loans.remove(&slot).unwrap_or_default();
             let now = borrowers(slot, &before, serving);
-            changes.extend(before.difference(&now).map(|worker| LoanChange::Recall(slot, *worker)));
-            changes.extend(now.difference(&before).map(|worker| LoanChange::Lend(slot, *worker)));
+            changes.extend(
+                before
+                    .difference(&now)
+                    .map(|worker| LoanChange::Recall(slot, *worker)),
+            );
+            changes.extend(
+                now.difference(&before)
+                    .map(|worker| LoanChange::Lend(slot, *worker)),
+            );
             wanted.insert(slot, now);
         }
         for (slot, workers) in std::mem::replace(&mut self.loans, wanted) {
-            changes.extend(workers.iter().map(|worker| LoanChange::Recall(slot, *worker)));
+            changes.extend(
+                workers
+                    .iter()
+                    .map(|worker| LoanChange::Recall(slot, *worker)),
+            );
         }
         changes
     }
@@ -73,7 +88,10 @@ mod tests {
     use super::*;
 
     fn serving(pairs: &[(u32, u64)]) -> Vec<Serving> {
-        let serve = |(slot, worker): &(u32, u64)| Serving { slot: SlotId(*slot), worker: WorkerId(*worker) };
+        let serve = |(slot, worker): &(u32, u64)| Serving {
+            slot: SlotId(*slot),
+            worker: WorkerId(*worker),
+        };
         pairs.iter().map(serve).collect()
     }
 
@@ -86,11 +104,20 @@ mod tests {
         let mut lending = Lending::default();
         let three = serving(&[(0, 10), (1, 11), (2, 12)]);
         let lent = lending.adapt(slots(4), &three);
-        assert_eq!(lent, [Lend(SlotId(3), WorkerId(10)), Lend(SlotId(3), WorkerId(11))]);
+        assert_eq!(
+            lent,
+            [Lend(SlotId(3), WorkerId(10)), Lend(SlotId(3), WorkerId(11))]
+        );
         assert_eq!(lending.adapt(slots(4), &three), []);
         let all = serving(&[(0, 10), (1, 11), (2, 12), (3, 13)]);
         let recalled = lending.adapt(slots(4), &all);
-        assert_eq!(recalled, [Recall(SlotId(3), WorkerId(10)), Recall(SlotId(3), WorkerId(11))]);
+        assert_eq!(
+            recalled,
+            [
+                Recall(SlotId(3), WorkerId(10)),
+                Recall(SlotId(3), WorkerId(11))
+            ]
+        );
     }
 
     #[test]
@@ -99,8 +126,15 @@ mod tests {
         lending.adapt(slots(4), &serving(&[(0, 10), (1, 11), (2, 12)]));
         lending.forget(WorkerId(10));
         let changes = lending.adapt(slots(4), &serving(&[(1, 11), (2, 12)]));
-        assert!(changes.contains(&Lend(SlotId(3), WorkerId(12))), "{changes:?}");
-        assert!(!changes.iter().any(|change| matches!(change, Recall(_, WorkerId(11)))));
+        assert!(
+            changes.contains(&Lend(SlotId(3), WorkerId(12))),
+            "{changes:?}"
+        );
+        assert!(
+            !changes
+                .iter()
+                .any(|change| matches!(change, Recall(_, WorkerId(11))))
+        );
     }
 
     #[test]
@@ -108,8 +142,14 @@ mod tests {
         let mut lending = Lending::default();
         lending.adapt(slots(3), &serving(&[(0, 10), (1, 11)]));
         let changes = lending.adapt(slots(3), &serving(&[(0, 10), (1, 21)]));
-        assert!(changes.contains(&Recall(SlotId(2), WorkerId(11))), "{changes:?}");
-        assert!(changes.contains(&Lend(SlotId(2), WorkerId(21))), "{changes:?}");
+        assert!(
+            changes.contains(&Recall(SlotId(2), WorkerId(11))),
+            "{changes:?}"
+        );
+        assert!(
+            changes.contains(&Lend(SlotId(2), WorkerId(21))),
+            "{changes:?}"
+        );
     }
 
     #[test]

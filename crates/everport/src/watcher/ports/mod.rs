@@ -92,7 +92,13 @@ impl PortTable {
     }
 
     /// Answers a worker's request from the port that is there, or says what has to be done first.
-    pub(crate) fn request(&mut self, key: &PortKey, options: ListenOptions, asker: Asker, links: &mut Links) -> Answer {
+    pub(crate) fn request(
+        &mut self,
+        key: &PortKey,
+        options: ListenOptions,
+        asker: Asker,
+        links: &mut Links,
+    ) -> Answer {
         if let Some(opening) = self.opening.get_mut(key) {
             opening.askers.push(asker);
             return Answer::Wait;
@@ -112,7 +118,10 @@ impl PortTable {
             // The kernel does not balance Unix sockets.
             PortAddress::UnixPath(_) | PortAddress::UnixAbstract(_) => Sharing::Transfer,
         };
-        let opening = Opening { options: options.clone(), askers: vec![asker] };
+        let opening = Opening {
+            options: options.clone(),
+            askers: vec![asker],
+        };
         self.opening.insert(key.clone(), opening);
         Answer::Open(options, sharing)
     }
@@ -128,12 +137,20 @@ impl PortTable {
         None
     }
 
-    fn grant(&mut self, id: PortId, options: &ListenOptions, asker: &Asker, links: &mut Links) -> Result<(), BindError> {
+    fn grant(
+        &mut self,
+        id: PortId,
+        options: &ListenOptions,
+        asker: &Asker,
+        links: &mut Links,
+    ) -> Result<(), BindError> {
         let Some(port) = self.ports.get_mut(&id) else {
             return Ok(());
         };
         let sharing = port.sharing();
-        if options.sharing.is_some_and(|wanted| wanted != sharing) && matches!(port.address, PortAddress::Tcp(_)) {
+        if options.sharing.is_some_and(|wanted| wanted != sharing)
+            && matches!(port.address, PortAddress::Tcp(_))
+        {
             return Err(BindError::new(&port.address, BindCause::SharedAs(sharing)));
         }
         self.retired.remove(&asker.slot);
@@ -171,7 +188,12 @@ impl PortTable {
         answers
     }
 
-    fn add_port(&mut self, key: &PortKey, opened: Opened, options: &ListenOptions) -> Result<PortId, BindError> {
+    fn add_port(
+        &mut self,
+        key: &PortKey,
+        opened: Opened,
+        options: &ListenOptions,
+    ) -> Result<PortId, BindError> {
         self.last_id += 1;
         let id = PortId(self.last_id);
         let port = Port::new(id, opened, options.clone(), &self.watch)
@@ -183,7 +205,9 @@ impl PortTable {
 
     /// The address and sharing of an open port.
     pub(crate) fn describe(&self, id: PortId) -> Option<(PortAddress, Sharing)> {
-        self.ports.get(&id).map(|port| (port.address.clone(), port.sharing()))
+        self.ports
+            .get(&id)
+            .map(|port| (port.address.clone(), port.sharing()))
     }
 
     /// New connections of a port go to these slots only.
@@ -205,7 +229,9 @@ impl PortTable {
 
     /// Whether somebody else accepts from the port once this worker stops.
     pub(crate) fn is_served_without(&self, id: PortId, worker: WorkerId) -> bool {
-        self.ports.get(&id).is_some_and(|port| port.is_served_without(worker))
+        self.ports
+            .get(&id)
+            .is_some_and(|port| port.is_served_without(worker))
     }
 
     /// Nobody wants the port any more: no new connection gets in, and it closes once late ones are in.
@@ -234,7 +260,10 @@ impl PortTable {
     pub(crate) fn next_timeout(&self) -> Option<Instant> {
         let closing = self.ports.values().filter_map(|port| port.closing_since);
         let retired = self.retired.values().copied();
-        closing.chain(retired).min().map(|since| since + LATE_HANDSHAKES)
+        closing
+            .chain(retired)
+            .min()
+            .map(|since| since + LATE_HANDSHAKES)
     }
 
     /// Closes what was to be closed and is empty.
@@ -249,7 +278,12 @@ impl PortTable {
         for id in closed {
             self.drop_port(id);
         }
-        let due: Vec<SlotId> = self.retired.iter().filter(|(_, since)| is_due(**since)).map(|(slot, _)| *slot).collect();
+        let due: Vec<SlotId> = self
+            .retired
+            .iter()
+            .filter(|(_, since)| is_due(**since))
+            .map(|(slot, _)| *slot)
+            .collect();
         for slot in due {
             self.close_retired(slot, now, links)?;
         }
@@ -289,7 +323,11 @@ impl PortTable {
         for (id, slot) in names {
             if let Some(port) = self.ports.get_mut(id) {
                 let result = port.mend(*slot);
-                mended.push(result.map(|()| port.address.clone()).map_err(|cause| BindError::new(&port.address, cause)));
+                mended.push(
+                    result
+                        .map(|()| port.address.clone())
+                        .map_err(|cause| BindError::new(&port.address, cause)),
+                );
             }
         }
         mended
@@ -304,7 +342,10 @@ impl PortTable {
             {
                 self.refused_steering.push(port.id);
                 let address = port.address.clone();
-                notices.push(Notice::SteeringRefused { address, error: error.to_string() });
+                notices.push(Notice::SteeringRefused {
+                    address,
+                    error: error.to_string(),
+                });
             }
         }
         notices

@@ -101,14 +101,21 @@ mod tests {
     async fn an_owner_that_stays_is_named() {
         for sharing in [Sharing::Reuseport, Sharing::Transfer] {
             let owner = TcpListener::bind("127.0.0.1:0").unwrap();
-            let error = open_tcp(owner.local_addr().unwrap(), sharing).await.unwrap_err();
-            assert!(matches!(error.cause, BindCause::InUse { by: Some(_) }), "{error}");
+            let error = open_tcp(owner.local_addr().unwrap(), sharing)
+                .await
+                .unwrap_err();
+            assert!(
+                matches!(error.cause, BindCause::InUse { by: Some(_) }),
+                "{error}"
+            );
         }
     }
 
     #[tokio::test]
     async fn the_number_of_port_zero_is_known_once_it_is_open() {
-        let opened = open_tcp("127.0.0.1:0".parse().unwrap(), Sharing::Reuseport).await.unwrap();
+        let opened = open_tcp("127.0.0.1:0".parse().unwrap(), Sharing::Reuseport)
+            .await
+            .unwrap();
         assert!(matches!(opened, Opened::Reuseport { address, .. } if address.port() != 0));
     }
 }

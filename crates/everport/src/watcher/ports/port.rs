@@ -51,7 +51,10 @@ impl Port {
             Opened::Reuseport { address, first } => {
                 let group = Group::default();
                 let spare = Some(first);
-                (PortAddress::Tcp(address), Sockets::Reuseport { group, spare })
+                (
+                    PortAddress::Tcp(address),
+                    Sockets::Reuseport { group, spare },
+                )
             }
             Opened::Transfer(bound) => {
                 if let PortAddress::Tcp(_) = bound.address {
@@ -139,7 +142,11 @@ impl Port {
         for change in self.lending.adapt(group.slots(), &self.serving) {
             match change {
                 LoanChange::Lend(slot, worker) => {
-                    links.send(worker, &FromWatcher::Lend { port, slot }, group.socket(slot));
+                    links.send(
+                        worker,
+                        &FromWatcher::Lend { port, slot },
+                        group.socket(slot),
+                    );
                 }
                 LoanChange::Recall(slot, worker) => {
                     links.send(worker, &FromWatcher::Recall { port, slot }, None);
@@ -167,7 +174,12 @@ impl Port {
     }
 
     /// Closes a slot's socket, once it is empty; `false` while it is not.
-    pub(crate) fn close_slot(&mut self, slot: SlotId, watch: &ShutdownWatch, links: &mut Links) -> io::Result<bool> {
+    pub(crate) fn close_slot(
+        &mut self,
+        slot: SlotId,
+        watch: &ShutdownWatch,
+        links: &mut Links,
+    ) -> io::Result<bool> {
         let serving = self.serving_slots();
         let port = self.id;
         let Sockets::Reuseport { group, .. } = &mut self.sockets else {
@@ -180,7 +192,10 @@ impl Port {
             return Ok(false);
         }
         watch.remove(socket)?;
-        for change in self.lending.adapt(group.slots().filter(|other| *other != slot), &self.serving) {
+        for change in self
+            .lending
+            .adapt(group.slots().filter(|other| *other != slot), &self.serving)
+        {
             if let LoanChange::Recall(slot, worker) = change {
                 links.send(worker, &FromWatcher::Recall { port, slot }, None);
             }
@@ -256,9 +271,10 @@ impl Port {
     fn listening(&self) -> Vec<BorrowedFd<'_>> {
         match &self.sockets {
             Sockets::Transfer(bound) => vec![bound.socket.as_fd()],
-            Sockets::Reuseport { group, .. } => {
-                group.slots().filter_map(|slot| group.socket(slot)).collect()
-            }
+            Sockets::Reuseport { group, .. } => group
+                .slots()
+                .filter_map(|slot| group.socket(slot))
+                .collect(),
         }
     }
 
@@ -271,6 +287,9 @@ impl Port {
 fn has_queue(socket: BorrowedFd<'_>) -> io::Result<bool> {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let mut sockets = [PollFd::from_borrowed_fd(socket, PollFlags::IN)];
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     Ok(poll(&mut sockets, Some(&now))? > 0 && sockets[0].revents().contains(PollFlags::IN))
 }

@@ -5,9 +5,10 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use everport_core::PortId;
 use rustix::event::epoll;
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use crate::SlotId;
+use crate::{SlotId, reactor};
 
 /// An epoll set that asks for no events: errors and hang-ups are reported all the same.
 #[derive(Debug)]
@@ -21,13 +22,20 @@ pub(crate) type SocketName = (PortId, Option<SlotId>);
 impl ShutdownWatch {
     pub(crate) fn new() -> io::Result<Self> {
         let set = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        Ok(Self { set: AsyncFd::new(set)? })
+        Ok(Self {
+            set: reactor::register(set, Interest::READABLE)?,
+        })
     }
 
     /// Begins to watch a socket that listens.
     pub(crate) fn add(&self, socket: impl AsFd, name: SocketName) -> io::Result<()> {
         let data = epoll::EventData::new_u64(to_number(name));
-        Ok(epoll::add(&self.set, socket, data, epoll::EventFlags::empty())?)
+        Ok(epoll::add(
+            &self.set,
+            socket,
+            data,
+            epoll::EventFlags::empty(),
+        )?)
     }
 
     /// Ends it. Must come before the socket is closed: the set goes with the description that workers
@@ -50,10 +58,19 @@ impl ShutdownWatch {
 
     fn take(&self) -> io::Result<Vec<SocketName>> {
         const AT_ONCE: usize = 16; // more are reported by the next call
-        let mut events = [epoll::Event { flags: epoll::EventFlags::empty(), data: epoll::EventData::new_u64(0) }; AT_ONCE];
-        let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+        let mut events = [epoll::Event {
+            flags: epoll::EventFlags::empty(),
+            data: epoll::EventData::new_u64(0),
+        }; AT_ONCE];
+        let now = rustix::event::Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
         let filled = epoll::wait(&self.set, &mut events[..], Some(&now))?;
-        Ok(events[..filled].iter().map(|event| from_number(event.data.u64())).collect())
+        Ok(events[..filled]
+            .iter()
+            .map(|event| from_number(event.data.u64()))
+            .collect())
     }
 }
 
@@ -66,7 +83,8 @@ fn to_number((port, slot): SocketName) -> u64 {
 }
 
 fn from_number(number: u64) -> SocketName {
-    let [high, low] = [number >> 32, number & u64::from(u32::MAX)].map(|half| u32::try_from(half).unwrap_or(NO_SLOT));
+    let [high, low] = [number >> 32, number & u64::from(u32::MAX)]
+        .map(|half| u32::try_from(half).unwrap_or(NO_SLOT));
     (PortId(high), (low != NO_SLOT).then_some(SlotId(low)))
 }
 
@@ -93,7 +111,11 @@ mod tests {
 
     #[test]
     fn names_survive_the_way_through_the_kernel() {
-        for name in [(PortId(0), None), (PortId(9), Some(SlotId(0))), (PortId(u32::MAX), Some(SlotId(5)))] {
+        for name in [
+            (PortId(0), None),
+            (PortId(9), Some(SlotId(0))),
+            (PortId(u32::MAX), Some(SlotId(5))),
+        ] {
             assert_eq!(from_number(to_number(name)), name);
         }
     }

@@ -1,0 +1,287 @@
+//! The line of text of each notice.
+
+use std::fmt;
+
+use everport_core::{AbortCause, DrainReason, ExitReason, Notice as Decision};
+
+use super::Notice;
+use super::duration::Readable;
+use super::escape::escape_display;
+use crate::{SlotId, WorkerId};
+
+impl fmt::Display for Notice {
+    /// One line; after a death, one more for each of the worker's last lines, marked with `| `. What came
+    /// from outside is escaped.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Supervisor(decision) => describe_decision(f, decision),
+            Self::Spawned { .. }
+            | Self::SpawnFailed { .. }
+            | Self::Ended { .. }
+            | Self::Left { .. }
+            | Self::Suspended { .. }
+            | Self::KillFailed { .. }
+            | Self::LinkBroken { .. } => describe_worker(f, self),
+            Self::PortOpened { .. }
+            | Self::PortClosed { .. }
+            | Self::PortRefused { .. }
+            | Self::BacklogClamped { .. }
+            | Self::SteeringRefused { .. }
+            | Self::MendFailed { .. }
+            | Self::PortMended { .. } => describe_port(f, self),
+        }
+    }
+}
+
+/// How workers are named everywhere: `worker 7 (slot 2)`.
+struct Who(WorkerId, SlotId);
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "worker {} (slot {})", self.0, self.1)
+    }
+}
+
+/// A number with its noun: `1 worker`, `4 workers`.
+struct Counted(u32, &'static str);
+
+impl fmt::Display for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.0 == 1 { "" } else { "s" };
+        write!(f, "{} {}{plural}", self.0, self.1)
+    }
+}
+
+fn describe_worker(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result {
+    let Some((worker, slot)) = notice.worker() else {
+        return Ok(());
+    };
+    let who = Who(worker, slot);
+    match notice {
+        Notice::Spawned {
+            generation, pid, ..
+        } => write!(f, "{who} started: pid {pid}, generation {generation}"),
+        Notice::SpawnFailed { error, .. } => {
+            write!(f, "{who} could not be started: {}", escape_display(error))
+        }
+        Notice::Ended {
+            ending,
+            expected,
+            last_lines,
+            ..
+        } => {
+            let verb = if *expected { "ended" } else { "died" };
+            write!(f, "{who} {verb}: {ending}")?;
+            last_lines
+                .iter()
+                .try_for_each(|line| write!(f, "\n| {}", escape_display(line)))
+        }
+        Notice::Left { cut: 0, .. } => write!(f, "{who} has drained"),
+        Notice::Left { cut, .. } => write!(
+            f,
+            "{who} timed out draining: {} cut",
+            Counted(*cut, "connection")
+        ),
+        Notice::Suspended { stopped: true, .. } => {
+            write!(f, "{who} was stopped by a signal: it does not serve")
+        }
+        Notice::Suspended { .. } => write!(f, "{who} runs again"),
+        Notice::KillFailed { error, .. } => {
+            write!(f, "{who} could not be killed: {}", escape_display(error))
+        }
+        Notice::LinkBroken { error, .. } => write!(
+            f,
+            "{who} broke the link's protocol: {}; its link is closed",
+            escape_display(error)
+        ),
+        _ => Ok(()),
+    }
+}
+
+fn describe_port(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result {
+    match notice {
+        Notice::PortOpened { address, sharing } => {
+            write!(f, "listening on {} ({sharing})", escape_display(address))
+        }
+        Notice::PortClosed { address } => write!(
+            f,
+            "closed {}: no worker of the newest generation asked for it",
+            escape_display(address)
+        ),
+        Notice::PortRefused {
+            worker,
+            slot,
+            error,
+        } => write!(f, "{}: {}", Who(*worker, *slot), escape_display(error)),
+        Notice::BacklogClamped { asked, limit } => write!(
+            f,
+            "the kernel keeps {limit} waiting connections per socket, not {asked} (raise net.core.somaxconn)"
+        ),
+        Notice::SteeringRefused { address, error } => write!(
+            f,
+            "cannot steer {}: {}; new connections may wait for a slot that does not serve",
+            escape_display(address),
+            escape_display(error)
+        ),
+        Notice::MendFailed { error } => write!(
+            f,
+            "a worker shut a port down and it does not listen again: {}",
+            escape_display(error)
+        ),
+        Notice::PortMended { address } => write!(
+            f,
+            "{} was shut down by a worker and listens again",
+            escape_display(address)
+        ),
+        _ => Ok(()),
+    }
+}
+
+fn describe_decision(f: &mut fmt::Formatter<'_>, decision: &Decision) -> fmt::Result {
+    match *decision {
+        Decision::WorkerReady { .. }
+        | Decision::BootTimedOut { .. }
+        | Decision::Draining { .. }
+        | Decision::DrainTimedOut { .. }
+        | Decision::ReplacementStarted { .. } => describe_life(f, decision),
+        Decision::RolloutStarted { .. }
+        | Decision::RestartCoalesced
+        | Decision::RolloutFinished { .. }
+        | Decision::RolloutAborted { .. }
+        | Decision::RolledBack { .. } => describe_rollout(f, decision),
+        Decision::ClusterReady { workers, took } => write!(
+            f,
+            "the cluster is ready: {} after {}",
+            Counted(workers, "worker"),
+            Readable(took)
+        ),
+        Decision::BackingOff {
+            slot,
+            failures,
+            delay,
+        } => write!(
+            f,
+            "slot {slot} waits {} before its next worker ({} in a row)",
+            Readable(delay),
+            Counted(failures, "failure")
+        ),
+        Decision::CrashLooping {
+            slot,
+            deaths,
+            period,
+        } => write!(
+            f,
+            "slot {slot} is crash-looping: {} within {}",
+            Counted(deaths, "death"),
+            Readable(period)
+        ),
+        Decision::Scaled { from, to } => {
+            write!(f, "scaled from {from} to {}", Counted(to, "worker"))
+        }
+        Decision::Stopping { reason } => f.write_str(match reason {
+            ExitReason::Stopped => "stopping: every worker drains",
+            ExitReason::Forced => "forced stop: every worker is killed",
+            ExitReason::NeverReady => "giving up: no worker was ever ready",
+            ExitReason::CrashLoop => "stopping: a slot is crash-looping",
+        }),
+    }
+}
+
+fn describe_life(f: &mut fmt::Formatter<'_>, decision: &Decision) -> fmt::Result {
+    match *decision {
+        Decision::WorkerReady {
+            worker, slot, boot, ..
+        } => write!(f, "{} is ready after {}", Who(worker, slot), Readable(boot)),
+        Decision::BootTimedOut {
+            worker,
+            slot,
+            timeout,
+        } => write!(
+            f,
+            "{} is not ready after {} and is killed",
+            Who(worker, slot),
+            Readable(timeout)
+        ),
+        Decision::Draining {
+            worker,
+            slot,
+            reason,
+        } => {
+            let why = match reason {
+                DrainReason::Rollout => "its successor is ready",
+                DrainReason::Replaced => "replaced as it asked",
+                DrainReason::ScaleDown => "its slot is removed",
+                DrainReason::Stop => "the cluster stops",
+            };
+            write!(f, "{} drains: {why}", Who(worker, slot))
+        }
+        Decision::DrainTimedOut {
+            worker,
+            slot,
+            timeout,
+        } => write!(
+            f,
+            "{} has not drained within {} and is killed",
+            Who(worker, slot),
+            Readable(timeout)
+        ),
+        Decision::ReplacementStarted { worker, slot } => {
+            write!(f, "{} asked to be replaced", Who(worker, slot))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn describe_rollout(f: &mut fmt::Formatter<'_>, decision: &Decision) -> fmt::Result {
+    match *decision {
+        Decision::RolloutStarted { generation, from } => {
+            write!(
+                f,
+                "rollout from generation {from} to generation {generation} started"
+            )
+        }
+        Decision::RestartCoalesced => {
+            f.write_str("restart asked for during a rollout: one more follows when it ends")
+        }
+        Decision::RolloutFinished { generation, took } => write!(
+            f,
+            "rollout to generation {generation} finished in {}",
+            Readable(took)
+        ),
+        Decision::RolloutAborted {
+            generation,
+            back_to,
+            slot,
+            worker,
+            cause,
+            moved,
+        } => {
+            let how = match cause {
+                AbortCause::SpawnFailed => "could not be started",
+                AbortCause::DiedBooting => "died before it was ready",
+                AbortCause::BootTimedOut => "was not ready in time",
+                AbortCause::DiedReady => "died after it was ready",
+            };
+            write!(
+                f,
+                "rollout to generation {generation} aborted: {} {how}; generation {back_to} stays",
+                Who(worker, slot)
+            )?;
+            match moved {
+                0 => Ok(()),
+                1 => f.write_str(", 1 slot returns to it"),
+                moved => write!(f, ", {moved} slots return to it"),
+            }
+        }
+        Decision::RolledBack { generation, took } => write!(
+            f,
+            "rolled back to generation {generation} in {}",
+            Readable(took)
+        ),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+#[path = "describe_tests.rs"]
+mod tests;

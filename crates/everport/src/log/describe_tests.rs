@@ -1,0 +1,365 @@
+//! What each notice reads like.
+
+use std::time::Duration;
+
+use super::*;
+use crate::log::{Ending, Level};
+use crate::{BindCause, BindError, Generation, PortAddress, Sharing};
+
+const WORKER: WorkerId = WorkerId(7);
+const SLOT: SlotId = SlotId(2);
+
+#[track_caller]
+fn check(notice: Notice, level: Level, expected: &str) {
+    assert_eq!(notice.to_string(), expected);
+    assert_eq!(notice.level(), level, "{expected}");
+    let names_worker = expected.contains("worker 7 (slot 2)");
+    assert_eq!(notice.worker().is_some(), names_worker, "{expected}");
+}
+
+#[track_caller]
+fn check_decision(decision: Decision, level: Level, expected: &str) {
+    check(Notice::Supervisor(decision), level, expected);
+}
+
+fn ended(code: Option<i32>, signal: Option<i32>, expected: bool, last_lines: &[&str]) -> Notice {
+    Notice::Ended {
+        worker: WORKER,
+        slot: SLOT,
+        pid: 4711,
+        ending: Ending {
+            code,
+            signal,
+            out_of_memory: false,
+        },
+        expected,
+        last_lines: last_lines.iter().map(|line| (*line).to_owned()).collect(),
+    }
+}
+
+fn address() -> PortAddress {
+    PortAddress::Tcp(([0, 0, 0, 0], 8080).into())
+}
+
+#[test]
+fn a_workers_life_is_told() {
+    check(
+        Notice::Spawned {
+            worker: WORKER,
+            slot: SLOT,
+            generation: Generation(3),
+            pid: 4711,
+        },
+        Level::Info,
+        "worker 7 (slot 2) started: pid 4711, generation 3",
+    );
+    check(
+        Notice::SpawnFailed {
+            worker: WORKER,
+            slot: SLOT,
+            error: "text file busy".to_owned(),
+        },
+        Level::Error,
+        "worker 7 (slot 2) could not be started: text file busy",
+    );
+    check_decision(
+        Decision::WorkerReady {
+            worker: WORKER,
+            slot: SLOT,
+            generation: Generation(3),
+            boot: Duration::from_millis(41),
+        },
+        Level::Info,
+        "worker 7 (slot 2) is ready after 41 ms",
+    );
+    check_decision(
+        Decision::BootTimedOut {
+            worker: WORKER,
+            slot: SLOT,
+            timeout: Duration::from_secs(30),
+        },
+        Level::Error,
+        "worker 7 (slot 2) is not ready after 30 s and is killed",
+    );
+    check_decision(
+        Decision::ReplacementStarted {
+            worker: WORKER,
+            slot: SLOT,
+        },
+        Level::Info,
+        "worker 7 (slot 2) asked to be replaced",
+    );
+}
+
+#[test]
+fn a_drain_is_told_with_its_reason_and_its_result() {
+    for (reason, why) in [
+        (DrainReason::Rollout, "its successor is ready"),
+        (DrainReason::Replaced, "replaced as it asked"),
+        (DrainReason::ScaleDown, "its slot is removed"),
+        (DrainReason::Stop, "the cluster stops"),
+    ] {
+        check_decision(
+            Decision::Draining {
+                worker: WORKER,
+                slot: SLOT,
+                reason,
+            },
+            Level::Info,
+            &format!("worker 7 (slot 2) drains: {why}"),
+        );
+    }
+    check_decision(
+        Decision::DrainTimedOut {
+            worker: WORKER,
+            slot: SLOT,
+            timeout: Duration::from_millis(2500),
+        },
+        Level::Warn,
+        "worker 7 (slot 2) has not drained within 2.5 s and is killed",
+    );
+    let left = |cut| Notice::Left {
+        worker: WORKER,
+        slot: SLOT,
+        cut,
+    };
+    check(left(0), Level::Info, "worker 7 (slot 2) has drained");
+    check(
+        left(1),
+        Level::Warn,
+        "worker 7 (slot 2) timed out draining: 1 connection cut",
+    );
+    check(
+        left(3),
+        Level::Warn,
+        "worker 7 (slot 2) timed out draining: 3 connections cut",
+    );
+}
+
+#[test]
+fn an_end_is_told_with_its_cause_and_a_death_with_the_last_lines() {
+    check(
+        ended(Some(0), None, true, &[]),
+        Level::Info,
+        "worker 7 (slot 2) ended: exited",
+    );
+    check(
+        ended(Some(3), None, true, &[]),
+        Level::Warn,
+        "worker 7 (slot 2) ended: exited with code 3",
+    );
+    check(
+        ended(None, Some(libc::SIGSEGV), false, &["one", "two\x1b"]),
+        Level::Error,
+        "worker 7 (slot 2) died: killed by SIGSEGV\n| one\n| two\\x1b",
+    );
+}
+
+#[test]
+fn a_stop_by_a_signal_and_its_end_are_told() {
+    let suspended = |stopped| Notice::Suspended {
+        worker: WORKER,
+        slot: SLOT,
+        stopped,
+    };
+    check(
+        suspended(true),
+        Level::Warn,
+        "worker 7 (slot 2) was stopped by a signal: it does not serve",
+    );
+    check(
+        suspended(false),
+        Level::Info,
+        "worker 7 (slot 2) runs again",
+    );
+}
+
+#[test]
+fn ports_are_told_by_their_address() {
+    check(
+        Notice::PortOpened {
+            address: address(),
+            sharing: Sharing::Reuseport,
+        },
+        Level::Info,
+        "listening on 0.0.0.0:8080 (reuseport)",
+    );
+    check(
+        Notice::PortClosed { address: address() },
+        Level::Info,
+        "closed 0.0.0.0:8080: no worker of the newest generation asked for it",
+    );
+    check(
+        Notice::PortMended { address: address() },
+        Level::Warn,
+        "0.0.0.0:8080 was shut down by a worker and listens again",
+    );
+    check(
+        Notice::BacklogClamped {
+            asked: 4096,
+            limit: 128,
+        },
+        Level::Warn,
+        "the kernel keeps 128 waiting connections per socket, not 4096 (raise net.core.somaxconn)",
+    );
+    check(
+        Notice::SteeringRefused {
+            address: address(),
+            error: "operation not permitted".to_owned(),
+        },
+        Level::Warn,
+        "cannot steer 0.0.0.0:8080: operation not permitted; new connections may wait for a slot that does not serve",
+    );
+}
+
+#[test]
+fn what_a_worker_names_cannot_forge_a_line() {
+    check(
+        Notice::PortRefused {
+            worker: WORKER,
+            slot: SLOT,
+            error: BindError {
+                address: PortAddress::unix("/run/a\nb"),
+                cause: BindCause::Duplicate,
+            },
+        },
+        Level::Error,
+        "worker 7 (slot 2): cannot listen on unix:/run/a\\nb: this worker listens on it already (use the listener it has)",
+    );
+    check(
+        Notice::LinkBroken {
+            worker: WORKER,
+            slot: SLOT,
+            error: "unknown kind \x1b".to_owned(),
+        },
+        Level::Error,
+        "worker 7 (slot 2) broke the link's protocol: unknown kind \\x1b; its link is closed",
+    );
+}
+
+#[test]
+fn a_rollout_is_told_from_its_start_to_its_end() {
+    check_decision(
+        Decision::RolloutStarted {
+            generation: Generation(3),
+            from: Generation(2),
+        },
+        Level::Info,
+        "rollout from generation 2 to generation 3 started",
+    );
+    check_decision(
+        Decision::RestartCoalesced,
+        Level::Info,
+        "restart asked for during a rollout: one more follows when it ends",
+    );
+    check_decision(
+        Decision::RolloutFinished {
+            generation: Generation(3),
+            took: Duration::from_millis(1234),
+        },
+        Level::Info,
+        "rollout to generation 3 finished in 1.2 s",
+    );
+    check_decision(
+        Decision::RolledBack {
+            generation: Generation(2),
+            took: Duration::from_millis(200),
+        },
+        Level::Warn,
+        "rolled back to generation 2 in 200 ms",
+    );
+}
+
+#[test]
+fn an_aborted_rollout_names_the_worker_the_cause_and_what_returns() {
+    for (cause, moved, how, returns) in [
+        (AbortCause::SpawnFailed, 0, "could not be started", ""),
+        (
+            AbortCause::DiedBooting,
+            1,
+            "died before it was ready",
+            ", 1 slot returns to it",
+        ),
+        (
+            AbortCause::BootTimedOut,
+            2,
+            "was not ready in time",
+            ", 2 slots return to it",
+        ),
+        (AbortCause::DiedReady, 0, "died after it was ready", ""),
+    ] {
+        check_decision(
+            Decision::RolloutAborted {
+                generation: Generation(3),
+                back_to: Generation(2),
+                slot: SLOT,
+                worker: WORKER,
+                cause,
+                moved,
+            },
+            Level::Error,
+            &format!(
+                "rollout to generation 3 aborted: worker 7 (slot 2) {how}; generation 2 stays{returns}"
+            ),
+        );
+    }
+}
+
+#[test]
+fn the_cluster_is_told_as_a_whole() {
+    check_decision(
+        Decision::ClusterReady {
+            workers: 4,
+            took: Duration::from_millis(120),
+        },
+        Level::Info,
+        "the cluster is ready: 4 workers after 120 ms",
+    );
+    check_decision(
+        Decision::Scaled { from: 2, to: 1 },
+        Level::Info,
+        "scaled from 2 to 1 worker",
+    );
+    check_decision(
+        Decision::BackingOff {
+            slot: SLOT,
+            failures: 3,
+            delay: Duration::from_millis(400),
+        },
+        Level::Warn,
+        "slot 2 waits 400 ms before its next worker (3 failures in a row)",
+    );
+    check_decision(
+        Decision::CrashLooping {
+            slot: SLOT,
+            deaths: 6,
+            period: Duration::from_secs(60),
+        },
+        Level::Error,
+        "slot 2 is crash-looping: 6 deaths within 60 s",
+    );
+    for (reason, level, expected) in [
+        (
+            ExitReason::Stopped,
+            Level::Info,
+            "stopping: every worker drains",
+        ),
+        (
+            ExitReason::Forced,
+            Level::Warn,
+            "forced stop: every worker is killed",
+        ),
+        (
+            ExitReason::NeverReady,
+            Level::Error,
+            "giving up: no worker was ever ready",
+        ),
+        (
+            ExitReason::CrashLoop,
+            Level::Error,
+            "stopping: a slot is crash-looping",
+        ),
+    ] {
+        check_decision(Decision::Stopping { reason }, level, expected);
+    }
+}

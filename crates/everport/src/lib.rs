@@ -12,6 +12,8 @@ mod bind;
 mod link;
 mod options;
 
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod log;
 pub mod watcher;
 

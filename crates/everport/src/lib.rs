@@ -13,6 +13,8 @@ mod link;
 mod options;
 mod reactor;
 
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod log;
 pub mod watcher;
 

@@ -1,0 +1,220 @@
+//! The flags of a cluster, typed once.
+
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
+use everport_core::CrashLoop;
+
+use super::env_var::{self, EnvVar};
+use super::{name, seconds};
+use crate::Sharing;
+use crate::log::Level;
+use crate::watcher::{Builder, Program, Watcher};
+
+/// More workers than any machine of today has use for: such a number is a slip.
+const MOST_WORKERS: i64 = 4096;
+
+/// The flags of a cluster: flatten them into your own `clap` parser.
+///
+/// ```
+/// use clap::Parser;
+///
+/// #[derive(Parser)]
+/// struct Flags {
+///     #[command(flatten)]
+///     cluster: everport::cli::ClusterArgs,
+/// }
+///
+/// let flags = Flags::parse_from(["server", "-w", "4", "--settle", "0.5"]);
+/// # let _ = flags.cluster;
+/// ```
+#[derive(Debug, Clone, clap::Args)]
+pub struct ClusterArgs {
+    /// How many workers serve [default: one per CPU]
+    #[arg(short, long, value_name = "N", allow_negative_numbers = true,
+        value_parser = clap::value_parser!(u32).range(1..=MOST_WORKERS), help_heading = CLUSTER)]
+    pub(super) workers: Option<u32>,
+
+    /// How workers get at a port [default: what the system does best]
+    #[arg(long, value_name = "HOW", value_parser = sharing_parser(), help_heading = CLUSTER)]
+    share: Option<Sharing>,
+
+    /// Name of the watcher, in the process list and the log
+    #[arg(short, long, value_parser = name::parse, help_heading = CLUSTER)]
+    pub(super) name: Option<String>,
+
+    /// Stop when a slot is crash-looping instead of trying for ever
+    #[arg(long, help_heading = CLUSTER)]
+    exit_on_crash_loop: bool,
+
+    /// How long a worker may take to be ready
+    #[arg(long, value_name = "SECONDS", default_value = "30", allow_negative_numbers = true,
+        value_parser = seconds::parse_positive, help_heading = TIMES)]
+    boot_timeout: Duration,
+
+    /// How long a worker may drain before it is killed
+    #[arg(short = 't', long, value_name = "SECONDS", default_value = "30", allow_negative_numbers = true,
+        value_parser = seconds::parse, help_heading = TIMES)]
+    shutdown_timeout: Duration,
+
+    /// How long a new worker must stay ready before a rollout moves on
+    #[arg(long, value_name = "SECONDS", default_value = "1", allow_negative_numbers = true,
+        value_parser = seconds::parse, help_heading = TIMES)]
+    settle: Duration,
+
+    /// How many workers more than usual during a rollout
+    #[arg(long, value_name = "N", default_value = "1", allow_negative_numbers = true,
+        value_parser = clap::value_parser!(u32).range(1..=MOST_WORKERS), help_heading = TIMES)]
+    surge: u32,
+
+    /// Set a variable in the workers' environment; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = env_parser(), help_heading = WORKERS)]
+    env: Vec<EnvVar>,
+
+    /// Working directory of the workers
+    #[arg(long, value_name = "DIR", help_heading = WORKERS)]
+    pub(super) chdir: Option<PathBuf>,
+
+    /// What to log: error, warn, info (with all that workers print) or debug
+    #[arg(short, long, value_name = "LEVEL", default_value = "info", hide_possible_values = true,
+        ignore_case = true, value_parser = level_parser(), help_heading = FILES)]
+    pub(super) log_level: Level,
+
+    /// Append the log to a file; `*` becomes the watcher's pid [default: stdout]
+    #[arg(short = 'f', long, value_name = "PATH", help_heading = FILES)]
+    pub(super) log_file: Option<PathBuf>,
+
+    /// Write the watcher's pid to a file and keep a second instance out
+    #[arg(short, long, value_name = "PATH", help_heading = FILES)]
+    pub(super) pid_file: Option<PathBuf>,
+}
+
+const CLUSTER: &str = "Cluster";
+const TIMES: &str = "Times and rollouts";
+const WORKERS: &str = "Workers";
+const FILES: &str = "Log and pid file";
+
+impl ClusterArgs {
+    /// A watcher's builder with everything that was asked for.
+    pub(super) fn builder(&self, program: Program) -> Builder {
+        let mut builder = Watcher::builder(program)
+            .workers(self.workers.unwrap_or_else(one_per_cpu))
+            .sharing(self.share.unwrap_or(Sharing::DEFAULT))
+            .boot_timeout(self.boot_timeout)
+            .shutdown_timeout(self.shutdown_timeout)
+            .settle(self.settle)
+            .surge(self.surge);
+        if self.exit_on_crash_loop {
+            builder = builder.crash_loop(CrashLoop::Exit);
+        }
+        for EnvVar { key, value } in &self.env {
+            builder = builder.env(key, value);
+        }
+        match &self.chdir {
+            Some(directory) => builder.chdir(directory),
+            None => builder,
+        }
+    }
+}
+
+fn one_per_cpu() -> u32 {
+    std::thread::available_parallelism()
+        .ok()
+        .map(NonZero::get)
+        .and_then(|cpus| u32::try_from(cpus).ok())
+        .unwrap_or(1)
+}
+
+fn sharing_parser() -> impl TypedValueParser<Value = Sharing> {
+    PossibleValuesParser::new(["reuseport", "transfer"]).map(|text| match text.as_str() {
+        "transfer" => Sharing::Transfer,
+        _ => Sharing::Reuseport,
+    })
+}
+
+fn level_parser() -> impl TypedValueParser<Value = Level> {
+    PossibleValuesParser::new(Level::ALL.map(Level::name)).try_map(|text| text.parse::<Level>())
+}
+
+fn env_parser() -> impl TypedValueParser<Value = EnvVar> {
+    OsStringValueParser::new().try_map(|text| env_var::parse(&text))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Flags {
+        #[command(flatten)]
+        cluster: ClusterArgs,
+    }
+
+    fn parse(text: &str) -> Result<ClusterArgs, String> {
+        let words = std::iter::once("server").chain(text.split_whitespace());
+        Flags::try_parse_from(words)
+            .map(|flags| flags.cluster)
+            .map_err(|error| error.to_string())
+    }
+
+    #[track_caller]
+    fn check_refused(text: &str, expected: &str) {
+        let error = parse(text).unwrap_err();
+        assert!(error.contains(expected), "{text}: {error}");
+    }
+
+    #[test]
+    fn without_flags_everything_is_as_documented() {
+        let args = parse("").unwrap();
+        assert_eq!(args.workers, None);
+        assert_eq!(args.share, None);
+        assert_eq!(args.boot_timeout, Duration::from_secs(30));
+        assert_eq!(args.shutdown_timeout, Duration::from_secs(30));
+        assert_eq!(args.settle, Duration::from_secs(1));
+        assert_eq!(args.surge, 1);
+        assert_eq!(args.log_level, Level::Info);
+        assert!(!args.exit_on_crash_loop && args.env.is_empty());
+    }
+
+    #[test]
+    fn flags_become_typed_values() {
+        let args = parse(
+            "-w 4 --share transfer -n shop -t 2.5 --settle 0 --surge 2 --boot-timeout 5 \
+             --env A=b --env C= --chdir /srv -l WARN -f log-* -p pid --exit-on-crash-loop",
+        )
+        .unwrap();
+        assert_eq!(args.workers, Some(4));
+        assert_eq!(args.share, Some(Sharing::Transfer));
+        assert_eq!(args.name.as_deref(), Some("shop"));
+        assert_eq!(args.shutdown_timeout, Duration::from_millis(2500));
+        assert_eq!((args.settle, args.surge), (Duration::ZERO, 2));
+        assert_eq!(args.env.len(), 2);
+        assert_eq!(args.log_level, Level::Warn);
+        assert!(args.exit_on_crash_loop);
+    }
+
+    #[test]
+    fn values_that_make_no_sense_are_refused_with_a_way_out() {
+        check_refused("-w 0", "0 is not in 1..=4096");
+        check_refused("-w -1", "-1 is not in 1..=4096");
+        check_refused("-w 4097", "4097 is not in 1..=4096");
+        check_refused("-w four", "invalid digit");
+        check_refused("--surge 0", "0 is not in 1..=4096");
+        check_refused("-t -1", "a time cannot be negative");
+        check_refused("-t inf", "longer than a day");
+        check_refused("--boot-timeout 0", "zero leaves no time");
+        check_refused("--share both", "[possible values: reuseport, transfer]");
+        check_refused("--env A", "write KEY=VALUE");
+        check_refused("-l loud", "[possible values: error, warn, info, debug]");
+        check_refused("--workes 4", "a similar argument exists: '--workers'");
+    }
+
+    #[test]
+    fn the_parser_is_consistent() {
+        <Flags as clap::CommandFactory>::command().debug_assert();
+    }
+}

@@ -1,0 +1,17 @@
+//! The command's flags and what it does with them, for the `everport` command and for programs that are
+//! their own watcher.
+
+mod args;
+mod env_var;
+mod exit_code;
+mod name;
+mod pid_file;
+mod port_trouble;
+mod run;
+mod seconds;
+mod signals;
+
+pub use args::ClusterArgs;
+pub use exit_code::ExitCode;
+pub use pid_file::PidFileError;
+pub use run::{CommandError, run};

@@ -1,0 +1,181 @@
+//! Runs a cluster as the command does: files, signals, log, exit code.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use everport_core::ExitReason;
+
+use super::pid_file::{PidFile, PidFileError};
+use super::port_trouble::PortTrouble;
+use super::signals::Signals;
+use super::{ClusterArgs, ExitCode};
+use crate::log::{OpenLogError, Sink, Writer};
+use crate::watcher::{Program, RunError, StartError};
+
+/// Why the command failed. Each has its own exit code.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// The workers' directory is not there.
+    #[error("cannot use {} as the workers' directory (create it, or correct --chdir)", .path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The pid file cannot be used.
+    #[error(transparent)]
+    PidFile(#[from] PidFileError),
+    /// The log cannot be written.
+    #[error(transparent)]
+    Log(#[from] OpenLogError),
+    /// The signals cannot be taken.
+    #[error("cannot install signal handlers")]
+    Signals(#[source] io::Error),
+    /// The watcher could not be started.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The watcher failed.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// No worker was ever ready.
+    #[error("gave up: no worker was ever ready (the log says what each of them did)")]
+    NeverReady {
+        /// Whether a worker was refused a port.
+        port_refused: bool,
+    },
+    /// A slot was crash-looping.
+    #[error("stopped: a slot was crash-looping (the log says how its workers died)")]
+    CrashLoop,
+}
+
+impl CommandError {
+    /// What the command exits with.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Directory { .. } | Self::Start(StartError::NoWorkers) => ExitCode::Usage,
+            Self::PidFile(PidFileError::Locked { .. }) => ExitCode::AlreadyRunning,
+            Self::PidFile(_) | Self::Log(OpenLogError::File { .. }) => ExitCode::File,
+            Self::Start(StartError::NoProgram(_)) => ExitCode::NotFound,
+            Self::Start(StartError::NotExecutable(_)) => ExitCode::NotExecutable,
+            Self::NeverReady { port_refused: true } => ExitCode::Port,
+            Self::NeverReady { .. } => ExitCode::NeverReady,
+            Self::CrashLoop => ExitCode::CrashLoop,
+            Self::Log(_) | Self::Signals(_) | Self::Start(_) | Self::Run(_) => ExitCode::Internal,
+        }
+    }
+}
+
+/// Runs a cluster of `program` as the command does, until it ends: takes the process's signals, holds the
+/// pid file, writes the log. Call it once per process, on a tokio runtime with I/O and time enabled.
+///
+/// Cancelled, it leaves the workers to notice that their watcher is gone: they drain and exit.
+///
+/// # Errors
+/// When a file cannot be used, the watcher fails, or the cluster gives up.
+pub async fn run(args: &ClusterArgs, program: Program) -> Result<ExitCode, CommandError> {
+    let signals = Signals::install().map_err(CommandError::Signals)?;
+    check_directory(args)?;
+    let pid_file = args.pid_file.as_deref().map(PidFile::acquire).transpose()?;
+    let writer = open_log(args)?;
+    set_title(args);
+    let ended = watch(args, program, signals, writer.sink()).await;
+    drop(pid_file);
+    // A reader that is stuck misses the log's end; there is nobody else to tell.
+    let _ = writer.close();
+    ended
+}
+
+async fn watch(
+    args: &ClusterArgs,
+    program: Program,
+    signals: Signals,
+    sink: Arc<dyn Sink>,
+) -> Result<ExitCode, CommandError> {
+    let ports = Arc::new(PortTrouble::watch(sink));
+    let sink = Arc::clone(&ports) as Arc<dyn Sink>;
+    let watcher = args.builder(program).sink(sink).build()?;
+    let handle = watcher.handle();
+    let reason = tokio::select! {
+        reason = watcher.run() => reason?,
+        never = signals.forward(&handle) => match never {},
+    };
+    match reason {
+        ExitReason::Stopped => Ok(ExitCode::Graceful),
+        ExitReason::Forced => Ok(ExitCode::Forced),
+        ExitReason::NeverReady => Err(CommandError::NeverReady {
+            port_refused: ports.was_seen(),
+        }),
+        ExitReason::CrashLoop => Err(CommandError::CrashLoop),
+    }
+}
+
+fn open_log(args: &ClusterArgs) -> Result<Writer, OpenLogError> {
+    let name = args.name.as_deref().unwrap_or("watcher");
+    match &args.log_file {
+        Some(path) => Writer::to_file(path, args.log_level, name),
+        None => Writer::to_stdout(args.log_level, name),
+    }
+}
+
+fn check_directory(args: &ClusterArgs) -> Result<(), CommandError> {
+    let Some(path) = &args.chdir else {
+        return Ok(());
+    };
+    let refused = |source| CommandError::Directory {
+        path: path.clone(),
+        source,
+    };
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => Ok(()),
+        Ok(_) => Err(refused(io::ErrorKind::NotADirectory.into())),
+        Err(source) => Err(refused(source)),
+    }
+}
+
+/// Shows the name in the process list, where the kernel keeps its first 15 bytes.
+fn set_title(args: &ClusterArgs) {
+    #[cfg(target_os = "linux")]
+    if let Some(name) = &args.name {
+        // The file names the process's main thread, whichever runs this; a title that is missing is no
+        // reason to serve nothing.
+        let _ = std::fs::write("/proc/self/comm", name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_failure_has_its_exit_code() {
+        let check = |error: CommandError, code: u8| {
+            assert_eq!(error.exit_code() as u8, code, "{error}");
+        };
+        let path = PathBuf::from("server");
+        check(StartError::NoWorkers.into(), 2);
+        check(
+            CommandError::NeverReady {
+                port_refused: false,
+            },
+            3,
+        );
+        check(CommandError::CrashLoop, 4);
+        check(CommandError::NeverReady { port_refused: true }, 5);
+        check(PidFileError::NotAFile { path: path.clone() }.into(), 6);
+        check(
+            PidFileError::Locked {
+                path: path.clone(),
+                pid: None,
+            }
+            .into(),
+            7,
+        );
+        check(StartError::NotExecutable(path.clone()).into(), 126);
+        check(StartError::NoProgram(path).into(), 127);
+        check(RunError::from(io::Error::other("x")).into(), 1);
+    }
+}

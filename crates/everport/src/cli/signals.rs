@@ -1,0 +1,81 @@
+//! The command's signals, turned into commands to the watcher.
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::io;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::watcher::Handle;
+
+/// Signals the command takes from the moment this is made; what comes before [`Signals::forward`] waits.
+#[derive(Debug)]
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    quit: Signal,
+    restart: Signal,
+    one_more: Signal,
+    one_fewer: Signal,
+    children: Signal,
+}
+
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Stop,
+    ForceStop,
+    Restart,
+    OneMore,
+    OneFewer,
+    LookAtChildren,
+}
+
+impl Signals {
+    pub(super) fn install() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
+            restart: signal(SignalKind::user_defined1())?,
+            one_more: signal(SignalKind::from_raw(libc::SIGTTIN))?,
+            one_fewer: signal(SignalKind::from_raw(libc::SIGTTOU))?,
+            children: signal(SignalKind::child())?,
+        })
+    }
+
+    /// Passes signals on for ever. A second `TERM` or `INT` forces the stop that the first asked for.
+    pub(super) async fn forward(mut self, handle: &Handle) -> Infallible {
+        let mut stopping = false;
+        loop {
+            match self.next().await {
+                Asked::Stop if stopping => handle.force_stop(),
+                Asked::Stop => {
+                    stopping = true;
+                    handle.stop();
+                }
+                Asked::ForceStop => handle.force_stop(),
+                Asked::Restart => handle.restart(),
+                Asked::OneMore => handle.scale_by(1),
+                Asked::OneFewer => handle.scale_by(-1),
+                Asked::LookAtChildren => {
+                    handle.children_changed();
+                    handle.reap_orphans();
+                }
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Asked {
+        tokio::select! {
+            Some(()) = self.terminate.recv() => Asked::Stop,
+            Some(()) = self.interrupt.recv() => Asked::Stop,
+            Some(()) = self.quit.recv() => Asked::ForceStop,
+            Some(()) = self.restart.recv() => Asked::Restart,
+            Some(()) = self.one_more.recv() => Asked::OneMore,
+            Some(()) = self.one_fewer.recv() => Asked::OneFewer,
+            Some(()) = self.children.recv() => Asked::LookAtChildren,
+            else => pending().await,
+        }
+    }
+}

@@ -63,7 +63,9 @@ Examples:
 impl RunArguments {
     /// What to run, as it was written.
     pub(crate) fn program(&self) -> &OsStr {
-        self.program.first().map_or(OsStr::new(""), OsString::as_os_str)
+        self.program
+            .first()
+            .map_or(OsStr::new(""), OsString::as_os_str)
     }
 
     /// What to run it with.
@@ -118,9 +120,15 @@ mod tests {
 
     #[test]
     fn what_follows_the_program_belongs_to_it() {
-        check("run -w 4 ./server -w 5 --help", &["./server", "-w", "5", "--help"]);
+        check(
+            "run -w 4 ./server -w 5 --help",
+            &["./server", "-w", "5", "--help"],
+        );
         check("run -w 4 -- ./server -- x", &["./server", "--", "x"]);
-        check("./server --version -- x", &["./server", "--version", "--", "x"]);
+        check(
+            "./server --version -- x",
+            &["./server", "--version", "--", "x"],
+        );
         check("run -- --odd", &["--odd"]);
     }
 

@@ -1,6 +1,5 @@
 //! The flags of a cluster, typed once.
 
-use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -100,12 +99,14 @@ impl ClusterArgs {
     /// A watcher's builder with everything that was asked for.
     pub(super) fn builder(&self, program: Program) -> Builder {
         let mut builder = Watcher::builder(program)
-            .workers(self.workers.unwrap_or_else(one_per_cpu))
             .sharing(self.share.unwrap_or(Sharing::DEFAULT))
             .boot_timeout(self.boot_timeout)
             .shutdown_timeout(self.shutdown_timeout)
             .settle(self.settle)
             .surge(self.surge);
+        if let Some(workers) = self.workers {
+            builder = builder.workers(workers);
+        }
         if self.exit_on_crash_loop {
             builder = builder.crash_loop(CrashLoop::Exit);
         }
@@ -117,14 +118,6 @@ impl ClusterArgs {
             None => builder,
         }
     }
-}
-
-fn one_per_cpu() -> u32 {
-    std::thread::available_parallelism()
-        .ok()
-        .map(NonZero::get)
-        .and_then(|cpus| u32::try_from(cpus).ok())
-        .unwrap_or(1)
 }
 
 fn sharing_parser() -> impl TypedValueParser<Value = Sharing> {

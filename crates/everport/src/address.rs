@@ -32,14 +32,15 @@ pub trait ToPortAddress {
 }
 
 impl PortAddress {
-    /// The Unix socket a path stands for: `@name` is abstract, everything else is in the file system.
+    /// The Unix socket a path stands for: `@name` is abstract, everything else is in the file system. A
+    /// relative path is made absolute, because watcher and workers may have different working directories.
     #[must_use]
     pub fn unix(path: impl AsRef<Path>) -> Self {
         use std::os::unix::ffi::OsStrExt;
         let path = path.as_ref();
         match path.as_os_str().as_bytes() {
             [b'@' | 0, name @ ..] => Self::UnixAbstract(name.to_vec()),
-            _ => Self::UnixPath(path.to_path_buf()),
+            _ => Self::UnixPath(std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())),
         }
     }
 

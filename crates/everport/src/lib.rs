@@ -11,6 +11,7 @@ mod address;
 mod bind;
 mod link;
 mod options;
+mod reactor;
 
 #[cfg(feature = "cli")]
 pub mod cli;

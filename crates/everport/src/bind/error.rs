@@ -35,8 +35,6 @@ pub enum BindCause {
     Duplicate,
     /// The cluster shares the port in another way than asked for.
     SharedAs(Sharing),
-    /// The port is being closed because the newest release no longer asked for it.
-    Closing,
     /// Any other error of the system, by its number.
     System(i32),
 }
@@ -61,7 +59,6 @@ impl fmt::Display for BindCause {
             Self::Live => f.write_str("a program answers on this socket (stop it or choose another path)"),
             Self::Duplicate => f.write_str("this worker listens on it already (use the listener it has)"),
             Self::SharedAs(sharing) => write!(f, "the cluster shares this port by {sharing} (ask for the same everywhere)"),
-            Self::Closing => f.write_str("the port is being closed because the newest release no longer asked for it (try again in a moment)"),
             Self::System(errno) => io::Error::from_raw_os_error(*errno).fmt(f),
         }
     }

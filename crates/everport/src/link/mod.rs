@@ -1,5 +1,16 @@
 //! The private channel between the watcher and one worker.
 
+mod channel;
+mod codec;
+mod fields;
 mod frame;
+mod session;
+mod wire;
 
+#[cfg(test)]
+mod tests;
+
+pub(crate) use channel::{LinkError, WatcherEnd, WorkerEnd, pair};
 pub(crate) use frame::{FromWatcher, FromWorker, Welcome};
+pub(crate) use session::{NEWEST_VERSION, OLDEST_VERSION, Session, Violation, negotiate};
+pub(crate) use wire::DecodeError;

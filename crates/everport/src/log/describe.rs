@@ -20,12 +20,14 @@ impl fmt::Display for Notice {
             | Self::Ended { .. }
             | Self::Left { .. }
             | Self::Suspended { .. }
+            | Self::KillFailed { .. }
             | Self::LinkBroken { .. } => describe_worker(f, self),
             Self::PortOpened { .. }
             | Self::PortClosed { .. }
             | Self::PortRefused { .. }
             | Self::BacklogClamped { .. }
             | Self::SteeringRefused { .. }
+            | Self::MendFailed { .. }
             | Self::PortMended { .. } => describe_port(f, self),
         }
     }
@@ -84,6 +86,9 @@ fn describe_worker(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result {
             write!(f, "{who} was stopped by a signal: it does not serve")
         }
         Notice::Suspended { .. } => write!(f, "{who} runs again"),
+        Notice::KillFailed { error, .. } => {
+            write!(f, "{who} could not be killed: {}", escape_display(error))
+        }
         Notice::LinkBroken { error, .. } => write!(
             f,
             "{who} broke the link's protocol: {}; its link is closed",
@@ -116,6 +121,11 @@ fn describe_port(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result {
             f,
             "cannot steer {}: {}; new connections may wait for a slot that does not serve",
             escape_display(address),
+            escape_display(error)
+        ),
+        Notice::MendFailed { error } => write!(
+            f,
+            "a worker shut a port down and it does not listen again: {}",
             escape_display(error)
         ),
         Notice::PortMended { address } => write!(

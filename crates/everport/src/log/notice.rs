@@ -104,6 +104,20 @@ pub enum Notice {
         /// The port.
         address: PortAddress,
     },
+    /// A worker shut a shared socket down and it could not be made to listen again.
+    MendFailed {
+        /// The port and why.
+        error: BindError,
+    },
+    /// A worker could not be killed.
+    KillFailed {
+        /// Which worker.
+        worker: WorkerId,
+        /// Its slot.
+        slot: SlotId,
+        /// Why.
+        error: String,
+    },
     /// A worker broke the link's protocol; its link was closed.
     LinkBroken {
         /// Which worker.
@@ -121,9 +135,11 @@ impl Notice {
     pub fn level(&self) -> Level {
         match self {
             Self::Supervisor(decision) => decision_level(decision),
-            Self::SpawnFailed { .. } | Self::PortRefused { .. } | Self::LinkBroken { .. } => {
-                Level::Error
-            }
+            Self::SpawnFailed { .. }
+            | Self::PortRefused { .. }
+            | Self::MendFailed { .. }
+            | Self::KillFailed { .. }
+            | Self::LinkBroken { .. } => Level::Error,
             Self::Ended {
                 expected: false, ..
             } => Level::Error,
@@ -153,11 +169,13 @@ impl Notice {
             | Self::Left { worker, slot, .. }
             | Self::Suspended { worker, slot, .. }
             | Self::PortRefused { worker, slot, .. }
+            | Self::KillFailed { worker, slot, .. }
             | Self::LinkBroken { worker, slot, .. } => Some((worker, slot)),
             Self::PortOpened { .. }
             | Self::PortClosed { .. }
             | Self::BacklogClamped { .. }
             | Self::SteeringRefused { .. }
+            | Self::MendFailed { .. }
             | Self::PortMended { .. } => None,
         }
     }

@@ -9,13 +9,17 @@ use std::time::Duration;
 use everport_core::{CrashLoop, Policy};
 
 use super::Watcher;
+use super::spawn::{find_in_path, is_executable};
 use crate::Sharing;
 use crate::log::Sink;
 
 /// The program the workers run.
 #[derive(Debug, Clone)]
 pub struct Program {
+    /// Where it is, absolute: workers may start in another directory.
     pub(crate) path: PathBuf,
+    /// What it is told its name is.
+    pub(crate) name: OsString,
     pub(crate) args: Vec<OsString>,
 }
 
@@ -25,8 +29,24 @@ impl Program {
     /// # Errors
     /// When there is no such program or it is not executable.
     pub fn find(name: impl AsRef<Path>) -> Result<Self, StartError> {
-        let _ = name;
-        unimplemented!("being written")
+        let name = name.as_ref();
+        let is_bare = name.components().count() == 1 && !name.starts_with(".");
+        let found = if is_bare && !name.as_os_str().is_empty() {
+            find_in_path(name.as_os_str(), std::env::var_os("PATH"))
+        } else {
+            std::path::absolute(name).ok()
+        };
+        let path = found
+            .filter(|path| path.exists())
+            .ok_or_else(|| StartError::NoProgram(name.to_path_buf()))?;
+        if !is_executable(&path) {
+            return Err(StartError::NotExecutable(name.to_path_buf()));
+        }
+        Ok(Self {
+            path,
+            name: name.as_os_str().to_owned(),
+            args: Vec::new(),
+        })
     }
 
     /// Appends arguments.
@@ -70,7 +90,8 @@ impl Builder {
     pub(crate) fn new(program: Program) -> Self {
         Self {
             program,
-            workers: 1,
+            workers: std::thread::available_parallelism()
+                .map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1)),
             policy: Policy::default(),
             sharing: Sharing::DEFAULT,
             env: Vec::new(),

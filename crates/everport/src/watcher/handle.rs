@@ -1,40 +1,118 @@
 //! Commands to a running watcher from elsewhere in the program.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use everport_core::Status;
+use tokio::sync::{Notify, oneshot};
 
 /// Tells a running watcher what to do. Cheap to clone; calls after its end do nothing.
 #[derive(Debug, Clone)]
-pub struct Handle {}
+pub struct Handle {
+    desk: Arc<Desk>,
+}
+
+/// Where commands lie until the watcher's loop takes them. Equal ones become one, so it never fills up.
+#[derive(Debug, Default)]
+pub(crate) struct Desk {
+    commands: Mutex<Commands>,
+    bell: Notify,
+}
+
+/// What was asked for since the loop last looked.
+#[derive(Debug, Default)]
+pub(crate) struct Commands {
+    pub(crate) force_stop: bool,
+    pub(crate) stop: bool,
+    pub(crate) restart: bool,
+    pub(crate) scale: Option<u32>,
+    /// To be added to the number of workers, after `scale`.
+    pub(crate) scale_by: i64,
+    pub(crate) children_changed: bool,
+    pub(crate) reap_orphans: bool,
+    pub(crate) status: Vec<oneshot::Sender<Status>>,
+    is_closed: bool,
+}
 
 impl Handle {
+    pub(crate) fn new(desk: Arc<Desk>) -> Self {
+        Self { desk }
+    }
+
     /// Starts a rolling restart; during one, one more follows.
-    pub fn restart(&self) {}
+    pub fn restart(&self) {
+        self.desk.put(|commands| commands.restart = true);
+    }
 
     /// Holds this many workers; at least 1.
     pub fn scale(&self, workers: u32) {
-        let _ = workers;
+        self.desk.put(|commands| {
+            commands.scale = Some(workers);
+            commands.scale_by = 0;
+        });
     }
 
     /// Holds this many workers more (or fewer, when negative) than now; at least 1.
     pub fn scale_by(&self, change: i32) {
-        let _ = change;
+        self.desk
+            .put(|commands| commands.scale_by += i64::from(change));
     }
 
     /// Drains every worker and ends.
-    pub fn stop(&self) {}
+    pub fn stop(&self) {
+        self.desk.put(|commands| commands.stop = true);
+    }
 
     /// Kills every worker and ends.
-    pub fn force_stop(&self) {}
+    pub fn force_stop(&self) {
+        self.desk.put(|commands| commands.force_stop = true);
+    }
 
     /// Looks at the children's states: call it on `SIGCHLD`, so that a worker stopped by a signal is
     /// noticed. Deaths are noticed without it.
-    pub fn children_changed(&self) {}
+    pub fn children_changed(&self) {
+        self.desk.put(|commands| commands.children_changed = true);
+    }
 
-    /// Reaps children that are not workers: for a process that is PID 1 and inherits orphans.
-    pub fn reap_orphans(&self) {}
+    /// Reaps children that are not workers: for a process that is PID 1 and inherits orphans. Not for a
+    /// program that waits for other children itself.
+    pub fn reap_orphans(&self) {
+        self.desk.put(|commands| commands.reap_orphans = true);
+    }
 
-    /// What the cluster looks like; `None` once the watcher has ended.
+    /// What the cluster looks like; `None` once the watcher has ended. Cancel safe.
     pub async fn status(&self) -> Option<Status> {
-        None
+        let (sender, receiver) = oneshot::channel();
+        self.desk.put(|commands| {
+            if !commands.is_closed {
+                commands.status.retain(|asker| !asker.is_closed());
+                commands.status.push(sender);
+            }
+        });
+        receiver.await.ok()
+    }
+}
+
+impl Desk {
+    /// Waits until there are commands and takes them. Cancel safe.
+    pub(crate) async fn take(&self) -> Commands {
+        self.bell.notified().await;
+        std::mem::take(&mut *self.lock())
+    }
+
+    /// Nobody will take what is put here any more.
+    pub(crate) fn close(&self) {
+        let mut commands = self.lock();
+        commands.is_closed = true;
+        commands.status.clear();
+    }
+
+    fn put(&self, note: impl FnOnce(&mut Commands)) {
+        note(&mut self.lock());
+        self.bell.notify_one();
+    }
+
+    /// A panic while the lock was held leaves plain values that are all valid.
+    fn lock(&self) -> MutexGuard<'_, Commands> {
+        self.commands.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,9 +1,20 @@
 //! The watcher: holds ports, spawns and replaces workers, writes the logs.
 
+mod attendant;
 mod config;
+mod death;
+mod effects;
+mod event_loop;
 mod handle;
+mod links;
+mod memory;
+mod orphans;
 mod output;
+mod ports;
+mod requests;
 mod run;
+mod spawn;
+mod worker;
 
 pub use config::{Builder, Program, StartError};
 pub use handle::Handle;

@@ -1,17 +1,29 @@
-//! The watcher's loop: feeds the supervisor and performs what it decides.
+//! The watcher and its run: waits for whatever comes next.
+
+use std::io;
+use std::sync::Arc;
 
 use everport_core::ExitReason;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use super::event_loop::EventLoop;
+use super::handle::Desk;
 use super::{Builder, Handle, Program, StartError};
 
 /// Holds every port of a cluster and keeps its workers running.
-#[derive(Debug)]
-pub struct Watcher {}
+///
+/// It installs no signal handlers and waits for no child but its workers, so that any program can embed
+/// it. Dropped while it runs, it closes the links: the workers drain and leave by themselves.
+pub struct Watcher {
+    builder: Builder,
+    open_files: Rlimit,
+    desk: Arc<Desk>,
+}
 
 /// Why a watcher ended other than by the supervisor's decision.
 #[derive(Debug, thiserror::Error)]
 #[error("the watcher failed: {0}")]
-pub struct RunError(#[from] std::io::Error);
+pub struct RunError(#[from] io::Error);
 
 impl Watcher {
     /// A watcher for workers that run `program`.
@@ -19,21 +31,46 @@ impl Watcher {
         Builder::new(program)
     }
 
-    pub(crate) fn new(_builder: Builder) -> Result<Self, StartError> {
-        Ok(Self {})
+    pub(crate) fn new(builder: Builder) -> Result<Self, StartError> {
+        if builder.workers == 0 {
+            return Err(StartError::NoWorkers);
+        }
+        Ok(Self {
+            builder,
+            open_files: raise_open_files()?,
+            desk: Arc::default(),
+        })
     }
 
     /// What commands go through.
     #[must_use]
     pub fn handle(&self) -> Handle {
-        Handle {}
+        Handle::new(Arc::clone(&self.desk))
     }
 
-    /// Runs the cluster until it ends.
+    /// Runs the cluster until it ends. Needs a tokio runtime with I/O and time. Not cancel safe: when it is
+    /// dropped the workers are left to drain by themselves.
     ///
     /// # Errors
     /// When the system refuses something without which the watcher cannot go on.
     pub async fn run(self) -> Result<ExitReason, RunError> {
-        Ok(ExitReason::Stopped)
+        let desk = Arc::clone(&self.desk);
+        let result = EventLoop::new(self.builder, self.open_files, self.desk)?
+            .run()
+            .await;
+        desk.close();
+        Ok(result?)
     }
+}
+
+/// A worker needs at least four descriptors of the watcher, so the soft limit on open files goes up to the
+/// hard one. Returns the limit as it was, which workers start with.
+fn raise_open_files() -> io::Result<Rlimit> {
+    let before = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: before.maximum,
+        maximum: before.maximum,
+    };
+    setrlimit(Resource::Nofile, raised)?;
+    Ok(before)
 }

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use rustix::io::Errno;
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::last_lines::LastLines;
 use super::splitter::{LONGEST_PIECE, Piece, Splitter};
 use crate::log::{Entry, Line, Sink, Stream, escape_bytes};
-use crate::{SlotId, WorkerId};
+use crate::{SlotId, WorkerId, reactor};
 
 /// How much one read takes at most; it stands on the stack of the watcher's loop.
 const READ: usize = 16 * 1024;
@@ -60,7 +61,7 @@ impl Pipe {
     ) -> io::Result<Self> {
         rustix::io::ioctl_fionbio(&end, true)?;
         Ok(Self {
-            end: Some(AsyncFd::with_interest(end, tokio::io::Interest::READABLE)?),
+            end: Some(reactor::register(end, Interest::READABLE)?),
             splitter: Splitter::new(LONGEST_PIECE),
             lines: Lines {
                 worker,

@@ -1,0 +1,78 @@
+//! Which slots serve which port.
+
+use alloc::vec::Vec;
+
+use super::Supervisor;
+use super::slot::Slot;
+use super::worker::Worker;
+use crate::{Action, Generation, PortId, Serving, WorkerId};
+
+impl Supervisor {
+    pub(super) fn on_listening(&mut self, id: WorkerId, port: PortId) {
+        if let Some(worker) = self.worker_mut(id)
+            && worker.is_live()
+        {
+            worker.ports.insert(port);
+            self.ports.entry(port).or_default();
+        }
+    }
+
+    pub(super) fn on_released(&mut self, id: WorkerId, port: PortId) {
+        if let Some(worker) = self.worker_mut(id) {
+            worker.ports.remove(&port);
+        }
+    }
+
+    /// Announces what has changed. While nobody serves a port its last steering stays.
+    pub(super) fn steer(&mut self) {
+        for (port, last) in &mut self.ports {
+            let serving: Vec<Serving> = self
+                .slots
+                .iter()
+                .filter_map(|(slot, home)| {
+                    let worker = serves(home, *port)?.id;
+                    Some(Serving {
+                        slot: *slot,
+                        worker,
+                    })
+                })
+                .collect();
+            if !serving.is_empty() && serving != *last {
+                last.clone_from(&serving);
+                let port = *port;
+                self.actions.push_back(Action::Steer { port, serving });
+            }
+        }
+    }
+
+    /// Closes and forgets the ports that no live worker of this generation has asked for.
+    pub(super) fn close_ports_without(&mut self, generation: Generation) {
+        let wanted = |port: &PortId| {
+            let mut workers = self
+                .slots
+                .values()
+                .flat_map(|slot| slot.live_of(generation));
+            workers.any(|worker| worker.ports.contains(port))
+        };
+        let unwanted: Vec<PortId> = self
+            .ports
+            .keys()
+            .filter(|port| !wanted(port))
+            .copied()
+            .collect();
+        for port in unwanted {
+            self.ports.remove(&port);
+            for worker in self.slots.values_mut().flat_map(Slot::workers_mut) {
+                worker.ports.remove(&port);
+            }
+            self.actions.push_back(Action::ClosePort { port });
+        }
+    }
+}
+
+/// The newest worker of a slot that serves the port.
+fn serves(slot: &Slot, port: PortId) -> Option<&Worker> {
+    slot.live()
+        .rev()
+        .find(|worker| worker.serves() && worker.ports.contains(&port))
+}

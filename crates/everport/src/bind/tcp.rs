@@ -1,0 +1,168 @@
+//! Listening TCP sockets: alone, or one of a `SO_REUSEPORT` group.
+
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::io::Errno;
+use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
+
+use super::BindCause;
+use crate::ListenOptions;
+
+/// Listens on an address that nobody else can listen on.
+pub(crate) fn listen_alone(
+    address: SocketAddr,
+    options: &ListenOptions,
+) -> Result<(OwnedFd, SocketAddr), BindCause> {
+    let socket = bind_alone(address, options)?;
+    listen(&socket, options)?;
+    let actual = local_address(&socket)?;
+    Ok((socket, actual))
+}
+
+/// Finds out whether anybody listens on the address, which a bind with `SO_REUSEPORT` would not tell
+/// where the other one set it, too; and which port number 0 becomes.
+pub(crate) fn probe(address: SocketAddr, options: &ListenOptions) -> Result<SocketAddr, BindCause> {
+    local_address(bind_alone(address, options)?)
+}
+
+/// A bound socket of a group that balances. It takes no connection before [`listen`].
+pub(crate) fn bind_shared(
+    address: SocketAddr,
+    options: &ListenOptions,
+) -> Result<OwnedFd, BindCause> {
+    let socket = new_socket(address, options)?;
+    #[cfg(target_os = "freebsd")]
+    sockopt::set_socket_reuseport_lb(&socket, true)?;
+    #[cfg(not(target_os = "freebsd"))]
+    sockopt::set_socket_reuseport(&socket, true)?;
+    net::bind(&socket, &address)?;
+    Ok(socket)
+}
+
+/// Begins (or, after a `shutdown`, begins again) to take connections.
+pub(crate) fn listen(socket: impl AsFd, options: &ListenOptions) -> Result<(), BindCause> {
+    let backlog = i32::try_from(options.backlog).unwrap_or(i32::MAX);
+    net::listen(socket, backlog)?;
+    Ok(())
+}
+
+fn bind_alone(address: SocketAddr, options: &ListenOptions) -> Result<OwnedFd, BindCause> {
+    let socket = new_socket(address, options)?;
+    net::bind(&socket, &address)?;
+    Ok(socket)
+}
+
+/// Options are set on the listening socket: accepted ones inherit them, on Linux `TCP_NODELAY`, too.
+fn new_socket(address: SocketAddr, options: &ListenOptions) -> Result<OwnedFd, BindCause> {
+    let family = family_of(address);
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = net::socket_with(family, SocketType::STREAM, flags, None)?;
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    if address.is_ipv6() {
+        sockopt::set_ipv6_v6only(&socket, true)?;
+    }
+    set_stream_options(&socket, address, options)?;
+    Ok(socket)
+}
+
+fn set_stream_options(
+    socket: &OwnedFd,
+    address: SocketAddr,
+    options: &ListenOptions,
+) -> Result<(), BindCause> {
+    if options.keepalive {
+        sockopt::set_socket_keepalive(socket, true)?;
+    }
+    if options.nodelay {
+        sockopt::set_tcp_nodelay(socket, true)?;
+    }
+    if let Some(bytes) = options.receive_buffer {
+        sockopt::set_socket_recv_buffer_size(socket, bytes as usize)?;
+    }
+    if let Some(bytes) = options.send_buffer {
+        sockopt::set_socket_send_buffer_size(socket, bytes as usize)?;
+    }
+    if options.freebind {
+        set_freebind(socket, address)?;
+    }
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+fn set_freebind(socket: &OwnedFd, address: SocketAddr) -> Result<(), BindCause> {
+    if address.is_ipv6() {
+        sockopt::set_ipv6_freebind(socket, true)?;
+    } else {
+        sockopt::set_ip_freebind(socket, true)?;
+    }
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn set_freebind(_socket: &OwnedFd, _address: SocketAddr) -> Result<(), BindCause> {
+    Err(BindCause::System(Errno::OPNOTSUPP.raw_os_error()))
+}
+
+fn local_address(socket: impl AsFd) -> Result<SocketAddr, BindCause> {
+    let any = net::getsockname(socket)?;
+    SocketAddr::try_from(any).map_err(BindCause::from)
+}
+
+fn family_of(address: SocketAddr) -> AddressFamily {
+    if address.is_ipv6() {
+        AddressFamily::INET6
+    } else {
+        AddressFamily::INET
+    }
+}
+
+impl From<Errno> for BindCause {
+    fn from(errno: Errno) -> Self {
+        match errno {
+            Errno::ADDRINUSE => Self::InUse { by: None },
+            Errno::ACCESS | Errno::PERM => Self::PermissionDenied,
+            Errno::ADDRNOTAVAIL => Self::NotAvailable,
+            other => Self::System(other.raw_os_error()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn any_loopback() -> SocketAddr {
+        "127.0.0.1:0".parse().unwrap()
+    }
+
+    #[test]
+    fn a_probe_sees_a_foreign_reuseport_group() {
+        let options = ListenOptions::new();
+        let address = probe(any_loopback(), &options).unwrap();
+        let foreign = bind_shared(address, &options).unwrap();
+        listen(&foreign, &options).unwrap();
+        assert_eq!(probe(address, &options), Err(BindCause::InUse { by: None }));
+        drop(foreign);
+        assert_eq!(probe(address, &options), Ok(address));
+    }
+
+    #[test]
+    fn ipv4_and_ipv6_wildcards_are_two_ports() {
+        let options = ListenOptions::new();
+        let (_v4, address) = listen_alone("0.0.0.0:0".parse().unwrap(), &options).unwrap();
+        let v6 = SocketAddr::new("::".parse().unwrap(), address.port());
+        assert!(listen_alone(v6, &options).is_ok());
+    }
+
+    #[test]
+    fn an_address_of_no_interface_needs_freebind() {
+        let foreign: SocketAddr = "192.0.2.1:0".parse().unwrap();
+        let options = ListenOptions::new();
+        assert_eq!(
+            listen_alone(foreign, &options).unwrap_err(),
+            BindCause::NotAvailable
+        );
+        assert!(listen_alone(foreign, &options.freebind(true)).is_ok());
+    }
+}

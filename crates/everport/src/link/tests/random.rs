@@ -1,0 +1,245 @@
+//! Many seeded random frames come back as they were sent, and no bytes make a receiver panic.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::time::Duration;
+
+use everport_core::{DrainReason, Generation, PortId, SlotId, WorkerId};
+
+use crate::link::{FromWatcher, FromWorker, Welcome};
+use crate::{BindCause, BindError, ListenOptions, PortAddress, Sharing};
+
+const FRAMES: u64 = 20_000; // a second in an unoptimised build
+const SEED: u64 = 0x0065_7665_7270_6f72;
+
+/// SplitMix64: small, and good enough to vary frames.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+
+    fn u16(&mut self) -> u16 {
+        self.next() as u16
+    }
+
+    fn u32(&mut self) -> u32 {
+        self.next() as u32
+    }
+
+    fn coin(&mut self) -> bool {
+        self.below(2) == 0
+    }
+
+    fn bytes(&mut self, most: u64) -> Vec<u8> {
+        (0..self.below(most + 1))
+            .map(|_| self.next() as u8)
+            .collect()
+    }
+
+    fn text(&mut self) -> String {
+        let letters = ['a', 'Z', ' ', 'é', '🦀', '"'];
+        (0..=self.below(40))
+            .map(|_| letters[self.below(letters.len() as u64) as usize])
+            .collect()
+    }
+
+    fn duration(&mut self) -> Duration {
+        Duration::from_nanos(self.next())
+    }
+
+    fn address(&mut self) -> PortAddress {
+        match self.below(4) {
+            0 => SocketAddr::from((Ipv4Addr::from(self.u32()), self.u16())).into(),
+            1 => {
+                let ip = Ipv6Addr::from(u128::from(self.next()) << 64 | u128::from(self.next()));
+                SocketAddr::V6(SocketAddrV6::new(ip, self.u16(), self.u32(), self.u32())).into()
+            }
+            2 => {
+                use std::os::unix::ffi::OsStringExt;
+                let path = std::ffi::OsString::from_vec(self.bytes(108));
+                PortAddress::UnixPath(path.into())
+            }
+            _ => PortAddress::UnixAbstract(self.bytes(107)),
+        }
+    }
+
+    fn sharing(&mut self) -> Sharing {
+        if self.coin() {
+            Sharing::Reuseport
+        } else {
+            Sharing::Transfer
+        }
+    }
+
+    fn options(&mut self) -> ListenOptions {
+        ListenOptions {
+            backlog: self.u32(),
+            keepalive: self.coin(),
+            nodelay: self.coin(),
+            freebind: self.coin(),
+            receive_buffer: self.coin().then(|| self.u32()),
+            send_buffer: self.coin().then(|| self.u32()),
+            unix_mode: self.coin().then(|| self.u32()),
+            sharing: self.coin().then(|| self.sharing()),
+        }
+    }
+
+    fn cause(&mut self) -> BindCause {
+        match self.below(9) {
+            0 => BindCause::System(self.u32() as i32),
+            1 => BindCause::InUse {
+                by: Some(self.text()),
+            },
+            2 => BindCause::InUse { by: None },
+            3 => BindCause::PermissionDenied,
+            4 => BindCause::NotAvailable,
+            5 => BindCause::NotASocket,
+            6 => BindCause::Live,
+            7 => BindCause::Duplicate,
+            _ => BindCause::SharedAs(self.sharing()),
+        }
+    }
+
+    fn reason(&mut self) -> DrainReason {
+        match self.below(4) {
+            0 => DrainReason::Rollout,
+            1 => DrainReason::Replaced,
+            2 => DrainReason::ScaleDown,
+            _ => DrainReason::Stop,
+        }
+    }
+
+    fn from_worker(&mut self) -> FromWorker {
+        match self.below(7) {
+            0 => FromWorker::Hello {
+                oldest: self.u16(),
+                newest: self.u16(),
+                library: self.text(),
+            },
+            1 => FromWorker::Listen {
+                request: self.u32(),
+                address: self.address(),
+                options: self.options(),
+            },
+            2 => FromWorker::Release {
+                port: PortId(self.u32()),
+            },
+            3 => FromWorker::Ready,
+            4 => FromWorker::Replace,
+            5 => FromWorker::Leaving,
+            _ => FromWorker::Left { cut: self.u32() },
+        }
+    }
+
+    fn from_watcher(&mut self) -> FromWatcher {
+        let (port, slot) = (PortId(self.u32()), SlotId(self.u32()));
+        match self.below(8) {
+            0 => FromWatcher::Welcome(Welcome {
+                version: self.u16(),
+                worker: WorkerId(self.next()),
+                slot,
+                generation: Generation(self.next()),
+                shutdown_timeout: self.duration(),
+            }),
+            1 => FromWatcher::Refused {
+                oldest: self.u16(),
+                newest: self.u16(),
+            },
+            2 => FromWatcher::Granted {
+                request: self.u32(),
+                port,
+                address: self.address(),
+                sharing: self.sharing(),
+            },
+            3 => {
+                let (address, cause) = (self.address(), self.cause());
+                FromWatcher::Denied {
+                    request: self.u32(),
+                    error: BindError { address, cause },
+                }
+            }
+            4 => FromWatcher::Drain {
+                reason: self.reason(),
+                timeout: self.duration(),
+                empty: (0..self.below(1000)).map(|_| PortId(self.u32())).collect(),
+                quiet: self.duration(),
+            },
+            5 => FromWatcher::Lend { port, slot },
+            6 => FromWatcher::Recall { port, slot },
+            _ => FromWatcher::Look,
+        }
+    }
+}
+
+#[test]
+fn every_frame_of_a_worker_comes_back_as_it_was() {
+    let mut random = Random(SEED);
+    for turn in 0..FRAMES {
+        let frame = random.from_worker();
+        let bytes = frame.encode().unwrap();
+        assert_eq!(
+            FromWorker::decode(&bytes),
+            Ok(frame),
+            "frame {turn} of seed {SEED:#x}"
+        );
+    }
+}
+
+#[test]
+fn every_frame_of_the_watcher_comes_back_as_it_was() {
+    let mut random = Random(SEED);
+    for turn in 0..FRAMES {
+        let frame = random.from_watcher();
+        let bytes = frame.encode().unwrap();
+        assert_eq!(
+            FromWatcher::decode(&bytes),
+            Ok(Some(frame)),
+            "frame {turn} of seed {SEED:#x}"
+        );
+    }
+}
+
+#[test]
+fn every_cut_of_a_workers_frame_is_an_error() {
+    let mut random = Random(SEED);
+    for _ in 0..FRAMES / 100 {
+        let bytes = random.from_worker().encode().unwrap();
+        for length in 0..bytes.len() {
+            assert!(
+                FromWorker::decode(&bytes[..length]).is_err(),
+                "{bytes:?} cut at {length}"
+            );
+        }
+    }
+}
+
+#[test]
+fn damaged_frames_and_noise_are_decoded_or_refused_without_panic() {
+    let mut random = Random(SEED);
+    let mut refused = 0_u64;
+    for _ in 0..FRAMES {
+        let mut bytes = if random.coin() {
+            random.from_worker().encode().unwrap()
+        } else {
+            random.bytes(64)
+        };
+        if !bytes.is_empty() {
+            let index = random.below(bytes.len() as u64) as usize;
+            bytes[index] = random.next() as u8;
+        }
+        refused += u64::from(FromWorker::decode(&bytes).is_err());
+        refused += u64::from(FromWatcher::decode(&bytes).is_err());
+    }
+    assert!(
+        refused > FRAMES / 4,
+        "only {refused} were refused: the noise is too tame"
+    );
+}

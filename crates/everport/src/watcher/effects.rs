@@ -1,0 +1,193 @@
+//! The only place where a decision of the supervisor becomes an effect.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use everport_core::{Action, DrainReason, Event, PortId};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::time::Instant;
+
+use super::attendant::Attendant;
+use super::death;
+use super::event_loop::EventLoop;
+use super::output::OutputCapture;
+use super::spawn::Spawned;
+use super::worker::{Started, Worker};
+use crate::link::{FromWatcher, WatcherEnd};
+use crate::log::{Notice, Sink};
+use crate::reactor;
+use crate::{Generation, SlotId, WorkerId};
+
+/// How long a port must be quiet before the last worker that accepts from it may stop, when the cluster
+/// stops: a handshake over an intercontinental line is through by then.
+const QUIET_AT_STOP: Duration = Duration::from_millis(250);
+/// The same for a port that the newest release no longer has, where nobody waits: a lost packet of a
+/// handshake has been sent again twice by then (1 s and 2 s, RFC 6298).
+const QUIET_AT_ROLLOUT: Duration = Duration::from_secs(3);
+
+impl EventLoop {
+    pub(crate) fn perform(&mut self, action: Action) {
+        match action {
+            Action::Spawn {
+                worker,
+                slot,
+                generation,
+            } => self.spawn(worker, slot, generation),
+            Action::Drain {
+                worker,
+                reason,
+                timeout,
+            } => self.drain(worker, reason, timeout),
+            Action::Kill { worker } => self.kill(worker),
+            Action::Steer { port, serving } => self.ports.steer(port, serving, &mut self.links),
+            Action::ClosePort { port } => self.close_port(port),
+            Action::CloseSlot { slot } => self.ports.retire_slot(slot, Instant::now()),
+            Action::Exit { reason } => self.exit = Some(reason),
+        }
+    }
+
+    fn spawn(&mut self, worker: WorkerId, slot: SlotId, generation: Generation) {
+        match self.start_process(worker, slot, generation) {
+            Ok(record) => {
+                let pid = record.pid_number();
+                self.workers.insert(worker, record);
+                self.tell(Notice::Spawned {
+                    worker,
+                    slot,
+                    generation,
+                    pid,
+                });
+                self.follow_ups.push_back(Event::Spawned { worker });
+            }
+            Err(error) => {
+                let error = error.to_string();
+                self.tell(Notice::SpawnFailed {
+                    worker,
+                    slot,
+                    error,
+                });
+                self.follow_ups.push_back(Event::SpawnFailed { worker });
+            }
+        }
+    }
+
+    /// Starts the process and everything that attends to it; when that fails, no process stays behind.
+    fn start_process(
+        &mut self,
+        worker: WorkerId,
+        slot: SlotId,
+        generation: Generation,
+    ) -> io::Result<Worker> {
+        let spawned = self.spawner.spawn()?;
+        let pid = spawned.pid;
+        match self.attend_to(worker, slot, spawned) {
+            Ok((pidfd, output, attendant)) => Ok(Worker::new(Started {
+                slot,
+                generation,
+                pid,
+                pidfd,
+                output,
+                attendant,
+            })),
+            Err(error) => {
+                death::put_down(pid)?;
+                Err(error)
+            }
+        }
+    }
+
+    fn attend_to(
+        &mut self,
+        worker: WorkerId,
+        slot: SlotId,
+        spawned: Spawned,
+    ) -> io::Result<(Arc<AsyncFd<OwnedFd>>, OutputCapture, Attendant)> {
+        let pidfd = Arc::new(reactor::register(spawned.pidfd, Interest::READABLE)?);
+        let end = Arc::new(WatcherEnd::new(spawned.link)?);
+        let sink = self.output_sink();
+        let output = OutputCapture::start(worker, slot, spawned.stdout, spawned.stderr, sink)?;
+        let inbox = self.sender.clone();
+        let attendant = Attendant::start(worker, Arc::clone(&pidfd), Arc::clone(&end), inbox);
+        self.links.add(worker, end);
+        Ok((pidfd, output, attendant))
+    }
+
+    fn output_sink(&self) -> Arc<dyn Sink> {
+        self.sink.clone().unwrap_or_else(|| Arc::new(Nowhere))
+    }
+
+    fn drain(&mut self, worker: WorkerId, reason: DrainReason, timeout: Duration) {
+        if reason == DrainReason::Stop && !self.is_stopping {
+            self.is_stopping = true;
+            self.ports.refuse_new_connections();
+        }
+        let empty = self.ports_to_empty(worker, reason);
+        self.ports.forget_worker(worker);
+        let quiet = if reason == DrainReason::Stop {
+            QUIET_AT_STOP
+        } else {
+            QUIET_AT_ROLLOUT
+        };
+        let frame = FromWatcher::Drain {
+            reason,
+            timeout,
+            empty,
+            quiet,
+        };
+        let Some(record) = self.workers.get_mut(&worker) else {
+            return;
+        };
+        record.may_leave = true;
+        if record.has_joined {
+            self.links.send(worker, &frame, None);
+        } else {
+            record.drain_when_joined = Some(frame);
+            // It may not even know of links; a failure leaves it to its drain deadline.
+            drop(death::terminate(record.pidfd()));
+        }
+    }
+
+    /// The ports that nobody else will accept from: at a stop everybody's own, else those without another
+    /// worker that serves them.
+    fn ports_to_empty(&self, worker: WorkerId, reason: DrainReason) -> Vec<PortId> {
+        let Some(record) = self.workers.get(&worker) else {
+            return Vec::new();
+        };
+        let is_last = |port: &PortId| {
+            reason == DrainReason::Stop || !self.ports.is_served_without(*port, worker)
+        };
+        record.ports().filter(is_last).collect()
+    }
+
+    fn kill(&mut self, worker: WorkerId) {
+        if let Some(record) = self.workers.get_mut(&worker) {
+            record.was_killed = true;
+            record.may_leave = true;
+            let slot = record.slot;
+            if let Err(error) = death::kill(record.pid, record.pidfd()) {
+                let error = error.to_string();
+                self.tell(Notice::KillFailed {
+                    worker,
+                    slot,
+                    error,
+                });
+            }
+        }
+    }
+
+    fn close_port(&mut self, port: PortId) {
+        if let Some(address) = self.ports.close(port, Instant::now()) {
+            self.tell(Notice::PortClosed { address });
+        }
+    }
+}
+
+/// Where entries go when nobody wants them.
+struct Nowhere;
+
+impl Sink for Nowhere {
+    fn write(&self, _entry: crate::log::Entry) {}
+}

@@ -1,0 +1,350 @@
+//! The watcher's loop: turns what happens into the supervisor's events.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use everport_core::{Event, Exit, ExitReason, Supervisor, Timestamp};
+use rustix::process::Rlimit;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::handle::{Commands, Desk};
+use super::links::Links;
+use super::memory::OutOfMemoryCounter;
+use super::ports::{Opened, PortKey, PortTable};
+use super::spawn::Spawner;
+use super::worker::Worker;
+use super::{Builder, death, orphans};
+use crate::link::{FromWorker, LinkError};
+use crate::log::{Entry, Notice, Sink};
+use crate::{BindError, WorkerId};
+
+/// What the loop is told by its tasks.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// A worker said something.
+    Frame { worker: WorkerId, frame: FromWorker },
+    /// A worker can't be talked to any more while it still lives.
+    LinkFailed { worker: WorkerId, error: LinkError },
+    /// A worker's process is dead and waits to be reaped.
+    Died { worker: WorkerId },
+    /// A port was opened, or not.
+    Opened {
+        key: PortKey,
+        result: Result<Opened, BindError>,
+    },
+}
+
+/// How many inputs may wait. Their senders then wait in turn, so a flooding worker delays the others by one
+/// queue's length at most.
+const INBOX: usize = 64;
+
+/// Everything the running watcher has.
+pub(crate) struct EventLoop {
+    pub(crate) supervisor: Supervisor,
+    pub(crate) workers: HashMap<WorkerId, Worker>,
+    pub(crate) links: Links,
+    pub(crate) ports: PortTable,
+    pub(crate) spawner: Spawner,
+    pub(crate) sink: Option<Arc<dyn Sink>>,
+    pub(crate) sender: mpsc::Sender<Input>,
+    pub(crate) shutdown_timeout: Duration,
+    pub(crate) is_stopping: bool,
+    pub(crate) exit: Option<ExitReason>,
+    /// Whether the kernel's limit on waiting connections has been spoken of.
+    pub(crate) backlog_checked: bool,
+    inbox: mpsc::Receiver<Input>,
+    /// What effects led to; handed to the supervisor before anything new is.
+    pub(crate) follow_ups: VecDeque<Event>,
+    memory: OutOfMemoryCounter,
+    desk: Arc<Desk>,
+    start: Instant,
+}
+
+impl EventLoop {
+    pub(crate) fn new(builder: Builder, open_files: Rlimit, desk: Arc<Desk>) -> io::Result<Self> {
+        let (sender, inbox) = mpsc::channel(INBOX);
+        let seed = RandomState::new().build_hasher().finish();
+        Ok(Self {
+            supervisor: Supervisor::new(builder.policy, builder.workers, seed, Timestamp::ZERO),
+            workers: HashMap::new(),
+            links: Links::default(),
+            ports: PortTable::new(builder.sharing)?,
+            spawner: Spawner {
+                program: builder.program,
+                env: builder.env,
+                chdir: builder.chdir,
+                open_files,
+            },
+            sink: builder.sink,
+            sender,
+            shutdown_timeout: builder.policy.drain_timeout,
+            is_stopping: false,
+            exit: None,
+            backlog_checked: false,
+            inbox,
+            follow_ups: VecDeque::new(),
+            memory: OutOfMemoryCounter::new(),
+            desk,
+            start: Instant::now(),
+        })
+    }
+
+    /// Runs until the supervisor says that the cluster has ended.
+    pub(crate) async fn run(mut self) -> io::Result<ExitReason> {
+        loop {
+            self.perform_decisions();
+            if let Some(reason) = self.exit {
+                return Ok(reason);
+            }
+            self.wait().await?;
+        }
+    }
+
+    async fn wait(&mut self) -> io::Result<()> {
+        let timeout = self.next_timeout();
+        tokio::select! {
+            Some(input) = self.inbox.recv() => self.handle_input(input),
+            commands = self.desk.take() => self.handle_commands(commands),
+            shut = self.ports.shut_down() => {
+                let shut = shut?;
+                self.handle_shutdown(&shut);
+            }
+            () = sleep_until(timeout) => self.handle_timeout()?,
+        }
+        Ok(())
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        let supervision = self
+            .supervisor
+            .poll_timeout()
+            .map(|at| self.start + at.since_start());
+        supervision
+            .into_iter()
+            .chain(self.ports.next_timeout())
+            .min()
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::from_duration(self.start.elapsed())
+    }
+
+    fn handle_timeout(&mut self) -> io::Result<()> {
+        let now = self.now();
+        self.supervisor.handle_timeout(now);
+        self.perform_decisions();
+        self.ports.handle_timeout(Instant::now(), &mut self.links)
+    }
+
+    /// Hands an event to the supervisor and performs all it decides upon it.
+    pub(crate) fn feed(&mut self, event: Event) {
+        let now = self.now();
+        self.supervisor.handle_event(now, event);
+        self.perform_decisions();
+    }
+
+    /// Drains the supervisor's outputs, and those of the events that performing them led to.
+    fn perform_decisions(&mut self) {
+        loop {
+            while let Some(notice) = self.supervisor.poll_notice() {
+                self.tell(Notice::Supervisor(notice));
+            }
+            if let Some(action) = self.supervisor.poll_action() {
+                self.perform(action);
+            } else if let Some(event) = self.next_follow_up() {
+                let now = self.now();
+                self.supervisor.handle_event(now, event);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn next_follow_up(&mut self) -> Option<Event> {
+        for notice in self.ports.take_notices() {
+            self.tell(notice);
+        }
+        for (worker, error) in self.links.take_failed() {
+            self.break_link(worker, &error.to_string());
+        }
+        self.follow_ups.pop_front()
+    }
+
+    fn handle_input(&mut self, input: Input) {
+        match input {
+            Input::Frame { worker, frame } => self.handle_frame(worker, frame),
+            Input::LinkFailed { worker, error } => self.break_link(worker, &error.to_string()),
+            Input::Died { worker } => self.bury(worker),
+            Input::Opened { key, result } => self.handle_opened(&key, result),
+        }
+    }
+
+    fn handle_commands(&mut self, commands: Commands) {
+        if commands.force_stop {
+            self.feed(Event::ForceStop);
+        }
+        if commands.stop {
+            self.feed(Event::Stop);
+        }
+        if let Some(workers) = scaled(
+            commands.scale,
+            commands.scale_by,
+            self.supervisor.status().slots,
+        ) {
+            self.feed(Event::Scale { workers });
+        }
+        if commands.restart {
+            self.feed(Event::Restart);
+        }
+        if commands.children_changed {
+            self.look_for_stopped_workers();
+        }
+        if commands.reap_orphans {
+            self.reap_orphans();
+        }
+        for asker in commands.status {
+            // An asker that has gone does not need the answer.
+            let _gone = asker.send(self.supervisor.status());
+        }
+    }
+
+    /// A worker's link can't be used any more: it is closed, so that the worker drains by itself.
+    pub(crate) fn break_link(&mut self, worker: WorkerId, error: &str) {
+        self.links.remove(worker);
+        let Some(record) = self.workers.get_mut(&worker) else {
+            return;
+        };
+        let (slot, may_leave) = (record.slot, record.may_leave);
+        record.may_leave = true;
+        if !may_leave {
+            let error = error.to_owned();
+            self.tell(Notice::LinkBroken {
+                worker,
+                slot,
+                error,
+            });
+        }
+        self.follow_ups.push_back(Event::Leaving { worker });
+    }
+
+    fn look_for_stopped_workers(&mut self) {
+        let mut changed = Vec::new();
+        for (worker, record) in &self.workers {
+            // A process that can't be asked is about to be reported dead.
+            if let Ok(Some(stopped)) = death::was_stopped(record.pidfd()) {
+                changed.push((*worker, record.slot, stopped));
+            }
+        }
+        for (worker, slot, stopped) in changed {
+            self.tell(Notice::Suspended {
+                worker,
+                slot,
+                stopped,
+            });
+            self.feed(if stopped {
+                Event::Suspended { worker }
+            } else {
+                Event::Resumed { worker }
+            });
+        }
+    }
+
+    /// Reaps dead children that are no workers. A dead worker in front of them is buried first.
+    fn reap_orphans(&mut self) {
+        while let Ok(Some(pid)) = orphans::dead_child() {
+            let is_it =
+                |(_, record): &(&WorkerId, &Worker)| record.pid.as_raw_nonzero().get() == pid;
+            match self.workers.iter().find(is_it).map(|(worker, _)| *worker) {
+                Some(worker) => self.bury(worker),
+                None => orphans::reap(pid),
+            }
+        }
+    }
+
+    /// Reaps a dead worker, reports how it ended and lets the supervisor know.
+    fn bury(&mut self, worker: WorkerId) {
+        let Some(record) = self.workers.get(&worker) else {
+            return;
+        };
+        let mut ending = match death::reap(record.pid, record.pidfd()) {
+            Ok(ending) => ending,
+            // Somebody else in this process has reaped it; how it ended is lost with that.
+            Err(_) => crate::log::Ending {
+                code: None,
+                signal: None,
+                out_of_memory: false,
+            },
+        };
+        if ending.signal == Some(libc::SIGKILL) && !record.was_killed {
+            ending.out_of_memory = self.memory.has_grown();
+        }
+        let exit = if ending.code == Some(0) {
+            Exit::Success
+        } else {
+            Exit::Failure
+        };
+        self.links.remove(worker);
+        self.ports.forget_worker(worker);
+        if let Some(record) = self.workers.remove(&worker) {
+            self.report_end(worker, record, ending);
+        }
+        self.feed(Event::Exited { worker, exit });
+    }
+
+    fn report_end(&self, worker: WorkerId, record: Worker, ending: crate::log::Ending) {
+        let pid = record.pid_number();
+        let printed = record.output.finish();
+        self.tell(Notice::Ended {
+            worker,
+            slot: record.slot,
+            pid,
+            ending,
+            expected: record.may_leave,
+            last_lines: if record.may_leave {
+                Vec::new()
+            } else {
+                printed
+            },
+        });
+    }
+
+    pub(crate) fn tell(&self, notice: Notice) {
+        if let Some(sink) = &self.sink {
+            sink.write(Entry::Notice(notice));
+        }
+    }
+}
+
+/// The number of slots asked for, if any was: a number, then steps up or down from it.
+fn scaled(to: Option<u32>, by: i64, now: u32) -> Option<u32> {
+    if to.is_none() && by == 0 {
+        return None;
+    }
+    let wanted = i64::from(to.unwrap_or(now)).saturating_add(by);
+    Some(u32::try_from(wanted.max(1)).unwrap_or(u32::MAX))
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_count_from_the_number_asked_for_and_never_below_one() {
+        assert_eq!(scaled(None, 0, 4), None);
+        assert_eq!(scaled(None, 1, 4), Some(5));
+        assert_eq!(scaled(None, -9, 4), Some(1));
+        assert_eq!(scaled(Some(0), 0, 4), Some(1));
+        assert_eq!(scaled(Some(8), -1, 4), Some(7));
+    }
+}

@@ -1,0 +1,49 @@
+//! The watcher's ends of all links, by worker.
+
+use std::collections::HashMap;
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+
+use crate::WorkerId;
+use crate::link::{FromWatcher, LinkError, WatcherEnd};
+
+/// The links of the workers that have greeted, and those that failed while something was sent.
+#[derive(Debug, Default)]
+pub(crate) struct Links {
+    ends: HashMap<WorkerId, Arc<WatcherEnd>>,
+    failed: Vec<(WorkerId, LinkError)>,
+}
+
+impl Links {
+    pub(crate) fn add(&mut self, worker: WorkerId, end: Arc<WatcherEnd>) {
+        self.ends.insert(worker, end);
+    }
+
+    /// Closes our end as soon as nobody reads from it any more; the worker then drains by itself.
+    pub(crate) fn remove(&mut self, worker: WorkerId) {
+        self.ends.remove(&worker);
+    }
+
+    /// Sends without waiting. A failure is remembered for [`Links::take_failed`]; sending to a worker
+    /// without a link does nothing, because its end is reported elsewhere.
+    pub(crate) fn send(
+        &mut self,
+        worker: WorkerId,
+        frame: &FromWatcher,
+        fd: Option<BorrowedFd<'_>>,
+    ) {
+        let Some(end) = self.ends.get(&worker) else {
+            return;
+        };
+        match end.send(frame, fd) {
+            // A closed link is seen by whoever reads from it.
+            Ok(()) | Err(LinkError::Closed) => {}
+            Err(error) => self.failed.push((worker, error)),
+        }
+    }
+
+    /// Whose links failed since the last call.
+    pub(crate) fn take_failed(&mut self) -> Vec<(WorkerId, LinkError)> {
+        std::mem::take(&mut self.failed)
+    }
+}

@@ -1,0 +1,353 @@
+//! Every port of the cluster: the one owner of its sockets.
+
+mod filter;
+mod group;
+mod lending;
+mod open;
+mod port;
+mod shutdown_watch;
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::time::Duration;
+
+use everport_core::{PortId, Serving};
+use tokio::time::Instant;
+
+pub(crate) use open::{Opened, open};
+use port::Port;
+use shutdown_watch::{ShutdownWatch, SocketName};
+
+use super::links::Links;
+use crate::bind::BindCause;
+use crate::link::FromWatcher;
+use crate::log::Notice;
+use crate::{BindError, ListenOptions, PortAddress, Sharing, SlotId, WorkerId};
+
+/// How long a socket that gets no new connections stays open: a handshake that began before may still
+/// complete, after two retransmissions of a lost packet at the latest (1 s and 2 s, RFC 6298).
+const LATE_HANDSHAKES: Duration = Duration::from_secs(3);
+
+/// What tells ports apart: the address asked for and, for port number 0, the how-manieth such request of
+/// a worker it is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct PortKey {
+    pub(crate) address: PortAddress,
+    pub(crate) ordinal: u32,
+}
+
+/// A worker's request for a port.
+#[derive(Debug, Clone)]
+pub(crate) struct Asker {
+    pub(crate) worker: WorkerId,
+    pub(crate) slot: SlotId,
+    pub(crate) request: u32,
+}
+
+/// What a request leads to at once.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// The socket has been sent.
+    Granted(PortId),
+    /// The port has to be opened first: perform [`open`] and hand its result to [`PortTable::opened`].
+    Open(ListenOptions, Sharing),
+    /// The port is being opened already; the request waits.
+    Wait,
+    /// It can't be had.
+    Denied(BindError),
+}
+
+/// The ports, open and opening.
+#[derive(Debug)]
+pub(crate) struct PortTable {
+    ports: BTreeMap<PortId, Port>,
+    keys: HashMap<PortKey, PortId>,
+    opening: HashMap<PortKey, Opening>,
+    /// Slots that were scaled away and since when.
+    retired: BTreeMap<SlotId, Instant>,
+    watch: ShutdownWatch,
+    default_sharing: Sharing,
+    last_id: u32,
+    refused_steering: Vec<PortId>,
+}
+
+#[derive(Debug)]
+struct Opening {
+    options: ListenOptions,
+    askers: Vec<Asker>,
+}
+
+impl PortTable {
+    pub(crate) fn new(default_sharing: Sharing) -> io::Result<Self> {
+        Ok(Self {
+            ports: BTreeMap::new(),
+            keys: HashMap::new(),
+            opening: HashMap::new(),
+            retired: BTreeMap::new(),
+            watch: ShutdownWatch::new()?,
+            default_sharing,
+            last_id: 0,
+            refused_steering: Vec::new(),
+        })
+    }
+
+    /// Answers a worker's request from the port that is there, or says what has to be done first.
+    pub(crate) fn request(
+        &mut self,
+        key: &PortKey,
+        options: ListenOptions,
+        asker: Asker,
+        links: &mut Links,
+    ) -> Answer {
+        if let Some(opening) = self.opening.get_mut(key) {
+            opening.askers.push(asker);
+            return Answer::Wait;
+        }
+        match self.usable(key) {
+            Some(id) => match self.grant(id, &options, &asker, links) {
+                Ok(()) => Answer::Granted(id),
+                Err(error) => Answer::Denied(error),
+            },
+            None => self.begin_opening(key, options, asker),
+        }
+    }
+
+    fn begin_opening(&mut self, key: &PortKey, options: ListenOptions, asker: Asker) -> Answer {
+        let sharing = match key.address {
+            PortAddress::Tcp(_) => options.sharing.unwrap_or(self.default_sharing),
+            // The kernel does not balance Unix sockets.
+            PortAddress::UnixPath(_) | PortAddress::UnixAbstract(_) => Sharing::Transfer,
+        };
+        let opening = Opening {
+            options: options.clone(),
+            askers: vec![asker],
+        };
+        self.opening.insert(key.clone(), opening);
+        Answer::Open(options, sharing)
+    }
+
+    /// The port under this key, taken into use again if it was being closed.
+    fn usable(&mut self, key: &PortKey) -> Option<PortId> {
+        let id = *self.keys.get(key)?;
+        let port = self.ports.get_mut(&id)?;
+        if port.closing_since.is_none() || port.reopen() {
+            return Some(id);
+        }
+        self.drop_port(id);
+        None
+    }
+
+    fn grant(
+        &mut self,
+        id: PortId,
+        options: &ListenOptions,
+        asker: &Asker,
+        links: &mut Links,
+    ) -> Result<(), BindError> {
+        let Some(port) = self.ports.get_mut(&id) else {
+            return Ok(());
+        };
+        let sharing = port.sharing();
+        if options.sharing.is_some_and(|wanted| wanted != sharing)
+            && matches!(port.address, PortAddress::Tcp(_))
+        {
+            return Err(BindError::new(&port.address, BindCause::SharedAs(sharing)));
+        }
+        self.retired.remove(&asker.slot);
+        let granted = FromWatcher::Granted {
+            request: asker.request,
+            port: id,
+            address: port.address.clone(),
+            sharing,
+        };
+        let socket = port.socket_for(asker.slot, &self.watch)?;
+        links.send(asker.worker, &granted, Some(socket));
+        port.adapt_loans(links);
+        Ok(())
+    }
+
+    /// A port was opened, or not: answers everybody who waits for it.
+    pub(crate) fn opened(
+        &mut self,
+        key: &PortKey,
+        result: Result<Opened, BindError>,
+        links: &mut Links,
+    ) -> Vec<(Asker, Result<PortId, BindError>)> {
+        let Some(opening) = self.opening.remove(key) else {
+            return Vec::new();
+        };
+        let result = result.and_then(|opened| self.add_port(key, opened, &opening.options));
+        let mut answers = Vec::new();
+        for asker in opening.askers {
+            let answer = result.clone().and_then(|id| {
+                self.grant(id, &opening.options, &asker, links)?;
+                Ok(id)
+            });
+            answers.push((asker, answer));
+        }
+        answers
+    }
+
+    fn add_port(
+        &mut self,
+        key: &PortKey,
+        opened: Opened,
+        options: &ListenOptions,
+    ) -> Result<PortId, BindError> {
+        self.last_id += 1;
+        let id = PortId(self.last_id);
+        let port = Port::new(id, opened, options.clone(), &self.watch)
+            .map_err(|error| BindError::new(&key.address, error.into()))?;
+        self.ports.insert(id, port);
+        self.keys.insert(key.clone(), id);
+        Ok(id)
+    }
+
+    /// The address and sharing of an open port.
+    pub(crate) fn describe(&self, id: PortId) -> Option<(PortAddress, Sharing)> {
+        self.ports
+            .get(&id)
+            .map(|port| (port.address.clone(), port.sharing()))
+    }
+
+    /// New connections of a port go to these slots only.
+    pub(crate) fn steer(&mut self, id: PortId, serving: Vec<Serving>, links: &mut Links) {
+        if let Some(port) = self.ports.get_mut(&id) {
+            port.steer(serving, links);
+        }
+    }
+
+    /// The worker is gone or told to drain: it serves nothing and borrows nothing any more.
+    pub(crate) fn forget_worker(&mut self, worker: WorkerId) {
+        for port in self.ports.values_mut() {
+            port.forget_worker(worker);
+        }
+        for opening in self.opening.values_mut() {
+            opening.askers.retain(|asker| asker.worker != worker);
+        }
+    }
+
+    /// Whether somebody else accepts from the port once this worker stops.
+    pub(crate) fn is_served_without(&self, id: PortId, worker: WorkerId) -> bool {
+        self.ports
+            .get(&id)
+            .is_some_and(|port| port.is_served_without(worker))
+    }
+
+    /// Nobody wants the port any more: no new connection gets in, and it closes once late ones are in.
+    pub(crate) fn close(&mut self, id: PortId, now: Instant) -> Option<PortAddress> {
+        let port = self.ports.get_mut(&id)?;
+        port.closing_since = Some(now);
+        // Without the filter it is the closing itself that refuses them.
+        drop(port.refuse_new_connections());
+        Some(port.address.clone())
+    }
+
+    /// The slot was scaled away: its sockets close once late handshakes are through and taken.
+    pub(crate) fn retire_slot(&mut self, slot: SlotId, now: Instant) {
+        self.retired.insert(slot, now);
+    }
+
+    /// The cluster stops: what is queued is served, nothing new gets in.
+    pub(crate) fn refuse_new_connections(&mut self) {
+        for port in self.ports.values_mut() {
+            // Without the filter it is the closing itself that refuses them.
+            drop(port.refuse_new_connections());
+        }
+    }
+
+    /// When to call [`PortTable::handle_timeout`]: when late handshakes are through.
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+        let closing = self.ports.values().filter_map(|port| port.closing_since);
+        let retired = self.retired.values().copied();
+        closing
+            .chain(retired)
+            .min()
+            .map(|since| since + LATE_HANDSHAKES)
+    }
+
+    /// Closes what was to be closed and is empty.
+    pub(crate) fn handle_timeout(&mut self, now: Instant, links: &mut Links) -> io::Result<()> {
+        let is_due = |since: Instant| now >= since + LATE_HANDSHAKES;
+        let closed: Vec<PortId> = self
+            .ports
+            .values()
+            .filter(|port| port.closing_since.is_some_and(is_due))
+            .map(|port| port.id)
+            .collect();
+        for id in closed {
+            self.drop_port(id);
+        }
+        let due: Vec<SlotId> = self
+            .retired
+            .iter()
+            .filter(|(_, since)| is_due(**since))
+            .map(|(slot, _)| *slot)
+            .collect();
+        for slot in due {
+            self.close_retired(slot, now, links)?;
+        }
+        Ok(())
+    }
+
+    fn close_retired(&mut self, slot: SlotId, now: Instant, links: &mut Links) -> io::Result<()> {
+        let mut all_closed = true;
+        for port in self.ports.values_mut() {
+            all_closed &= port.close_slot(slot, &self.watch, links)?;
+        }
+        if all_closed {
+            self.retired.remove(&slot);
+        } else {
+            // Its rescuers have not got round to it: look again as late as after a new beginning.
+            self.retired.insert(slot, now);
+        }
+        Ok(())
+    }
+
+    fn drop_port(&mut self, id: PortId) {
+        self.keys.retain(|_, other| *other != id);
+        if let Some(port) = self.ports.remove(&id) {
+            // A set that still held a socket would only report its hang-up, which nobody would know.
+            drop(port.unwatch(&self.watch));
+        }
+    }
+
+    /// Waits until a worker has shut a shared socket down. Cancel safe.
+    pub(crate) async fn shut_down(&self) -> io::Result<Vec<SocketName>> {
+        self.watch.wait().await
+    }
+
+    /// Lets the sockets listen again and says which ports those were.
+    pub(crate) fn mend(&mut self, names: &[SocketName]) -> Vec<Result<PortAddress, BindError>> {
+        let mut mended = Vec::new();
+        for (id, slot) in names {
+            if let Some(port) = self.ports.get_mut(id) {
+                let result = port.mend(*slot);
+                mended.push(
+                    result
+                        .map(|()| port.address.clone())
+                        .map_err(|cause| BindError::new(&port.address, cause)),
+                );
+            }
+        }
+        mended
+    }
+
+    /// Says of each port once that the kernel refuses to steer it.
+    pub(crate) fn take_notices(&mut self) -> Vec<Notice> {
+        let mut notices = Vec::new();
+        for port in self.ports.values_mut() {
+            if let Some(error) = port.take_steering_refusal()
+                && !self.refused_steering.contains(&port.id)
+            {
+                self.refused_steering.push(port.id);
+                let address = port.address.clone();
+                notices.push(Notice::SteeringRefused {
+                    address,
+                    error: error.to_string(),
+                });
+            }
+        }
+        notices
+    }
+}

@@ -1,0 +1,295 @@
+//! One port: its address, its sockets, who serves it and who borrows from it.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use everport_core::{PortId, Serving};
+use tokio::time::Instant;
+
+use super::filter::{self, Filter};
+use super::group::Group;
+use super::lending::{Lending, LoanChange};
+use super::open::Opened;
+use super::shutdown_watch::ShutdownWatch;
+use crate::bind::{BindCause, Bound, tcp};
+use crate::link::FromWatcher;
+use crate::watcher::links::Links;
+use crate::{BindError, ListenOptions, PortAddress, Sharing, SlotId, WorkerId};
+
+/// An open port.
+#[derive(Debug)]
+pub(crate) struct Port {
+    pub(crate) id: PortId,
+    pub(crate) address: PortAddress,
+    options: ListenOptions,
+    sockets: Sockets,
+    serving: Vec<Serving>,
+    lending: Lending,
+    steering_refused: Option<io::Error>,
+    /// Since when it is being closed.
+    pub(crate) closing_since: Option<Instant>,
+}
+
+#[derive(Debug)]
+enum Sockets {
+    Reuseport {
+        group: Group,
+        /// Bound and not yet any slot's: it keeps the address ours until the first slot takes it.
+        spare: Option<OwnedFd>,
+    },
+    Transfer(Bound),
+}
+
+impl Port {
+    pub(crate) fn new(
+        id: PortId,
+        opened: Opened,
+        options: ListenOptions,
+        watch: &ShutdownWatch,
+    ) -> io::Result<Self> {
+        let (address, sockets) = match opened {
+            Opened::Reuseport { address, first } => {
+                let group = Group::default();
+                let spare = Some(first);
+                (
+                    PortAddress::Tcp(address),
+                    Sockets::Reuseport { group, spare },
+                )
+            }
+            Opened::Transfer(bound) => {
+                if let PortAddress::Tcp(_) = bound.address {
+                    watch.add(&bound.socket, (id, None))?;
+                }
+                (bound.address.clone(), Sockets::Transfer(bound))
+            }
+        };
+        Ok(Self {
+            id,
+            address,
+            options,
+            sockets,
+            serving: Vec::new(),
+            lending: Lending::default(),
+            steering_refused: None,
+            closing_since: None,
+        })
+    }
+
+    pub(crate) fn sharing(&self) -> Sharing {
+        match self.sockets {
+            Sockets::Reuseport { .. } => Sharing::Reuseport,
+            Sockets::Transfer(_) => Sharing::Transfer,
+        }
+    }
+
+    /// The socket a slot's worker accepts from. A slot gets its own, listening, when its worker first asks.
+    pub(crate) fn socket_for(
+        &mut self,
+        slot: SlotId,
+        watch: &ShutdownWatch,
+    ) -> Result<BorrowedFd<'_>, BindError> {
+        if let Sockets::Reuseport { group, .. } = &self.sockets
+            && group.socket(slot).is_none()
+        {
+            let joined = self.add_slot(slot, watch);
+            joined.map_err(|cause| BindError::new(&self.address, cause))?;
+        }
+        match &self.sockets {
+            Sockets::Transfer(bound) => Ok(bound.socket.as_fd()),
+            Sockets::Reuseport { group, .. } => group
+                .socket(slot)
+                .ok_or_else(|| BindError::new(&self.address, BindCause::NotAvailable)),
+        }
+    }
+
+    fn add_slot(&mut self, slot: SlotId, watch: &ShutdownWatch) -> Result<(), BindCause> {
+        let serving = self.serving_slots();
+        if let (PortAddress::Tcp(address), Sockets::Reuseport { group, spare }) =
+            (&self.address, &mut self.sockets)
+        {
+            let socket = match spare.take() {
+                Some(socket) => socket,
+                None => tcp::bind_shared(*address, &self.options)?,
+            };
+            let steered = group.add(slot, socket, &self.options, &serving)?;
+            if let Some(socket) = group.socket(slot) {
+                watch.add(socket, (self.id, Some(slot)))?;
+            }
+            self.note_refusal(steered);
+        }
+        Ok(())
+    }
+
+    /// Takes note of who serves; steers new connections to them and has them rescue what is queued at
+    /// slots that nobody serves.
+    pub(crate) fn steer(&mut self, serving: Vec<Serving>, links: &mut Links) {
+        self.serving = serving;
+        let slots = self.serving_slots();
+        if let Sockets::Reuseport { group, .. } = &mut self.sockets {
+            let steered = group.steer(&slots);
+            self.note_refusal(steered);
+        }
+        self.adapt_loans(links);
+        self.look(links);
+    }
+
+    /// Lends and recalls sockets until the loans fit those who serve.
+    pub(crate) fn adapt_loans(&mut self, links: &mut Links) {
+        let Sockets::Reuseport { group, .. } = &self.sockets else {
+            return;
+        };
+        let port = self.id;
+        for change in self.lending.adapt(group.slots(), &self.serving) {
+            match change {
+                LoanChange::Lend(slot, worker) => {
+                    links.send(
+                        worker,
+                        &FromWatcher::Lend { port, slot },
+                        group.socket(slot),
+                    );
+                }
+                LoanChange::Recall(slot, worker) => {
+                    links.send(worker, &FromWatcher::Recall { port, slot }, None);
+                }
+            }
+        }
+    }
+
+    /// With one socket for all, a worker that stopped may have taken a wake-up along: somebody else looks.
+    fn look(&self, links: &mut Links) {
+        if let (Sockets::Transfer(_), Some(server)) = (&self.sockets, self.serving.first()) {
+            links.send(server.worker, &FromWatcher::Look, None);
+        }
+    }
+
+    /// A worker is gone, or told to drain, and no longer serves.
+    pub(crate) fn forget_worker(&mut self, worker: WorkerId) {
+        self.serving.retain(|server| server.worker != worker);
+        self.lending.forget(worker);
+    }
+
+    /// Whether anybody but this worker serves the port.
+    pub(crate) fn is_served_without(&self, worker: WorkerId) -> bool {
+        self.serving.iter().any(|server| server.worker != worker)
+    }
+
+    /// Closes a slot's socket, once it is empty; `false` while it is not.
+    pub(crate) fn close_slot(
+        &mut self,
+        slot: SlotId,
+        watch: &ShutdownWatch,
+        links: &mut Links,
+    ) -> io::Result<bool> {
+        let serving = self.serving_slots();
+        let port = self.id;
+        let Sockets::Reuseport { group, .. } = &mut self.sockets else {
+            return Ok(true);
+        };
+        let Some(socket) = group.socket(slot) else {
+            return Ok(true);
+        };
+        if has_queue(socket)? {
+            return Ok(false);
+        }
+        watch.remove(socket)?;
+        for change in self
+            .lending
+            .adapt(group.slots().filter(|other| *other != slot), &self.serving)
+        {
+            if let LoanChange::Recall(slot, worker) = change {
+                links.send(worker, &FromWatcher::Recall { port, slot }, None);
+            }
+        }
+        let steered = group.remove(slot, &serving);
+        self.note_refusal(steered);
+        Ok(true)
+    }
+
+    /// Lets no new connection in while those that have begun are still accepted.
+    pub(crate) fn refuse_new_connections(&mut self) -> io::Result<()> {
+        if let Sockets::Transfer(bound) = &mut self.sockets {
+            // Dropping the guard removes the file: nobody can connect to a Unix socket without it.
+            drop(bound.path.take());
+        }
+        if let PortAddress::Tcp(_) = self.address {
+            for socket in self.listening() {
+                Filter::drop_new_connections().attach_to_socket(socket)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the port into use again that was being closed; `false` when it can't be.
+    pub(crate) fn reopen(&mut self) -> bool {
+        if let PortAddress::UnixPath(_) = self.address {
+            return false;
+        }
+        self.closing_since = None;
+        self.serving.clear();
+        // A filter that cannot be taken away leaves the socket deaf, so it has to be bound anew.
+        self.listening().iter().all(|socket| match self.address {
+            PortAddress::Tcp(_) => filter::detach_from_socket(socket).is_ok(),
+            _ => true,
+        })
+    }
+
+    /// Stops watching its sockets, which has to come before they are closed.
+    pub(crate) fn unwatch(&self, watch: &ShutdownWatch) -> io::Result<()> {
+        if let PortAddress::Tcp(_) = self.address {
+            for socket in self.listening() {
+                watch.remove(socket)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets a socket listen again that a worker has shut down.
+    pub(crate) fn mend(&mut self, slot: Option<SlotId>) -> Result<(), BindCause> {
+        let serving = self.serving_slots();
+        match (&mut self.sockets, slot) {
+            (Sockets::Transfer(bound), _) => tcp::listen(&bound.socket, &self.options)?,
+            (Sockets::Reuseport { group, .. }, Some(slot)) => {
+                let steered = group.listen_again(slot, &self.options, &serving)?;
+                self.note_refusal(steered);
+            }
+            (Sockets::Reuseport { .. }, None) => {}
+        }
+        Ok(())
+    }
+
+    /// The kernel's refusal to steer, if there was one since the last call.
+    pub(crate) fn take_steering_refusal(&mut self) -> Option<io::Error> {
+        self.steering_refused.take()
+    }
+
+    fn note_refusal(&mut self, steered: io::Result<()>) {
+        if let Err(error) = steered {
+            self.steering_refused = Some(error);
+        }
+    }
+
+    fn listening(&self) -> Vec<BorrowedFd<'_>> {
+        match &self.sockets {
+            Sockets::Transfer(bound) => vec![bound.socket.as_fd()],
+            Sockets::Reuseport { group, .. } => group
+                .slots()
+                .filter_map(|slot| group.socket(slot))
+                .collect(),
+        }
+    }
+
+    fn serving_slots(&self) -> Vec<SlotId> {
+        self.serving.iter().map(|server| server.slot).collect()
+    }
+}
+
+/// Whether connections wait at a listening socket.
+fn has_queue(socket: BorrowedFd<'_>) -> io::Result<bool> {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let mut sockets = [PollFd::from_borrowed_fd(socket, PollFlags::IN)];
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    Ok(poll(&mut sockets, Some(&now))? > 0 && sockets[0].revents().contains(PollFlags::IN))
+}

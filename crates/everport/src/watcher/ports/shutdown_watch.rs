@@ -1,0 +1,122 @@
+//! Sees when a worker shuts a shared listening socket down, without ever waking on connections.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use everport_core::PortId;
+use rustix::event::epoll;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use crate::{SlotId, reactor};
+
+/// An epoll set that asks for no events: errors and hang-ups are reported all the same.
+#[derive(Debug)]
+pub(crate) struct ShutdownWatch {
+    set: AsyncFd<OwnedFd>,
+}
+
+/// Which socket of a port: a slot's, or the one that all workers share.
+pub(crate) type SocketName = (PortId, Option<SlotId>);
+
+impl ShutdownWatch {
+    pub(crate) fn new() -> io::Result<Self> {
+        let set = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        Ok(Self {
+            set: reactor::register(set, Interest::READABLE)?,
+        })
+    }
+
+    /// Begins to watch a socket that listens.
+    pub(crate) fn add(&self, socket: impl AsFd, name: SocketName) -> io::Result<()> {
+        let data = epoll::EventData::new_u64(to_number(name));
+        Ok(epoll::add(
+            &self.set,
+            socket,
+            data,
+            epoll::EventFlags::empty(),
+        )?)
+    }
+
+    /// Ends it. Must come before the socket is closed: the set goes with the description that workers
+    /// still share, not with our descriptor.
+    pub(crate) fn remove(&self, socket: impl AsFd) -> io::Result<()> {
+        Ok(epoll::delete(&self.set, socket)?)
+    }
+
+    /// Waits until sockets were shut down and says which. Cancel safe: what is not handled is reported again.
+    pub(crate) async fn wait(&self) -> io::Result<Vec<SocketName>> {
+        loop {
+            let mut ready = self.set.readable().await?;
+            let names = self.take()?;
+            if !names.is_empty() {
+                return Ok(names);
+            }
+            ready.clear_ready();
+        }
+    }
+
+    fn take(&self) -> io::Result<Vec<SocketName>> {
+        const AT_ONCE: usize = 16; // more are reported by the next call
+        let mut events = [epoll::Event {
+            flags: epoll::EventFlags::empty(),
+            data: epoll::EventData::new_u64(0),
+        }; AT_ONCE];
+        let now = rustix::event::Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        let filled = epoll::wait(&self.set, &mut events[..], Some(&now))?;
+        Ok(events[..filled]
+            .iter()
+            .map(|event| from_number(event.data.u64()))
+            .collect())
+    }
+}
+
+/// Slot numbers are below this one, which stands for "no slot".
+const NO_SLOT: u32 = u32::MAX;
+
+fn to_number((port, slot): SocketName) -> u64 {
+    let slot = slot.map_or(NO_SLOT, |slot| slot.0);
+    u64::from(port.0) << 32 | u64::from(slot)
+}
+
+fn from_number(number: u64) -> SocketName {
+    let [high, low] = [number >> 32, number & u64::from(u32::MAX)]
+        .map(|half| u32::try_from(half).unwrap_or(NO_SLOT));
+    (PortId(high), (low != NO_SLOT).then_some(SlotId(low)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{TcpListener, TcpStream};
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn a_shutdown_is_seen_and_connections_are_not() {
+        let watch = ShutdownWatch::new().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let name = (PortId(3), Some(SlotId(7)));
+        watch.add(&listener, name).unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        assert_eq!(watch.take().unwrap(), []);
+        rustix::net::shutdown(&listener, rustix::net::Shutdown::Both).unwrap();
+        let seen = tokio::time::timeout(Duration::from_secs(10), watch.wait()).await;
+        assert_eq!(seen.unwrap().unwrap(), [name]);
+        watch.remove(&listener).unwrap();
+        assert_eq!(watch.take().unwrap(), []);
+    }
+
+    #[test]
+    fn names_survive_the_way_through_the_kernel() {
+        for name in [
+            (PortId(0), None),
+            (PortId(9), Some(SlotId(0))),
+            (PortId(u32::MAX), Some(SlotId(5))),
+        ] {
+            assert_eq!(from_number(to_number(name)), name);
+        }
+    }
+}

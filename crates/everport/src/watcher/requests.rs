@@ -1,0 +1,204 @@
+//! What workers say: their frames, and the ports they ask for.
+
+use everport_core::{Event, PortId};
+
+use super::event_loop::{EventLoop, Input};
+use super::ports::{Answer, Asker, PortKey, open};
+use crate::bind::BindCause;
+use crate::link::{FromWatcher, FromWorker, NEWEST_VERSION, OLDEST_VERSION, Welcome, negotiate};
+use crate::log::Notice;
+use crate::{BindError, ListenOptions, PortAddress, SlotId, WorkerId};
+
+impl EventLoop {
+    /// A frame from a worker is input from a stranger: one that it may not send now costs it its link.
+    pub(crate) fn handle_frame(&mut self, worker: WorkerId, frame: FromWorker) {
+        let Some(record) = self.workers.get_mut(&worker) else {
+            return;
+        };
+        let slot = record.slot;
+        match record.session.accept(frame) {
+            Ok(frame) => self.handle_legal(worker, slot, frame),
+            Err(violation) => {
+                self.break_link(worker, &format!("the link carried {violation}"));
+            }
+        }
+    }
+
+    fn handle_legal(&mut self, worker: WorkerId, slot: SlotId, frame: FromWorker) {
+        match frame {
+            FromWorker::Hello {
+                oldest,
+                newest,
+                library,
+            } => self.greet(worker, (oldest, newest), &library),
+            FromWorker::Listen {
+                request,
+                address,
+                options,
+            } => {
+                let asker = Asker {
+                    worker,
+                    slot,
+                    request,
+                };
+                self.handle_listen(asker, &address, options);
+            }
+            FromWorker::Release { port } => self.handle_release(worker, port),
+            FromWorker::Ready => self.feed(Event::Ready { worker }),
+            FromWorker::Replace => self.feed(Event::ReplaceRequested { worker }),
+            FromWorker::Leaving => self.handle_leaving(worker),
+            FromWorker::Left { cut } => self.tell(Notice::Left { worker, slot, cut }),
+        }
+    }
+
+    fn greet(&mut self, worker: WorkerId, (oldest, newest): (u16, u16), library: &str) {
+        let Some(version) = negotiate(oldest, newest) else {
+            let refused = FromWatcher::Refused {
+                oldest: OLDEST_VERSION,
+                newest: NEWEST_VERSION,
+            };
+            self.links.send(worker, &refused, None);
+            let error = format!(
+                "it speaks versions {oldest} to {newest} of the protocol ({library}), this watcher \
+                 {OLDEST_VERSION} to {NEWEST_VERSION}: build both with matching releases of everport"
+            );
+            self.break_link(worker, &error);
+            return;
+        };
+        let Some(record) = self.workers.get_mut(&worker) else {
+            return;
+        };
+        record.has_joined = true;
+        let welcome = FromWatcher::Welcome(Welcome {
+            version,
+            worker,
+            slot: record.slot,
+            generation: record.generation,
+            shutdown_timeout: self.shutdown_timeout,
+        });
+        self.links.send(worker, &welcome, None);
+        if let Some(drain) = record.drain_when_joined.take() {
+            self.links.send(worker, &drain, None);
+        }
+    }
+
+    fn handle_listen(&mut self, asker: Asker, address: &PortAddress, options: ListenOptions) {
+        let Some(record) = self.workers.get_mut(&asker.worker) else {
+            return;
+        };
+        let key = record.key_for(address);
+        if record.has_asked_for(&key) {
+            self.deny(&asker, BindError::new(address, BindCause::Duplicate));
+            return;
+        }
+        record.note_port(key.clone(), None);
+        match self
+            .ports
+            .request(&key, options, asker.clone(), &mut self.links)
+        {
+            Answer::Granted(port) => self.note_granted(&asker, key, port),
+            Answer::Denied(error) => self.note_denied(&asker, &key, error),
+            Answer::Wait => {}
+            Answer::Open(options, sharing) => {
+                self.check_backlog(&options);
+                let sender = self.sender.clone();
+                tokio::spawn(async move {
+                    let result = open(key.address.clone(), options, sharing).await;
+                    // A loop that has ended needs no port.
+                    let _ended = sender.send(Input::Opened { key, result }).await;
+                });
+            }
+        }
+    }
+
+    pub(crate) fn handle_opened(
+        &mut self,
+        key: &PortKey,
+        result: Result<super::ports::Opened, BindError>,
+    ) {
+        let answers = self.ports.opened(key, result, &mut self.links);
+        let opened = answers.iter().find_map(|(_, answer)| answer.as_ref().ok());
+        if let Some((address, sharing)) = opened.and_then(|port| self.ports.describe(*port)) {
+            self.tell(Notice::PortOpened { address, sharing });
+        }
+        for (asker, answer) in answers {
+            match answer {
+                Ok(port) => self.note_granted(&asker, key.clone(), port),
+                Err(error) => self.note_denied(&asker, key, error),
+            }
+        }
+    }
+
+    fn note_granted(&mut self, asker: &Asker, key: PortKey, port: PortId) {
+        if let Some(record) = self.workers.get_mut(&asker.worker) {
+            record.note_port(key, Some(port));
+            self.feed(Event::Listening {
+                worker: asker.worker,
+                port,
+            });
+        }
+    }
+
+    fn note_denied(&mut self, asker: &Asker, key: &PortKey, error: BindError) {
+        if let Some(record) = self.workers.get_mut(&asker.worker) {
+            record.forget_request(key);
+        }
+        self.deny(asker, error);
+    }
+
+    fn deny(&mut self, asker: &Asker, error: BindError) {
+        let denied = FromWatcher::Denied {
+            request: asker.request,
+            error: error.clone(),
+        };
+        self.links.send(asker.worker, &denied, None);
+        self.tell(Notice::PortRefused {
+            worker: asker.worker,
+            slot: asker.slot,
+            error,
+        });
+    }
+
+    fn handle_release(&mut self, worker: WorkerId, port: PortId) {
+        let had_it = self
+            .workers
+            .get_mut(&worker)
+            .is_some_and(|record| record.release(port));
+        if had_it {
+            self.feed(Event::Released { worker, port });
+        }
+    }
+
+    fn handle_leaving(&mut self, worker: WorkerId) {
+        if let Some(record) = self.workers.get_mut(&worker) {
+            record.may_leave = true;
+        }
+        self.feed(Event::Leaving { worker });
+    }
+
+    pub(crate) fn handle_shutdown(&mut self, shut: &[(PortId, Option<SlotId>)]) {
+        for mended in self.ports.mend(shut) {
+            match mended {
+                Ok(address) => self.tell(Notice::PortMended { address }),
+                Err(error) => self.tell(Notice::MendFailed { error }),
+            }
+        }
+    }
+
+    /// Says once when the kernel lets fewer connections wait than asked for.
+    fn check_backlog(&mut self, options: &ListenOptions) {
+        if self.backlog_checked {
+            return;
+        }
+        let limit = std::fs::read_to_string("/proc/sys/net/core/somaxconn").ok();
+        if let Some(limit) = limit.and_then(|text| text.trim().parse().ok())
+            && limit < options.backlog
+        {
+            self.backlog_checked = true;
+            self.tell(Notice::BacklogClamped {
+                asked: options.backlog,
+                limit,
+            });
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Starts a worker's process with exactly what it is meant to have.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use rustix::fs::fstat;
+use rustix::io::FdFlags;
+use rustix::process::{Pid, PidfdFlags, Resource, Rlimit};
+
+use super::Program;
+use crate::link;
+
+/// The variable that tells a worker its link: `<fd>:<inode>`.
+pub(crate) const LINK_VARIABLE: &str = "EVERPORT_LINK";
+
+/// Variables by which our own supervisor speaks to us alone (sd_notify(3), sd_listen_fds(3)).
+const NOT_FOR_WORKERS: [&str; 6] = [
+    "NOTIFY_SOCKET",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
+    "LISTEN_PID",
+    "LISTEN_FDS",
+    "LISTEN_FDNAMES",
+];
+
+/// What every worker is started with.
+#[derive(Debug)]
+pub(crate) struct Spawner {
+    pub(crate) program: Program,
+    pub(crate) env: Vec<(OsString, OsString)>,
+    pub(crate) chdir: Option<PathBuf>,
+    /// The limit on open files that the watcher itself was started with.
+    pub(crate) open_files: Rlimit,
+}
+
+/// A worker's process just started, and our ends of what leads to it.
+#[derive(Debug)]
+pub(crate) struct Spawned {
+    pub(crate) pid: Pid,
+    pub(crate) pidfd: OwnedFd,
+    pub(crate) link: OwnedFd,
+    pub(crate) stdout: OwnedFd,
+    pub(crate) stderr: OwnedFd,
+}
+
+impl Spawner {
+    /// Starts one worker in a session of its own. When it fails, no process stays behind.
+    pub(crate) fn spawn(&self) -> io::Result<Spawned> {
+        let (ours, theirs) = link::pair()?;
+        let mut child = self.command(&theirs)?.spawn()?;
+        match attach(&mut child) {
+            Ok((pid, pidfd, stdout, stderr)) => Ok(Spawned {
+                pid,
+                pidfd,
+                link: ours,
+                stdout,
+                stderr,
+            }),
+            Err(error) => {
+                child.kill()?;
+                child.wait()?;
+                Err(error)
+            }
+        }
+    }
+
+    fn command(&self, link: &OwnedFd) -> io::Result<Command> {
+        let mut command = Command::new(&self.program.path);
+        command.arg0(&self.program.name).args(&self.program.args);
+        for variable in NOT_FOR_WORKERS {
+            command.env_remove(variable);
+        }
+        command.envs(self.env.iter().map(|(key, value)| (key, value)));
+        command.env(
+            LINK_VARIABLE,
+            format!("{}:{}", link.as_raw_fd(), fstat(link)?.st_ino),
+        );
+        if let Some(directory) = &self.chdir {
+            command.current_dir(directory);
+        }
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let (link, open_files) = (link.as_raw_fd(), self.open_files);
+        // SAFETY: between fork and exec only async-signal-safe system calls are made, and nothing is
+        // allocated: the closure captures two plain values.
+        unsafe { command.pre_exec(move || become_worker(link, open_files)) };
+        Ok(command)
+    }
+}
+
+/// The watcher's ends; taken before anything else can wait for the child, so the pid is still its own.
+fn attach(child: &mut Child) -> io::Result<(Pid, OwnedFd, OwnedFd, OwnedFd)> {
+    let pid = Pid::from_child(child);
+    let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK)?;
+    let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+        return Err(io::ErrorKind::BrokenPipe.into());
+    };
+    Ok((pid, pidfd, stdout.into(), stderr.into()))
+}
+
+/// In the child, before the program is executed: a session of its own, no signal blocked or ignored, the
+/// limit on open files it would have without us, and no descriptor but the standard ones and the link.
+fn become_worker(link: RawFd, open_files: Rlimit) -> io::Result<()> {
+    rustix::process::setsid()?;
+    reset_signals()?;
+    rustix::process::setrlimit(Resource::Nofile, open_files)?;
+    close_on_exec_from(3, open_files)?;
+    keep_through_exec(link)
+}
+
+fn keep_through_exec(descriptor: RawFd) -> io::Result<()> {
+    // SAFETY: the descriptor is open: the parent holds it across the fork.
+    let descriptor = unsafe { std::os::fd::BorrowedFd::borrow_raw(descriptor) };
+    Ok(rustix::io::fcntl_setfd(descriptor, FdFlags::empty())?)
+}
+
+/// The highest signal number, 64, is that of Linux; elsewhere there are fewer.
+const HIGHEST_SIGNAL: i32 = if cfg!(target_os = "linux") { 64 } else { 31 };
+
+fn reset_signals() -> io::Result<()> {
+    for signal in 1..=HIGHEST_SIGNAL {
+        // SAFETY: sets a default disposition. It fails for KILL, STOP and the C library's own signals,
+        // which have it anyway.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    // SAFETY: an all-zero set is a valid argument for sigemptyset, which fills it in.
+    let failed = unsafe {
+        let mut none: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut()) != 0
+    };
+    if failed {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}
+
+/// Marks every descriptor from `first` on close-on-exec, those that somebody else leaked to us included.
+#[cfg(target_os = "linux")]
+fn close_on_exec_from(first: RawFd, open_files: Rlimit) -> io::Result<()> {
+    // SAFETY: changes flags of this process's own descriptors only; it is between fork and exec.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_close_range,
+            first,
+            libc::c_uint::MAX,
+            libc::CLOSE_RANGE_CLOEXEC,
+        )
+    };
+    if result == 0 {
+        return Ok(());
+    }
+    // Linux 5.10 does not know the flag yet.
+    close_on_exec_one_by_one(first, open_files)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn close_on_exec_from(first: RawFd, open_files: Rlimit) -> io::Result<()> {
+    close_on_exec_one_by_one(first, open_files)
+}
+
+/// The highest descriptor looked at where they have to be gone through one by one.
+const MANY_DESCRIPTORS: u64 = 65_536;
+
+fn close_on_exec_one_by_one(first: RawFd, open_files: Rlimit) -> io::Result<()> {
+    let limit = open_files
+        .maximum
+        .unwrap_or(MANY_DESCRIPTORS)
+        .min(MANY_DESCRIPTORS);
+    for descriptor in first..RawFd::try_from(limit).unwrap_or(RawFd::MAX) {
+        // SAFETY: sets a flag; where there is no such descriptor the call fails, as it may.
+        unsafe { libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
+    Ok(())
+}
+
+/// Finds a program by its path, or by its name in `PATH`.
+pub(super) fn find_in_path(name: &OsStr, path: Option<OsString>) -> Option<PathBuf> {
+    let directories = path?;
+    std::env::split_paths(&directories)
+        .map(|directory| directory.join(name))
+        .find(|candidate| is_executable(candidate))
+}
+
+/// Whether we may execute the file.
+pub(super) fn is_executable(path: &std::path::Path) -> bool {
+    path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+}

@@ -1,0 +1,126 @@
+//! What the watcher keeps about one worker's process.
+
+use std::collections::HashMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+use everport_core::PortId;
+use rustix::process::Pid;
+use tokio::io::unix::AsyncFd;
+
+use super::attendant::Attendant;
+use super::output::OutputCapture;
+use super::ports::PortKey;
+use crate::link::{FromWatcher, Session};
+use crate::{Generation, PortAddress, SlotId};
+
+/// A worker whose process has not been reaped yet.
+pub(crate) struct Worker {
+    pub(crate) slot: SlotId,
+    pub(crate) generation: Generation,
+    pub(crate) pid: Pid,
+    pub(crate) pidfd: Arc<AsyncFd<OwnedFd>>,
+    pub(crate) session: Session,
+    pub(crate) output: OutputCapture,
+    /// Kept for what happens when it is dropped: the task ends.
+    _attendant: Attendant,
+    /// Whether it has been welcomed; before that it can't be told anything.
+    pub(crate) has_joined: bool,
+    /// What it is told as soon as it has joined.
+    pub(crate) drain_when_joined: Option<FromWatcher>,
+    /// Whether its end is no surprise.
+    pub(crate) may_leave: bool,
+    /// Whether we killed it.
+    pub(crate) was_killed: bool,
+    ports: HashMap<PortKey, Option<PortId>>,
+    ordinals: HashMap<PortAddress, u32>,
+}
+
+/// The parts of a worker that come from its start.
+pub(crate) struct Started {
+    pub(crate) slot: SlotId,
+    pub(crate) generation: Generation,
+    pub(crate) pid: Pid,
+    pub(crate) pidfd: Arc<AsyncFd<OwnedFd>>,
+    pub(crate) output: OutputCapture,
+    pub(crate) attendant: Attendant,
+}
+
+impl Worker {
+    pub(crate) fn new(started: Started) -> Self {
+        let Started {
+            slot,
+            generation,
+            pid,
+            pidfd,
+            output,
+            attendant,
+        } = started;
+        Self {
+            slot,
+            generation,
+            pid,
+            pidfd,
+            session: Session::default(),
+            output,
+            _attendant: attendant,
+            has_joined: false,
+            drain_when_joined: None,
+            may_leave: false,
+            was_killed: false,
+            ports: HashMap::new(),
+            ordinals: HashMap::new(),
+        }
+    }
+
+    pub(crate) fn pidfd(&self) -> BorrowedFd<'_> {
+        self.pidfd.get_ref().as_fd()
+    }
+
+    /// The process id as people write it.
+    pub(crate) fn pid_number(&self) -> u32 {
+        self.pid.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// The key of the port it asks for now: its *n*th request for number 0 is the cluster's *n*th.
+    pub(crate) fn key_for(&mut self, address: &PortAddress) -> PortKey {
+        let ordinal = if address.is_ephemeral() {
+            let counter = self.ordinals.entry(address.clone()).or_default();
+            *counter += 1;
+            *counter
+        } else {
+            0
+        };
+        PortKey {
+            address: address.clone(),
+            ordinal,
+        }
+    }
+
+    /// Whether it listens there already, or has asked to.
+    pub(crate) fn has_asked_for(&self, key: &PortKey) -> bool {
+        self.ports.contains_key(key)
+    }
+
+    /// It has asked for a port; `id` once it has been given it.
+    pub(crate) fn note_port(&mut self, key: PortKey, id: Option<PortId>) {
+        self.ports.insert(key, id);
+    }
+
+    /// It could not be given the port.
+    pub(crate) fn forget_request(&mut self, key: &PortKey) {
+        self.ports.remove(key);
+    }
+
+    /// It gave the port back; `false` if it did not have it.
+    pub(crate) fn release(&mut self, id: PortId) -> bool {
+        let before = self.ports.len();
+        self.ports.retain(|_, other| *other != Some(id));
+        self.ports.len() < before
+    }
+
+    /// The ports it was given.
+    pub(crate) fn ports(&self) -> impl Iterator<Item = PortId> + '_ {
+        self.ports.values().filter_map(|id| *id)
+    }
+}

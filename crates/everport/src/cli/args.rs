@@ -36,8 +36,8 @@ pub struct ClusterArgs {
         value_parser = clap::value_parser!(u32).range(1..=MOST_WORKERS), help_heading = CLUSTER)]
     pub(super) workers: Option<u32>,
 
-    /// How workers get at a port [default: what the system does best]
-    #[arg(long, value_name = "HOW", value_parser = sharing_parser(), help_heading = CLUSTER)]
+    /// How workers get at a port: reuseport or transfer [default: what the kernel balances best]
+    #[arg(long, value_name = "HOW", hide_possible_values = true, value_parser = sharing_parser(), help_heading = CLUSTER)]
     share: Option<Sharing>,
 
     /// Name of the watcher, in the process list and the log

@@ -56,8 +56,8 @@ Exit codes:
 
 Examples:
   everport run -w 4 ./server
-  everport run -w 4 -p /run/shop.pid -f /var/log/shop.log -- ./server --verbose
-  everport python3 app.py
+  everport run -w 4 -p /run/shop.pid -f /var/log/shop.log ./server
+  everport ./server --verbose
   kill -USR1 $(cat /run/shop.pid)";
 
 impl RunArguments {

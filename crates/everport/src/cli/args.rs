@@ -1,6 +1,5 @@
 //! The flags of a cluster, typed once.
 
-use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -37,8 +36,8 @@ pub struct ClusterArgs {
         value_parser = clap::value_parser!(u32).range(1..=MOST_WORKERS), help_heading = CLUSTER)]
     pub(super) workers: Option<u32>,
 
-    /// How workers get at a port [default: what the system does best]
-    #[arg(long, value_name = "HOW", value_parser = sharing_parser(), help_heading = CLUSTER)]
+    /// How workers get at a port: reuseport or transfer [default: what the kernel balances best]
+    #[arg(long, value_name = "HOW", hide_possible_values = true, value_parser = sharing_parser(), help_heading = CLUSTER)]
     share: Option<Sharing>,
 
     /// Name of the watcher, in the process list and the log
@@ -100,12 +99,14 @@ impl ClusterArgs {
     /// A watcher's builder with everything that was asked for.
     pub(super) fn builder(&self, program: Program) -> Builder {
         let mut builder = Watcher::builder(program)
-            .workers(self.workers.unwrap_or_else(one_per_cpu))
             .sharing(self.share.unwrap_or(Sharing::DEFAULT))
             .boot_timeout(self.boot_timeout)
             .shutdown_timeout(self.shutdown_timeout)
             .settle(self.settle)
             .surge(self.surge);
+        if let Some(workers) = self.workers {
+            builder = builder.workers(workers);
+        }
         if self.exit_on_crash_loop {
             builder = builder.crash_loop(CrashLoop::Exit);
         }
@@ -117,14 +118,6 @@ impl ClusterArgs {
             None => builder,
         }
     }
-}
-
-fn one_per_cpu() -> u32 {
-    std::thread::available_parallelism()
-        .ok()
-        .map(NonZero::get)
-        .and_then(|cpus| u32::try_from(cpus).ok())
-        .unwrap_or(1)
 }
 
 fn sharing_parser() -> impl TypedValueParser<Value = Sharing> {

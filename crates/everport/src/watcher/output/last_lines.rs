@@ -39,7 +39,10 @@ fn shortened(text: &str, continues: bool) -> String {
     if text.len() <= LONGEST && !continues {
         return text.to_owned();
     }
-    let cut = text.floor_char_boundary(LONGEST);
+    let mut cut = LONGEST.min(text.len());
+    while !text.is_char_boundary(cut) {
+        cut -= 1;
+    }
     format!("{}…", &text[..cut])
 }
 

@@ -1,4 +1,8 @@
 //! What the command says about its arguments, and what it exits with.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails right there"
+)]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

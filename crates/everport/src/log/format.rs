@@ -211,11 +211,11 @@ mod tests {
     fn lost_entries_are_counted_in_words() {
         let check = |count, expected: &str| {
             let mut out = String::new();
-            style(false).push_lost(&mut out, at(), count, "the log's reader was stuck");
+            style(false).push_lost(&mut out, at(), count, "the log's reader did not keep up");
             assert_eq!(
                 out,
                 format!(
-                    "2026-01-02T03:04:05.678Z WARN  watcher  {expected}: the log's reader was stuck\n"
+                    "2026-01-02T03:04:05.678Z WARN  watcher  {expected}: the log's reader did not keep up\n"
                 )
             );
         };

@@ -172,8 +172,12 @@ impl Output {
             Item::Entry(at, entry) => self.style.push_entry(&mut self.text, *at, entry),
             Item::Lost(count) => {
                 let now = SystemTime::now();
-                self.style
-                    .push_lost(&mut self.text, now, *count, "the log's reader was stuck");
+                self.style.push_lost(
+                    &mut self.text,
+                    now,
+                    *count,
+                    "the log's reader did not keep up",
+                );
             }
         }
         self.text.len()

@@ -18,7 +18,9 @@ pub(crate) use accepting::{Accepting, Listening, Port};
 pub use connection::{Connection, TcpStream, UnixStream};
 pub(crate) use connections::Connections;
 pub(crate) use doorbell::Doorbell;
-pub(crate) use family::{Family, Tcp, Unix};
+pub(crate) use family::Family;
 pub use incoming::Incoming;
 pub use tcp::TcpListener;
+#[cfg(test)]
+pub(crate) use transfer::Transfer;
 pub use unix::UnixListener;

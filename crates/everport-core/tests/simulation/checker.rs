@@ -15,6 +15,8 @@ pub(crate) struct Checker {
     drained_for_rollout: bool,
     /// Within one step: the workers that were told to drain while the cluster goes on.
     told: Vec<WorkerId>,
+    /// Within one step: the ports that were closed.
+    closed: Vec<PortId>,
 }
 
 impl Checker {
@@ -25,6 +27,7 @@ impl Checker {
             rollout_ended: false,
             drained_for_rollout: false,
             told: Vec::new(),
+            closed: Vec::new(),
         }
     }
 
@@ -193,6 +196,7 @@ impl Checker {
             return;
         }
         self.assert_steered();
+        self.assert_right_ports_closed();
         if self.model.stopping.is_some() {
             assert!(
                 !self.model.workers.is_empty(),
@@ -214,9 +218,6 @@ impl Checker {
         );
         self.assert_slots_filled();
         self.assert_gives_up();
-        if self.rollout_ended && !self.rollout_runs() {
-            self.assert_ports_wanted();
-        }
     }
 
     pub(crate) fn after_timeout(&self) {
@@ -616,12 +617,6 @@ impl Checker {
                 "replaced unasked"
             );
         } else {
-            let aim = model.to.unwrap_or(model.good);
-            let aims = [aim, model.good];
-            assert!(
-                aims.contains(&successor.generation),
-                "given up for a generation that was given up"
-            );
             assert_ne!(
                 Some(seen.generation),
                 model.to,
@@ -717,27 +712,43 @@ impl Checker {
             model.ports.remove(&port).is_some(),
             "port {port} is not open"
         );
-        let of_good = |seen: &&Seen| seen.is_live() && seen.generation == model.good;
-        let mut workers = model.workers.values().filter(of_good);
-        assert!(
-            !workers.any(|seen| seen.ports.contains(&port)),
-            "port {port} is wanted"
-        );
-        for seen in model.workers.values_mut() {
-            seen.ports.remove(&port);
+        self.closed.push(port);
+    }
+
+    /// Judged once everything is said: workers that are told to drain in the same step do not count.
+    fn assert_right_ports_closed(&mut self) {
+        for port in core::mem::take(&mut self.closed) {
+            assert!(
+                self.every_slot_serves(),
+                "port {port} is closed while a slot is empty"
+            );
+            assert!(
+                !self.is_wanted(port),
+                "port {port} is closed though it is wanted"
+            );
+            for seen in self.model.workers.values_mut() {
+                seen.ports.remove(&port);
+            }
+        }
+        if self.rollout_ended && !self.rollout_runs() && self.every_slot_serves() {
+            for port in self.model.ports.keys() {
+                assert!(
+                    self.is_wanted(*port),
+                    "port {port} stays though nobody wants it"
+                );
+            }
         }
     }
 
-    fn assert_ports_wanted(&self) {
+    fn is_wanted(&self, port: PortId) -> bool {
+        let mut workers = self.model.workers.values().filter(|seen| seen.is_live());
+        workers.any(|seen| seen.generation == self.model.good && seen.ports.contains(&port))
+    }
+
+    fn every_slot_serves(&self) -> bool {
         let model = &self.model;
-        for port in model.ports.keys() {
-            let of_good = |seen: &&Seen| seen.is_live() && seen.generation == model.good;
-            let mut workers = model.workers.values().filter(of_good);
-            assert!(
-                workers.any(|seen| seen.ports.contains(port)),
-                "port {port} is wanted by nobody"
-            );
-        }
+        let ready = |seen: &Seen| seen.is_ready() && seen.generation == model.good;
+        (0..model.wanted).all(|slot| model.live_in(SlotId(slot)).any(ready))
     }
 
     fn assert_slots_filled(&self) {

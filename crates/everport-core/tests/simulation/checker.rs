@@ -527,6 +527,10 @@ impl Checker {
             model.going_in(slot) <= 1,
             "slot {slot} has two workers that still drain"
         );
+        assert!(
+            !model.has_failure_to_come(slot),
+            "slot {slot} has a failed worker that is not gone"
+        );
         let mut good = model
             .live_in(slot)
             .filter(|seen| seen.generation == model.good);
@@ -762,8 +766,11 @@ impl Checker {
             assert!(!past.unsaid, "slot {slot} loops without a word");
             let may = past.retry_at.is_none_or(|moment| moment <= model.now);
             let in_flight = model.in_slot(*slot).any(|seen| !seen.exists);
-            let empty = model.live_in(*slot).next().is_none();
-            let blocked = !may || in_flight || model.going_in(*slot) > 1;
+            // A worker of the new generation that is not ready has proven nothing.
+            let holds = |seen: &Seen| seen.is_ready() || Some(seen.generation) != model.to;
+            let empty = !model.live_in(*slot).any(holds);
+            let waits = in_flight || model.going_in(*slot) > 1;
+            let blocked = !may || waits || model.has_failure_to_come(*slot);
             assert!(!empty || blocked, "slot {slot} stays empty");
         }
     }

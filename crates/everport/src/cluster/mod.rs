@@ -16,6 +16,7 @@ mod readiness;
 mod requests;
 mod signals;
 mod state;
+mod title;
 
 #[cfg(test)]
 mod tests;

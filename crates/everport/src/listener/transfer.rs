@@ -68,6 +68,8 @@ struct Waiting<'transfer> {
 
 impl Transfer {
     pub(crate) fn start(socket: OwnedFd, connections: Arc<Connections>) -> io::Result<Self> {
+        // The thread would block in `accept` when another worker was faster.
+        rustix::io::ioctl_fionbio(&socket, true)?;
         let socket = Arc::new(socket);
         let desk = Desk {
             waiting: 0,

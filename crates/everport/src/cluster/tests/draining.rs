@@ -98,11 +98,26 @@ fn a_port_is_not_quiet_while_a_connection_waits_for_a_busy_application() {
 #[test]
 fn a_drain_ends_its_emptying_at_its_deadline() {
     on_both_runtimes(async || {
-        let (cluster, watcher, _listener, socket) = listening(Sharing::Reuseport).await;
+        let (cluster, watcher, listener, socket) = listening(Sharing::Reuseport).await;
+        let mut accept = Box::pin(listener.accept());
+        assert!(pends(&mut accept).await);
         let _client = socket.connect().await;
         watcher.drain(Duration::from_millis(100), &[1]);
+        // The accept is under way, but never polled: the application is busy.
         within(cluster.terminated()).await;
     });
+}
+
+#[test]
+fn an_application_that_accepts_no_more_does_not_hold_up_its_own_end() {
+    for sharing in BOTH {
+        on_both_runtimes(async || {
+            let (cluster, watcher, _listener, socket) = listening(sharing).await;
+            let _client = socket.connect().await;
+            watcher.drain(BOUND * 10, &[1]);
+            within(cluster.terminated()).await;
+        });
+    }
 }
 
 #[test]

@@ -147,3 +147,60 @@ const READ_AT_ONCE: usize = 4 * 1024;
 const SERVER_CLOSES_WITHIN: Duration = Duration::from_millis(100);
 /// The shortest sleep tokio knows.
 const QUEUE_LOOK: Duration = Duration::from_millis(1);
+
+#[cfg(test)]
+mod tests {
+    use super::{ClosedBy, Connection, Idle};
+    use crate::target::Target;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::{TcpListener, TcpStream};
+
+    #[test]
+    fn an_idle_connection_is_seen_as_the_kernel_sees_it() {
+        with_connection(async |connection, mut server| {
+            assert_eq!(connection.idle(), Idle::Open);
+            server.write_all(b"x").await.unwrap();
+            assert_eq!(connection.idle(), Idle::Talking);
+        });
+        with_connection(async |connection, server| {
+            drop(server);
+            assert_eq!(connection.idle(), Idle::ClosedByServer);
+        });
+        with_connection(async |connection, server| {
+            server.set_zero_linger().unwrap();
+            drop(server);
+            assert_eq!(connection.idle(), Idle::ClosedByServer);
+        });
+    }
+
+    #[test]
+    fn closing_says_who_closed_and_misses_no_late_byte() {
+        with_connection(async |connection, mut server| {
+            server.write_all(b"more").await.unwrap();
+            drop(server);
+            assert_eq!(connection.close().await, ClosedBy::Excess);
+        });
+        with_connection(async |connection, server| {
+            drop(server);
+            assert_eq!(connection.close().await, ClosedBy::Server);
+        });
+        with_connection(async |connection, server| {
+            assert_eq!(connection.close().await, ClosedBy::Us);
+            drop(server);
+        });
+    }
+
+    fn with_connection(check: impl AsyncFnOnce(Connection, TcpStream)) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let target = Target::Tcp(listener.local_addr().unwrap());
+            let connection = Connection::open(&target, None).await.unwrap();
+            let (server, _) = listener.accept().await.unwrap();
+            check(connection, server).await;
+        });
+    }
+}

@@ -22,10 +22,10 @@ struct Arguments {
     #[arg(short, long, default_value_t = 8)]
     clients: usize,
     /// Requests per second of all clients together [default: as fast as possible]
-    #[arg(short, long)]
+    #[arg(short, long, allow_negative_numbers = true)]
     rate: Option<f64>,
     /// For how long, in seconds
-    #[arg(short, long, default_value = "10", value_parser = seconds)]
+    #[arg(short, long, default_value = "10", value_parser = seconds, allow_negative_numbers = true)]
     duration: Duration,
     /// For how many requests at most
     #[arg(short = 'n', long)]
@@ -40,7 +40,7 @@ struct Arguments {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// The time-out for connecting and for an answer, in seconds
-    #[arg(long, default_value = "10", value_parser = seconds)]
+    #[arg(long, default_value = "10", value_parser = seconds, allow_negative_numbers = true)]
     timeout: Duration,
     /// The path to ask for
     #[arg(long, default_value = "/")]

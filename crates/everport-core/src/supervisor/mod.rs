@@ -143,9 +143,9 @@ impl Supervisor {
             // An earlier one in this list may have ended what a later one was about.
             if self.timers.take_expired(timer, self.now) {
                 self.on_deadline(timer);
-                self.reconcile();
             }
         }
+        self.reconcile();
     }
 
     /// The next thing to do.

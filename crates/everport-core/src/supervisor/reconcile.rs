@@ -13,11 +13,13 @@ impl Supervisor {
     pub(super) fn reconcile(&mut self) {
         if self.phase == Phase::Running {
             self.let_go();
+            self.give_up_if_never_ready();
+        }
+        if self.phase == Phase::Running {
             self.bring_up();
             self.close_removed_slots();
             self.steer();
             self.note_cluster_ready();
-            self.give_up_if_never_ready();
         }
         self.exit_if_over();
     }

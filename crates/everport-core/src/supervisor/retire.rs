@@ -66,8 +66,10 @@ impl Supervisor {
         if self.to_tell.is_empty() {
             return;
         }
-        if let Some(to) = self.rollout_to().filter(|to| self.all_moved_to(*to)) {
-            self.close_ports_without(to);
+        // These may be the last of the rollout. A port that goes with them has to be emptied while its
+        // workers still accept.
+        if let Some(generation) = self.arrived_at() {
+            self.close_ports_without(generation);
         }
         self.steer();
         for (worker, reason) in core::mem::take(&mut self.to_tell) {

@@ -43,21 +43,29 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn all_moved_to(&self, to: Generation) -> bool {
-        self.wanted_slots().all(|(_, slot)| slot.has_moved_to(to))
+    /// The generation that the rollout, or the way back, has brought every slot to, if it has.
+    pub(super) fn arrived_at(&self) -> Option<Generation> {
+        let good = self.good;
+        let (aim, over) = match self.rollout? {
+            Rollout::Forward { to, .. } => (to, self.all_slots(|slot| slot.has_moved_to(to))),
+            Rollout::Back { .. } => (good, self.all_slots(|slot| has_returned(slot, good))),
+        };
+        over.then_some(aim)
     }
 
     /// Ends the rollout if it is over and starts the one that was remembered. Says whether it ended.
     pub(super) fn conclude_rollout(&mut self) -> bool {
-        let over = match self.rollout {
-            None => false,
-            Some(Rollout::Forward { to, since }) => self.finish(to, since),
-            Some(Rollout::Back { since }) => self.finish_return(since),
-        };
-        if over && core::mem::take(&mut self.restart_remembered) {
+        if let Some(generation) = self.arrived_at() {
+            self.arrive(generation);
+        } else if self.gives_way() {
+            self.rollout = None;
+        } else {
+            return false;
+        }
+        if core::mem::take(&mut self.restart_remembered) {
             self.start_rollout();
         }
-        over
+        true
     }
 
     pub(super) fn new_worker(&self, worker: WorkerId) -> Option<NewWorker> {
@@ -107,49 +115,52 @@ impl Supervisor {
         });
     }
 
-    fn finish(&mut self, to: Generation, since: Timestamp) -> bool {
-        if !self.all_moved_to(to) {
-            return false;
+    fn arrive(&mut self, generation: Generation) {
+        self.close_ports_without(generation);
+        match self.rollout.take() {
+            Some(Rollout::Forward { since, .. }) => {
+                self.good = generation;
+                self.forgive_everything();
+                let took = self.now - since;
+                self.notices
+                    .push_back(Notice::RolloutFinished { generation, took });
+            }
+            Some(Rollout::Back { since }) => {
+                let took = self.now - since;
+                self.notices
+                    .push_back(Notice::RolledBack { generation, took });
+            }
+            None => {}
         }
-        self.close_ports_without(to);
-        self.good = to;
-        self.rollout = None;
+    }
+
+    /// What the old generation did is not the new one's fault.
+    fn forgive_everything(&mut self) {
         for (id, slot) in &mut self.slots {
-            // What the old generation did is not the new one's fault.
             slot.forgive();
             slot.retry_at = None;
             self.timers.clear(Timer::Retry(*id));
         }
-        self.notices.push_back(Notice::RolloutFinished {
-            generation: to,
-            took: self.now - since,
-        });
-        true
     }
 
-    /// The way back never fails, but a slot that keeps failing must not hold up what was asked for
-    /// since: such a slot is left to its back-off, and a remembered restart takes it from there.
-    fn finish_return(&mut self, since: Timestamp) -> bool {
+    /// Whether the way back stands in the way of a restart that was asked for since. It never fails, but
+    /// the old generation may keep failing where the one that was given up still serves; then only the
+    /// next one can help.
+    fn gives_way(&self) -> bool {
         let good = self.good;
-        let returned = |slot: &Slot| {
-            let strayed = slot.live_beside(good).next().is_some();
-            slot.runs_only(good) || (!strayed && slot.is_backing_off())
-        };
-        if self.wanted_slots().all(|(_, slot)| returned(slot)) {
-            self.close_ports_without(good);
-            self.rollout = None;
-            self.notices.push_back(Notice::RolledBack {
-                generation: good,
-                took: self.now - since,
-            });
-            return true;
-        }
-        let given_up = |slot: &Slot| returned(slot) || slot.is_backing_off();
-        let give_way =
-            self.restart_remembered && self.wanted_slots().all(|(_, slot)| given_up(slot));
-        if give_way {
-            self.rollout = None;
-        }
-        give_way
+        let hopeless = |slot: &Slot| has_returned(slot, good) || slot.is_backing_off();
+        let returning = matches!(self.rollout, Some(Rollout::Back { .. }));
+        returning && self.restart_remembered && self.all_slots(hopeless)
     }
+
+    fn all_slots(&self, condition: impl Fn(&Slot) -> bool) -> bool {
+        self.wanted_slots().all(|(_, slot)| condition(slot))
+    }
+}
+
+/// Whether a slot no longer holds up the way back: it runs the good generation, or is left to its
+/// back-off without a worker of another one.
+fn has_returned(slot: &Slot, good: Generation) -> bool {
+    let strayed = slot.live_beside(good).next().is_some();
+    slot.runs_only(good) || (!strayed && slot.is_backing_off())
 }

@@ -1,0 +1,545 @@
+//! The world: processes that fail in every way, a clock that steps, people who give commands.
+
+use core::fmt;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use everport_core::{Action, Event, Exit, Generation, PortId, Supervisor, Timestamp, WorkerId};
+
+use crate::checker::Checker;
+use crate::coverage::Coverage;
+use crate::random::Random;
+use crate::swarm::Swarm;
+
+const TRACE_LINES: usize = 120; // the last two or three decisions with what led to them
+const STEPS_TO_CONVERGE: u32 = 5_000; // some 50 events per worker are the rule
+const TURNS_AT_ONE_MOMENT: u32 = 1_000; // a shell that is called back more often than this spins
+
+pub(crate) struct World {
+    random: Random,
+    swarm: Swarm,
+    supervisor: Supervisor,
+    checker: Checker,
+    coverage: Coverage,
+    /// True time, in nanoseconds; never runs backwards.
+    time: u64,
+    /// What the shell's clock shows beyond true time.
+    clock_offset: i64,
+    /// What will happen: by moment, then in any order.
+    plan: BTreeMap<(u64, u64), Planned>,
+    processes: BTreeMap<WorkerId, Process>,
+    calm: bool,
+    exited: bool,
+    turns_at_one_moment: (u64, u32),
+    trace: VecDeque<Line>,
+}
+
+#[derive(Clone)]
+enum Line {
+    Event(u64, Event),
+    Timeout(u64),
+    Action(Action),
+    Notice(everport_core::Notice),
+    Calm,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Planned {
+    Step(WorkerId, Step),
+    /// A duplicate or late event.
+    Echo(Event),
+    Command,
+    ClockStep,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Exist,
+    FailToExist,
+    Listen(PortId),
+    Release(PortId),
+    BeReady,
+    Crash,
+    Leave,
+    AskReplacement,
+    Suspend,
+    Resume,
+    Exit(Exit),
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Process {
+    exists: bool,
+    suspended: bool,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let swarm = Swarm::draw(&mut random);
+        let now = Timestamp::from_duration(START);
+        let supervisor = Supervisor::new(swarm.policy, swarm.workers, random.next(), now);
+        Self {
+            checker: Checker::new(swarm.policy, swarm.workers, now),
+            random,
+            swarm,
+            supervisor,
+            coverage: Coverage::default(),
+            time: 0,
+            clock_offset: 0,
+            plan: BTreeMap::new(),
+            processes: BTreeMap::new(),
+            calm: false,
+            exited: false,
+            turns_at_one_moment: (0, 0),
+            trace: VecDeque::new(),
+        }
+    }
+
+    pub(crate) fn coverage(&self) -> &Coverage {
+        &self.coverage
+    }
+
+    /// Phase one: faults, and safety at every step. Phase two: no faults, and convergence.
+    pub(crate) fn run(&mut self) {
+        self.drain_outputs();
+        self.plan_in(0, Planned::Command);
+        self.plan_in(0, Planned::ClockStep);
+        for _ in 0..self.swarm.events {
+            if self.exited || !self.step() {
+                break;
+            }
+        }
+        self.calm_down();
+        self.converge();
+        if !self.exited {
+            self.restart_in_the_calm();
+        }
+        if self.exited {
+            self.nothing_follows_exit();
+        }
+    }
+
+    pub(crate) fn print_trace(&self) {
+        println!("{:#?}", self.swarm);
+        for line in &self.trace {
+            println!("{line}");
+        }
+        for worker in self.supervisor.status().workers {
+            println!("{worker:?}");
+        }
+    }
+
+    fn restart_in_the_calm(&mut self) {
+        let before = self.supervisor.status().generation;
+        self.deliver(Event::Restart);
+        self.converge();
+        assert!(
+            self.supervisor.status().generation > before,
+            "a rollout without faults must finish"
+        );
+        self.coverage.count("restarted in the calm");
+    }
+
+    fn converge(&mut self) {
+        for _ in 0..STEPS_TO_CONVERGE {
+            if self.exited || !self.step() {
+                break;
+            }
+        }
+        if self.exited {
+            return;
+        }
+        assert_eq!(
+            self.supervisor.pending(),
+            None,
+            "faults are off and nothing is left to happen"
+        );
+        self.checker.assert_converged();
+        let alive = self
+            .processes
+            .values()
+            .filter(|process| process.exists)
+            .count();
+        self.checker.assert_alive(alive);
+        self.coverage.count("converged");
+    }
+
+    fn nothing_follows_exit(&mut self) {
+        assert!(
+            self.processes.values().all(|process| !process.exists),
+            "a process outlived the exit"
+        );
+        for event in [
+            Event::Restart,
+            Event::Scale { workers: 3 },
+            Event::Stop,
+            Event::ForceStop,
+        ] {
+            self.deliver(event);
+        }
+        assert_eq!(
+            self.supervisor.poll_timeout(),
+            None,
+            "nothing is left to wait for"
+        );
+        assert_eq!(self.supervisor.pending(), None, "nothing is left to do");
+    }
+
+    /// No more faults: whoever is stopped goes on, nothing late arrives, nobody gives commands.
+    fn calm_down(&mut self) {
+        self.trace(Line::Calm);
+        self.calm = true;
+        self.plan
+            .retain(|_, planned| matches!(planned, Planned::Step(..)));
+        let workers: Vec<_> = self.processes.keys().copied().collect();
+        for worker in workers {
+            self.take_step(worker, Step::Resume);
+        }
+    }
+
+    /// Lets the next thing happen: a plan's or a deadline's, in any order when both are due at once.
+    fn step(&mut self) -> bool {
+        let planned = self.plan.keys().next().copied();
+        let deadline = self
+            .supervisor
+            .poll_timeout()
+            .map(|deadline| self.true_time_of(deadline));
+        match (planned, deadline) {
+            (None, None) => return false,
+            (Some(key), None) => self.happen(key),
+            (None, Some(deadline)) => self.time_out(deadline),
+            (Some(key), Some(deadline)) => {
+                let planned_first =
+                    key.0 < deadline || (key.0 == deadline && self.random.chance(50));
+                if planned_first {
+                    self.happen(key);
+                } else {
+                    self.time_out(deadline);
+                }
+            }
+        }
+        self.assert_no_spinning();
+        true
+    }
+
+    fn time_out(&mut self, deadline: u64) {
+        self.time = self.time.max(deadline);
+        let now = self.now();
+        self.trace(Line::Timeout(self.time));
+        self.checker.before_timeout(now);
+        self.supervisor.handle_timeout(now);
+        self.coverage.events += 1;
+        self.drain_outputs();
+        self.checker.after_timeout();
+    }
+
+    fn happen(&mut self, key: (u64, u64)) {
+        let Some(planned) = self.plan.remove(&key) else {
+            return;
+        };
+        self.time = self.time.max(key.0);
+        match planned {
+            Planned::Step(worker, step) => self.take_step(worker, step),
+            Planned::Echo(event) => self.deliver(event),
+            Planned::Command => self.command(),
+            Planned::ClockStep => self.step_clock(),
+        }
+    }
+
+    fn take_step(&mut self, worker: WorkerId, step: Step) {
+        let Some(process) = self.processes.get_mut(&worker) else {
+            return;
+        };
+        match step {
+            Step::Exist => {
+                process.exists = true;
+                self.report(Event::Spawned { worker });
+            }
+            Step::FailToExist => {
+                self.processes.remove(&worker);
+                self.report(Event::SpawnFailed { worker });
+            }
+            Step::Exit(exit) => self.exit(worker, exit),
+            // A tie: it comes into being at the same moment, but later.
+            _ if !process.exists => self.plan_in(1_000_000, Planned::Step(worker, step)),
+            Step::Resume => {
+                process.suspended = false;
+                self.report(Event::Resumed { worker });
+            }
+            // It stands still: what it was about to do it does later.
+            _ if process.suspended => self.plan_in(20_000_000, Planned::Step(worker, step)),
+            Step::Listen(port) => self.report(Event::Listening { worker, port }),
+            Step::Release(port) => self.report(Event::Released { worker, port }),
+            Step::BeReady => self.report(Event::Ready { worker }),
+            _ if self.calm => {}
+            Step::Suspend => {
+                process.suspended = true;
+                self.report(Event::Suspended { worker });
+                let pause = self.random.millis(0, 2_000);
+                self.plan_in(pause, Planned::Step(worker, Step::Resume));
+            }
+            Step::AskReplacement => self.report(Event::ReplaceRequested { worker }),
+            Step::Leave => {
+                self.report(Event::Leaving { worker });
+                self.plan_exit(worker, 2_000);
+            }
+            Step::Crash => self.exit(worker, Exit::Failure),
+        }
+    }
+
+    fn exit(&mut self, worker: WorkerId, exit: Exit) {
+        if self
+            .processes
+            .get(&worker)
+            .is_some_and(|process| process.exists)
+        {
+            self.processes.remove(&worker);
+            self.report(Event::Exited { worker, exit });
+        }
+    }
+
+    fn command(&mut self) {
+        let pause = self.random.millis(0, self.swarm.between_commands_ms);
+        self.plan_in(pause, Planned::Command);
+        if self.random.chance(self.swarm.restarts) {
+            self.deliver(Event::Restart);
+        }
+        if self.random.chance(self.swarm.scales) {
+            let workers = self.random.between(0, 7) as u32;
+            self.deliver(Event::Scale { workers });
+        }
+        if self.random.chance(self.swarm.stops) {
+            self.deliver(Event::Stop);
+        }
+        if self.random.chance(self.swarm.force_stops) {
+            self.deliver(Event::ForceStop);
+        }
+    }
+
+    fn step_clock(&mut self) {
+        let pause = self.random.millis(1, 500);
+        self.plan_in(pause, Planned::ClockStep);
+        if self.random.chance(self.swarm.clock_steps) {
+            let step = self.random.millis(0, 3_000) as i64;
+            self.clock_offset += if self.random.chance(50) { step } else { -step };
+            // The clock of a test may not run below its start.
+            self.clock_offset = self.clock_offset.max(-(START.as_nanos() as i64) / 2);
+        }
+    }
+
+    /// Tells the supervisor what really happened, and maybe once more, now or later.
+    fn report(&mut self, event: Event) {
+        self.deliver(event);
+        if !self.calm && self.random.chance(self.swarm.duplicates) {
+            let delay = self.random.pick(&[0, 0, 1_000_000, 500_000_000]);
+            self.plan_in(delay, Planned::Echo(event));
+            let worker = WorkerId(self.random.between(1_000_000, 1_000_001));
+            self.plan_in(delay, Planned::Echo(Event::Ready { worker }));
+            self.plan_in(delay, Planned::Echo(Event::SpawnFailed { worker }));
+        }
+    }
+
+    fn deliver(&mut self, event: Event) {
+        let now = self.now();
+        self.trace(Line::Event(self.time, event));
+        self.checker.before_event(now, event);
+        self.supervisor.handle_event(now, event);
+        self.coverage.events += 1;
+        self.drain_outputs();
+    }
+
+    /// Reads notices before actions: the checker needs to know which rollout a decision is part of.
+    fn drain_outputs(&mut self) {
+        while let Some(notice) = self.supervisor.poll_notice() {
+            self.trace(Line::Notice(notice));
+            self.coverage.notice(&notice);
+            self.checker.notice(notice);
+        }
+        while let Some(action) = self.supervisor.poll_action() {
+            self.trace(Line::Action(action.clone()));
+            self.coverage.action(&action);
+            self.checker.action(&action);
+            self.perform(&action);
+        }
+        self.checker.after_step();
+    }
+
+    fn perform(&mut self, action: &Action) {
+        match action {
+            Action::Spawn {
+                worker, generation, ..
+            } => self.plan_life(*worker, *generation),
+            Action::Drain { worker, .. } => {
+                if self.calm || !self.random.chance(self.swarm.ignores_drain) {
+                    self.plan_exit(*worker, 500);
+                }
+            }
+            Action::Kill { worker } => {
+                let late = !self.calm && self.random.chance(self.swarm.exits_late);
+                let delay = self.random.millis(0, if late { 3_000 } else { 2 });
+                // What does not exist yet cannot be killed.
+                if self
+                    .processes
+                    .get(worker)
+                    .is_some_and(|process| process.exists)
+                {
+                    self.plan_in(delay, Planned::Step(*worker, Step::Exit(Exit::Failure)));
+                }
+            }
+            Action::Exit { .. } => self.exited = true,
+            Action::Steer { .. } | Action::ClosePort { .. } | Action::CloseSlot { .. } => {}
+        }
+    }
+
+    /// A drained worker finishes unless it is stopped; then only the deadline ends it.
+    fn plan_exit(&mut self, worker: WorkerId, longest_ms: u64) {
+        let delay = self.random.millis(0, longest_ms);
+        let exit = self
+            .random
+            .pick(&[Exit::Success, Exit::Success, Exit::Failure]);
+        let stopped = self
+            .processes
+            .get(&worker)
+            .is_some_and(|process| process.suspended);
+        if !stopped {
+            self.plan_in(delay, Planned::Step(worker, Step::Exit(exit)));
+        }
+    }
+
+    fn plan_life(&mut self, worker: WorkerId, generation: Generation) {
+        self.processes.insert(worker, Process::default());
+        let mut at = self.random.millis(0, 2);
+        let longest_boot = self.longest_boot_ms();
+        if self.fails(self.swarm.spawn_fails) || self.is_hopeless(generation, 0) {
+            self.plan_in(at, Planned::Step(worker, Step::FailToExist));
+            return;
+        }
+        self.plan_in(at, Planned::Step(worker, Step::Exist));
+        if self.fails(self.swarm.crashes_at_once) || self.is_hopeless(generation, 1) {
+            at += self.random.millis(0, 2);
+            self.plan_in(at, Planned::Step(worker, Step::Crash));
+        }
+        for port in self.ports_of(generation) {
+            let listens = at + self.random.millis(0, longest_boot);
+            self.plan_in(listens, Planned::Step(worker, Step::Listen(port)));
+            if self.fails(3) {
+                self.plan_in(
+                    listens + 50_000_000,
+                    Planned::Step(worker, Step::Release(port)),
+                );
+            }
+        }
+        at += self.random.millis(0, longest_boot);
+        if !self.fails(self.swarm.never_ready) && !self.is_hopeless(generation, 2) {
+            self.plan_in(at, Planned::Step(worker, Step::BeReady));
+        }
+        self.plan_troubles(worker, generation, at);
+    }
+
+    /// Being slower than the boot timeout is a fault like any other.
+    fn longest_boot_ms(&self) -> u64 {
+        let allowed = self.swarm.policy.boot_timeout.as_millis() as u64 / 2;
+        let longest = self.swarm.longest_boot_ms;
+        if self.calm {
+            longest.min(allowed)
+        } else {
+            longest
+        }
+    }
+
+    fn plan_troubles(&mut self, worker: WorkerId, generation: Generation, ready_at: u64) {
+        let troubles = [
+            (self.swarm.crashes_later, Step::Crash),
+            (self.swarm.suspends, Step::Suspend),
+            (self.swarm.leaves, Step::Leave),
+            (self.swarm.asks_replacement, Step::AskReplacement),
+        ];
+        for (percent, step) in troubles {
+            if self.fails(percent) {
+                let longest = self.random.pick(&[0, 10, 1_000, 10_000]);
+                let at = ready_at / 2 + self.random.millis(0, longest);
+                self.plan_in(at, Planned::Step(worker, step));
+            }
+        }
+        if self.is_hopeless(generation, 3) {
+            let at = ready_at + self.random.millis(0, 1_500);
+            self.plan_in(at, Planned::Step(worker, Step::Crash));
+        }
+    }
+
+    fn fails(&mut self, percent: u64) -> bool {
+        !self.calm && self.random.chance(percent)
+    }
+
+    /// Some generations are broken releases: every worker of theirs fails in the same way.
+    fn is_hopeless(&self, generation: Generation, way: u64) -> bool {
+        let dice = Random::new(generation.0 * 7919 + self.swarm.bad_generation).next();
+        let broken = dice % 100 < self.swarm.bad_generation && generation.0 > 1;
+        let hopeless = self.swarm.hopeless && way < 3;
+        !self.calm && (broken || hopeless) && (dice >> 32) % 4 == way
+    }
+
+    /// Every generation listens to port 0, and to one more that changes.
+    fn ports_of(&self, generation: Generation) -> Vec<PortId> {
+        vec![PortId(0), PortId(1 + (generation.0 / 2 % 3) as u32)]
+    }
+
+    fn plan_in(&mut self, delay: u64, planned: Planned) {
+        let order = self.random.next();
+        self.plan.insert((self.time + delay, order), planned);
+    }
+
+    fn now(&self) -> Timestamp {
+        let shown = START.as_nanos() as i64 + self.time as i64 + self.clock_offset;
+        Timestamp::from_duration(Duration::from_nanos(shown.max(0) as u64))
+    }
+
+    fn true_time_of(&self, deadline: Timestamp) -> u64 {
+        let shown = i64::try_from(deadline.since_start().as_nanos()).unwrap_or(i64::MAX);
+        let start = START.as_nanos() as i64;
+        (shown.saturating_sub(self.clock_offset) - start).max(0) as u64
+    }
+
+    fn assert_no_spinning(&mut self) {
+        let (moment, turns) = self.turns_at_one_moment;
+        self.turns_at_one_moment = if moment == self.time {
+            (moment, turns + 1)
+        } else {
+            (self.time, 0)
+        };
+        assert!(turns < TURNS_AT_ONE_MOMENT, "time stands still");
+    }
+
+    fn trace(&mut self, line: Line) {
+        if self.trace.len() == TRACE_LINES {
+            self.trace.pop_front();
+        }
+        self.trace.push_back(line);
+    }
+}
+
+const START: Duration = Duration::from_secs(1_000); // leaves the clock room to step back
+
+impl fmt::Display for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pending = self.supervisor.pending();
+        write!(
+            f,
+            "after {} events, pending: {pending:?}",
+            self.coverage.events
+        )
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Event(time, event) => write!(f, "{:>12} {event:?}", time / 1000),
+            Self::Timeout(time) => write!(f, "{:>12} the deadline has come", time / 1000),
+            Self::Action(action) => write!(f, "{:>16} {action:?}", "->"),
+            Self::Notice(notice) => write!(f, "{:>16} {notice:?}", "note"),
+            Self::Calm => write!(f, "{:>12} faults are off", ""),
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Answers each connection on port 8081 with a line that says which worker it came to.
+
+use std::error::Error;
+
+use tokio::io::AsyncWriteExt;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let cluster = everport::Cluster::join().await?;
+    let listener = cluster.listen("127.0.0.1:8081").await?;
+    let line = match (cluster.id(), cluster.slot()) {
+        (Some(worker), Some(slot)) => format!("Hello from worker {worker} in slot {slot}!\n"),
+        _ => "Hello from a program without a cluster!\n".to_owned(),
+    };
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                let (mut connection, _client) = accepted?;
+                connection.write_all(line.as_bytes()).await?;
+                connection.shutdown().await?;
+            }
+            () = cluster.terminated() => break,
+        }
+    }
+    cluster.leave().await?;
+    Ok(())
+}

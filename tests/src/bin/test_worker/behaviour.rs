@@ -1,0 +1,75 @@
+//! How a release behaves, as the words in its file say.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use everport::Cluster;
+
+/// A release's name and its vices.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Behaviour {
+    /// The first word of the file.
+    pub(crate) name: String,
+    pub(crate) ignores_drain: bool,
+    pub(crate) fails_when_leaving: bool,
+    crashes_at_boot: bool,
+    hangs_at_boot: bool,
+    crashes_once_ready: bool,
+    has_second_port: bool,
+}
+
+impl Behaviour {
+    /// Reads the release's file: `NAME [WORD]…`.
+    pub(crate) fn of_release(file: Option<&Path>) -> io::Result<Self> {
+        let text = match file {
+            Some(file) => std::fs::read_to_string(file)?,
+            None => "v1".to_owned(),
+        };
+        let mut words = text.split_whitespace();
+        let mut behaviour = Self {
+            name: words.next().unwrap_or("v1").to_owned(),
+            ..Self::default()
+        };
+        for word in words {
+            match word {
+                "ignores-drain" => behaviour.ignores_drain = true,
+                "fails-when-leaving" => behaviour.fails_when_leaving = true,
+                "crashes-at-boot" => behaviour.crashes_at_boot = true,
+                "hangs-at-boot" => behaviour.hangs_at_boot = true,
+                "crashes-once-ready" => behaviour.crashes_once_ready = true,
+                "second-port" => behaviour.has_second_port = true,
+                other => return Err(io::Error::other(format!("no such behaviour: {other}"))),
+            }
+        }
+        Ok(behaviour)
+    }
+
+    /// What happens before it joins the cluster.
+    pub(crate) fn at_boot(&self) {
+        if self.crashes_at_boot {
+            eprintln!("release {} is broken", self.name);
+            std::process::exit(3);
+        }
+        if self.hangs_at_boot {
+            std::thread::sleep(super::FOR_EVER);
+        }
+    }
+
+    /// What happens beside serving.
+    pub(crate) fn once_serving(&self, cluster: &Cluster) {
+        if self.crashes_once_ready {
+            let cluster = cluster.clone();
+            tokio::spawn(async move {
+                // Long enough to be ready, short enough to be within the settle time.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                eprintln!("worker {:?} gives up", cluster.id());
+                std::process::abort();
+            });
+        }
+    }
+
+    pub(crate) fn second_port<'a>(&self, port: Option<&'a String>) -> Option<&'a String> {
+        port.filter(|_| self.has_second_port)
+    }
+}

@@ -1,0 +1,106 @@
+//! A worker that serves, and misbehaves when told to.
+
+mod behaviour;
+mod service;
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use behaviour::Behaviour;
+use clap::Parser;
+use everport::{Cluster, ListenOptions, Sharing};
+
+/// What the tests can ask a worker for.
+#[derive(Parser, Debug)]
+struct Options {
+    /// Listens there; may be repeated.
+    #[arg(long)]
+    listen: Vec<String>,
+    /// Listens on a Unix socket.
+    #[arg(long)]
+    unix: Option<PathBuf>,
+    /// Asks for this way of sharing.
+    #[arg(long)]
+    transfer: bool,
+    /// The file that holds the release: a name, then words from [`Behaviour`].
+    #[arg(long)]
+    release: Option<PathBuf>,
+    /// Listens there, too, in releases that say `second-port`.
+    #[arg(long)]
+    second_port: Option<String>,
+    /// Runs on a multi-threaded runtime.
+    #[arg(long)]
+    threads: bool,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let options = Options::parse();
+    let behaviour = Behaviour::of_release(options.release.as_deref())?;
+    behaviour.at_boot();
+    let mut builder = if options.threads {
+        tokio::runtime::Builder::new_multi_thread()
+    } else {
+        tokio::runtime::Builder::new_current_thread()
+    };
+    builder
+        .enable_all()
+        .build()?
+        .block_on(serve(options, behaviour))
+}
+
+async fn serve(options: Options, behaviour: Behaviour) -> Result<(), Box<dyn Error>> {
+    let cluster = Cluster::join().await?;
+    let service = service::router(&cluster, &behaviour);
+    let mut servers = tokio::task::JoinSet::new();
+    for address in options
+        .listen
+        .iter()
+        .chain(behaviour.second_port(options.second_port.as_ref()))
+    {
+        let mut listen_options = ListenOptions::new();
+        if options.transfer {
+            listen_options = listen_options.sharing(Sharing::Transfer);
+        }
+        let listener = match cluster.listen_with(address, listen_options).await {
+            Ok(listener) => listener,
+            Err(error) => {
+                eprintln!("test-worker: {error}");
+                std::process::exit(9);
+            }
+        };
+        println!("listening on {}", listener.local_addr());
+        servers.spawn(serve_on(listener, service.clone(), cluster.clone()));
+    }
+    if let Some(path) = &options.unix {
+        let listener = cluster.listen_unix(path).await?;
+        let serving =
+            axum::serve(listener, service.clone()).with_graceful_shutdown(cluster.terminated());
+        servers.spawn(async move { serving.await });
+    }
+    behaviour.once_serving(&cluster);
+    while let Some(served) = servers.join_next().await {
+        served??;
+    }
+    if behaviour.ignores_drain {
+        std::future::pending::<()>().await;
+    }
+    cluster.leave().await?;
+    if behaviour.fails_when_leaving {
+        std::process::exit(7);
+    }
+    Ok(())
+}
+
+async fn serve_on(
+    listener: everport::TcpListener,
+    service: axum::Router,
+    cluster: Cluster,
+) -> std::io::Result<()> {
+    axum::serve(listener, service)
+        .with_graceful_shutdown(cluster.terminated())
+        .await
+}
+
+/// A wait that no test outlives.
+const FOR_EVER: Duration = Duration::from_secs(3600);

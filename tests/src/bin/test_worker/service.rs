@@ -1,0 +1,112 @@
+//! What the worker answers.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Query;
+use axum::http::HeaderName;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use everport::Cluster;
+
+use crate::behaviour::Behaviour;
+
+/// `Hello, World!` on `/`, and doors to the inside for the tests. Every answer names its worker and release.
+pub(crate) fn router(cluster: &Cluster, behaviour: &Behaviour) -> Router {
+    let worker = cluster
+        .id()
+        .map_or_else(|| "none".to_owned(), |id| id.to_string());
+    let names = [
+        (HeaderName::from_static("x-worker"), worker),
+        (HeaderName::from_static("x-release"), behaviour.name.clone()),
+    ];
+    Router::new()
+        .route("/", get("Hello, World!"))
+        .route("/slow", get(slow))
+        .route("/print", get(print))
+        .route("/crash", get(async || std::process::abort()))
+        .route("/block", get(block))
+        .route("/descriptors", get(descriptors))
+        .route("/environment", get(environment))
+        .route("/signals", get(signals))
+        .layer(axum::middleware::map_response(
+            move |answer: axum::response::Response| {
+                let names = names.clone();
+                async move { (names, answer).into_response() }
+            },
+        ))
+}
+
+type Parameters = Query<HashMap<String, String>>;
+
+fn milliseconds(parameters: &Parameters) -> Duration {
+    let number = parameters.get("ms").and_then(|text| text.parse().ok());
+    Duration::from_millis(number.unwrap_or(1000))
+}
+
+/// Answers after a while.
+async fn slow(parameters: Parameters) -> &'static str {
+    tokio::time::sleep(milliseconds(&parameters)).await;
+    "Hello, World!"
+}
+
+/// Blocks the runtime's thread.
+async fn block(parameters: Parameters) -> &'static str {
+    std::thread::sleep(milliseconds(&parameters));
+    "Hello, World!"
+}
+
+/// Prints `text` to `stdout` and `stderr`; `\n` in it is a line feed.
+async fn print(parameters: Parameters) -> &'static str {
+    use std::io::Write;
+    let text = parameters
+        .get("text")
+        .map_or("", String::as_str)
+        .replace("\\n", "\n");
+    let times: usize = parameters
+        .get("times")
+        .and_then(|times| times.parse().ok())
+        .unwrap_or(1);
+    for _ in 0..times {
+        print!("{text}");
+        eprint!("{text}");
+    }
+    if std::io::stdout().flush().is_err() {
+        return "stdout is gone";
+    }
+    "printed"
+}
+
+/// One line per descriptor: its number and what it is.
+async fn descriptors() -> String {
+    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else {
+        return String::new();
+    };
+    let line = |entry: std::fs::DirEntry| {
+        let target = std::fs::read_link(entry.path()).ok()?;
+        Some(format!(
+            "{} {}\n",
+            entry.file_name().to_string_lossy(),
+            target.display()
+        ))
+    };
+    entries.flatten().filter_map(line).collect()
+}
+
+/// One line per variable.
+async fn environment() -> String {
+    std::env::vars_os()
+        .map(|(key, value)| format!("{}={}\n", key.to_string_lossy(), value.to_string_lossy()))
+        .collect()
+}
+
+/// The lines about signals of the process's status.
+async fn signals() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status
+        .lines()
+        .filter(|line| line.starts_with("Sig"))
+        .map(|line| format!("{line}\n"))
+        .collect()
+}

@@ -1,0 +1,236 @@
+//! A cluster under test: the command, its workers and its log.
+
+use std::ffi::OsStr;
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::log::Log;
+use crate::process::{Exit, program};
+use crate::{PATIENCE, is_alive};
+
+/// A running `everport run`. Killed with all of its workers when it is dropped.
+pub struct Cluster {
+    watcher: Child,
+    log: Log,
+}
+
+/// A worker as the log tells of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WorkerSeen {
+    /// Its id.
+    pub worker: u64,
+    /// Its slot.
+    pub slot: u32,
+    /// Its process.
+    pub pid: u32,
+    /// Its generation.
+    pub generation: u64,
+}
+
+impl Cluster {
+    /// Starts `everport run <options> -- test-worker <arguments>`, each given as words of one string.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start(options: &str, arguments: &str) -> Self {
+        let mut command = Self::command(options.split_whitespace());
+        command
+            .arg("--")
+            .arg(program("test-worker"))
+            .args(arguments.split_whitespace());
+        Self::spawn(command)
+    }
+
+    /// The command without a program.
+    pub fn command(options: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
+        let mut command = Command::new(program("everport"));
+        command.arg("run").args(options).env_remove("NO_COLOR");
+        command
+    }
+
+    /// Starts any command as a cluster.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn spawn(mut command: Command) -> Self {
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut watcher = command.spawn().expect("the command starts");
+        let log = Log::default();
+        log.follow(watcher.stdout.take().expect("stdout is a pipe"));
+        log.follow(watcher.stderr.take().expect("stderr is a pipe"));
+        Self { watcher, log }
+    }
+
+    /// Starts a cluster and waits until every slot has a ready worker.
+    #[must_use]
+    pub fn ready(options: &str, arguments: &str) -> Self {
+        let cluster = Self::start(options, arguments);
+        cluster.wait_until_ready();
+        cluster
+    }
+
+    /// Waits until every slot has had a ready worker.
+    pub fn wait_until_ready(&self) {
+        self.log.wait_for("the cluster is ready");
+    }
+
+    /// What it has logged.
+    #[must_use]
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// The watcher's process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.watcher.id()
+    }
+
+    /// The first TCP address the watcher listens on; a wildcard becomes loopback.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.addresses(1)[0]
+    }
+
+    /// The first `count` addresses the watcher listens on.
+    #[must_use]
+    pub fn addresses(&self, count: usize) -> Vec<SocketAddr> {
+        self.log.wait_until("listening on", |lines| {
+            let found: Vec<SocketAddr> = lines
+                .iter()
+                .filter_map(|line| listening_address(line))
+                .collect();
+            (found.len() >= count).then_some(found)
+        })
+    }
+
+    /// The workers whose start has been logged and whose end has not.
+    #[must_use]
+    pub fn workers(&self) -> Vec<WorkerSeen> {
+        let lines = self.log.lines();
+        let has_ended = |seen: &WorkerSeen| {
+            let name = format!("worker {} (slot {}) ", seen.worker, seen.slot);
+            lines.iter().any(|line| {
+                line.contains(&format!("{name}ended: ")) || line.contains(&format!("{name}died: "))
+            })
+        };
+        lines
+            .iter()
+            .filter_map(|line| started_worker(line))
+            .filter(|seen| !has_ended(seen))
+            .collect()
+    }
+
+    /// Sends a signal to the watcher.
+    ///
+    /// # Panics
+    /// When it is gone.
+    pub fn signal(&self, signal: Signal) {
+        send(self.pid(), signal);
+    }
+
+    /// Asks for a rolling restart and waits until it has finished.
+    pub fn restart(&self) {
+        let before = self.log.position();
+        self.signal(Signal::USR1);
+        self.log.wait_until("a finished rollout", |lines| {
+            let is_finished =
+                |line: &&String| line.contains("rollout to") && line.contains("finished in");
+            lines.get(before..)?.iter().find(is_finished).map(|_| ())
+        });
+    }
+
+    /// Stops it gracefully and says how it ended.
+    #[must_use]
+    pub fn stop(mut self) -> Exit {
+        self.signal(Signal::TERM);
+        self.wait()
+    }
+
+    /// Waits for its end and for that of its log.
+    ///
+    /// # Panics
+    /// When it does not end in time.
+    pub fn wait(&mut self) -> Exit {
+        let deadline = Instant::now() + PATIENCE;
+        self.log.wait_for_end(2);
+        loop {
+            if let Some(status) = self.watcher.try_wait().expect("our own child") {
+                return status.into();
+            }
+            assert!(
+                Instant::now() < deadline,
+                "the watcher closed its log and goes on"
+            );
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let workers = self.workers();
+        // A watcher that has ended already is just as well; it is reaped in either case.
+        drop(self.watcher.kill());
+        drop(self.watcher.wait());
+        for worker in workers {
+            if is_alive(worker.pid) {
+                send(worker.pid, Signal::KILL);
+            }
+        }
+    }
+}
+
+/// Sends a signal to a process of this test's own.
+fn send(pid: u32, signal: Signal) {
+    let pid = i32::try_from(pid)
+        .ok()
+        .and_then(Pid::from_raw)
+        .expect("a process id");
+    // A process that has just ended needs no signal.
+    drop(kill_process(pid, signal));
+}
+
+impl WorkerSeen {
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        send(self.pid, signal);
+    }
+}
+
+/// The address in a watcher's line `… listening on 127.0.0.1:8080 (reuseport)`.
+fn listening_address(line: &str) -> Option<SocketAddr> {
+    let (_, rest) = line.split_once("watcher  listening on ")?;
+    let mut address: SocketAddr = rest.split_whitespace().next()?.parse().ok()?;
+    if address.ip().is_unspecified() {
+        let loopback = if address.is_ipv4() {
+            "127.0.0.1"
+        } else {
+            "::1"
+        };
+        address.set_ip(loopback.parse().ok()?);
+    }
+    Some(address)
+}
+
+/// The worker in a watcher's line `… worker 7 (slot 2) started: pid 4711, generation 1`.
+fn started_worker(line: &str) -> Option<WorkerSeen> {
+    let (before, after) = line.split_once(" started: pid ")?;
+    let (_, name) = before.rsplit_once("worker ")?;
+    let (worker, slot) = name.strip_suffix(')')?.split_once(" (slot ")?;
+    let (pid, generation) = after.split_once(", generation ")?;
+    Some(WorkerSeen {
+        worker: worker.parse().ok()?,
+        slot: slot.parse().ok()?,
+        pid: pid.parse().ok()?,
+        generation: generation.parse().ok()?,
+    })
+}

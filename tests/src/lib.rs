@@ -1,0 +1,18 @@
+//! What the tests have in common: a cluster to start, watch and torment, and a way to look at it.
+
+mod cluster;
+mod http;
+mod log;
+mod process;
+mod turn;
+
+pub use cluster::{Cluster, WorkerSeen};
+pub use http::{Answer, get, get_unix};
+pub use log::Log;
+pub use process::{Exit, is_alive, open_descriptors, program, threads, zombies_of};
+pub use turn::take_turn;
+
+use std::time::Duration;
+
+/// How long a test waits for an event before it fails: far longer than any event takes on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(60);

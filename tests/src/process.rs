@@ -1,0 +1,88 @@
+//! Processes as `/proc` shows them, and programs as the build leaves them.
+
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+
+/// How a program ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// With this code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+}
+
+impl From<ExitStatus> for Exit {
+    fn from(status: ExitStatus) -> Self {
+        match status.code() {
+            Some(code) => Self::Code(code),
+            None => Self::Signal(status.signal().unwrap_or_default()),
+        }
+    }
+}
+
+/// A program of this workspace, next to the tests' own.
+///
+/// # Panics
+/// When it has not been built.
+#[must_use]
+pub fn program(name: &str) -> PathBuf {
+    let tests = std::env::current_exe().expect("a test knows its own path");
+    let directory = tests
+        .parent()
+        .and_then(std::path::Path::parent)
+        .expect("target/<profile>/deps/<test>");
+    let path = directory.join(name);
+    assert!(
+        path.is_file(),
+        "{} is not built: run `cargo test --workspace`",
+        path.display()
+    );
+    path
+}
+
+/// Whether the process exists and is no zombie.
+#[must_use]
+pub fn is_alive(pid: u32) -> bool {
+    state_of(pid).is_some_and(|state| state != 'Z')
+}
+
+/// The zombies among a process's children.
+#[must_use]
+pub fn zombies_of(parent: u32) -> usize {
+    let is_child = |pid: &u32| field(*pid, 1).and_then(|text| text.parse().ok()) == Some(parent);
+    all_processes()
+        .filter(is_child)
+        .filter(|pid| state_of(*pid) == Some('Z'))
+        .count()
+}
+
+/// How many descriptors a process has open.
+#[must_use]
+pub fn open_descriptors(pid: u32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
+}
+
+/// How many threads a process has.
+#[must_use]
+pub fn threads(pid: u32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count)
+}
+
+fn all_processes() -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+fn state_of(pid: u32) -> Option<char> {
+    field(pid, 0)?.chars().next()
+}
+
+/// A field of `/proc/<pid>/stat`, counted from the one after the name, which may hold anything (proc(5)).
+fn field(pid: u32, index: usize) -> Option<String> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_whitespace().nth(index).map(str::to_owned)
+}

@@ -1,0 +1,31 @@
+//! What clients lose while a cluster is restarted, scaled and shot at: nothing.
+
+mod deaths;
+mod rollouts;
+mod scaling;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use everport_load::{Load, RunningLoad, Target};
+use everport_tests::PATIENCE;
+
+/// Clients that make a connection for each request, retry nothing, and want `Hello, World!`.
+fn one_shot_load(address: SocketAddr) -> RunningLoad {
+    let target = Target::try_from(address).expect("tests serve on loopback");
+    Load::new(target)
+        .clients(16)
+        .one_shot()
+        .rate(1000)
+        .expect_body("Hello, World!")
+        .identify(|answer| answer.header("x-worker").map(str::to_owned))
+        .timeout(Duration::from_secs(20))
+        .duration(Duration::from_secs(120))
+        .start()
+        .expect("the load starts")
+}
+
+/// Waits until the clients have made so many requests more.
+fn go_on(load: &RunningLoad, requests: u64) {
+    load.wait_for_more(requests, PATIENCE).expect("the clients get on");
+}

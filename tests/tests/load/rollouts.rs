@@ -1,0 +1,108 @@
+//! Rolling restarts, of releases that come up and of some that do not.
+
+use std::fs;
+
+use everport_tests::{Cluster, get, take_turn};
+use rustix::process::Signal;
+
+use crate::{go_on, one_shot_load};
+
+fn restarts_lose_nothing(share: &str, workers: u32) {
+    let _turn = take_turn();
+    let options = format!("-w {workers} --settle 0.05 --share {share}");
+    let cluster = Cluster::ready(&options, "--listen 127.0.0.1:0");
+    let load = one_shot_load(cluster.address());
+    go_on(&load, 200);
+    for _ in 0..4 {
+        cluster.restart();
+        go_on(&load, 100);
+    }
+    let report = load.stop();
+    report.assert_lossless();
+    let seen = report.workers.len();
+    assert!(seen > 2 * workers as usize, "only {seen} workers answered over four restarts:\n{report}");
+}
+
+#[test]
+fn rolling_restarts_lose_nothing_by_reuseport() {
+    restarts_lose_nothing("reuseport", 4);
+}
+
+#[test]
+fn rolling_restarts_lose_nothing_by_transfer() {
+    restarts_lose_nothing("transfer", 4);
+}
+
+#[test]
+fn rolling_restarts_of_a_single_worker_lose_nothing() {
+    restarts_lose_nothing("reuseport", 1);
+}
+
+#[test]
+fn rolling_restarts_on_a_multi_threaded_runtime_lose_nothing() {
+    let _turn = take_turn();
+    for share in ["reuseport", "transfer"] {
+        let options = format!("-w 2 --settle 0 --share {share}");
+        let cluster = Cluster::ready(&options, "--threads --listen 127.0.0.1:0");
+        let load = one_shot_load(cluster.address());
+        go_on(&load, 100);
+        cluster.restart();
+        cluster.restart();
+        go_on(&load, 100);
+        load.stop().assert_lossless();
+    }
+}
+
+/// Rolls a broken release out under load and says what the log tells of it.
+fn broken_release(words: &str, options: &str) -> String {
+    let _turn = take_turn();
+    let directory = tempfile::tempdir().unwrap();
+    let release = directory.path().join("release");
+    fs::write(&release, "v1").unwrap();
+    let arguments = format!("--listen 127.0.0.1:0 --release {}", release.display());
+    let cluster = Cluster::ready(&format!("-w 4 {options}"), &arguments);
+    let load = one_shot_load(cluster.address());
+    go_on(&load, 100);
+    let before: Vec<u32> = cluster.workers().iter().map(|worker| worker.pid).collect();
+
+    fs::write(&release, format!("v2 {words}")).unwrap();
+    cluster.signal(Signal::USR1);
+    let aborted = cluster.log().wait_for("aborted: ");
+    go_on(&load, 200);
+    load.stop().assert_lossless();
+    assert_eq!(get(cluster.address(), "/").header("x-release"), Some("v1"));
+    let after: Vec<u32> = cluster.workers().iter().map(|worker| worker.pid).collect();
+    assert!(before.iter().all(|pid| after.contains(pid)), "an old worker was touched");
+    aborted
+}
+
+#[test]
+fn a_release_that_crashes_at_boot_is_rolled_back_without_loss() {
+    let aborted = broken_release("crashes-at-boot", "");
+    assert!(aborted.contains("died before it was ready; generation 1 stays"), "{aborted}");
+}
+
+#[test]
+fn a_release_that_hangs_at_boot_is_rolled_back_without_loss() {
+    let aborted = broken_release("hangs-at-boot", "--boot-timeout 1");
+    assert!(aborted.contains("was not ready in time; generation 1 stays"), "{aborted}");
+}
+
+#[test]
+fn a_release_that_dies_while_it_settles_is_rolled_back_without_loss() {
+    let _turn = take_turn();
+    let directory = tempfile::tempdir().unwrap();
+    let release = directory.path().join("release");
+    fs::write(&release, "v1").unwrap();
+    let arguments = format!("--listen 127.0.0.1:0 --release {}", release.display());
+    let cluster = Cluster::ready("-w 2 --settle 30", &arguments);
+    let load = one_shot_load(cluster.address());
+    go_on(&load, 100);
+    fs::write(&release, "v2 crashes-once-ready").unwrap();
+    cluster.signal(Signal::USR1);
+    cluster.log().wait_for("died after it was ready; generation 1 stays");
+    go_on(&load, 200);
+    // Connections that the dying worker was serving are its own: nobody else lost anything.
+    let report = load.stop();
+    assert!(report.failed() <= 16, "{report}");
+}

@@ -9,7 +9,9 @@ compile_error!(
 
 mod address;
 mod bind;
+mod cluster;
 mod link;
+mod listener;
 mod options;
 mod reactor;
 
@@ -20,6 +22,10 @@ pub mod watcher;
 
 pub use address::{AddressError, PortAddress, ToPortAddress};
 pub use bind::{BindCause, BindError};
+pub use cluster::{
+    Cluster, ClusterBuilder, Draining, JoinError, LeaveError, ListenError, Terminated,
+};
 pub use everport_core::{Generation, SlotId, WorkerId};
+pub use listener::{Connection, Incoming, TcpListener, TcpStream, UnixListener, UnixStream};
 pub use options::{ListenOptions, Sharing};
 pub use watcher::Watcher;

@@ -19,7 +19,10 @@ fn killing_one_loses_only_what_it_served(share: &str) {
         let victim = cluster.workers()[0];
         let ready = cluster.log().matching("is ready after").len();
         victim.signal(Signal::KILL);
-        cluster.log().wait_for(&format!("worker {} (slot {}) died: killed by SIGKILL", victim.worker, victim.slot));
+        cluster.log().wait_for(&format!(
+            "worker {} (slot {}) died: killed by SIGKILL",
+            victim.worker, victim.slot
+        ));
         cluster.log().wait_for_many(ready + 1, "is ready after");
         assert_eq!(cluster.workers().len(), 4, "after kill {kill}");
     }
@@ -28,7 +31,10 @@ fn killing_one_loses_only_what_it_served(share: &str) {
     // Nobody is refused, and nobody waits in vain: what was queued at the dead is served by others.
     assert_eq!(report.failed_with(FailureKind::Refused), 0, "{report}");
     assert_eq!(report.failed_with(FailureKind::TimedOut), 0, "{report}");
-    assert!(report.failed() <= KILLS * CLIENTS / 4, "more than the victims were serving:\n{report}");
+    assert!(
+        report.failed() <= KILLS * CLIENTS / 4,
+        "more than the victims were serving:\n{report}"
+    );
 }
 
 #[test]

@@ -27,5 +27,6 @@ fn one_shot_load(address: SocketAddr) -> RunningLoad {
 
 /// Waits until the clients have made so many requests more.
 fn go_on(load: &RunningLoad, requests: u64) {
-    load.wait_for_more(requests, PATIENCE).expect("the clients get on");
+    load.wait_for_more(requests, PATIENCE)
+        .expect("the clients get on");
 }

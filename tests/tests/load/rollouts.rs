@@ -20,7 +20,10 @@ fn restarts_lose_nothing(share: &str, workers: u32) {
     let report = load.stop();
     report.assert_lossless();
     let seen = report.workers.len();
-    assert!(seen > 2 * workers as usize, "only {seen} workers answered over four restarts:\n{report}");
+    assert!(
+        seen > 2 * workers as usize,
+        "only {seen} workers answered over four restarts:\n{report}"
+    );
 }
 
 #[test]
@@ -72,20 +75,29 @@ fn broken_release(words: &str, options: &str) -> String {
     load.stop().assert_lossless();
     assert_eq!(get(cluster.address(), "/").header("x-release"), Some("v1"));
     let after: Vec<u32> = cluster.workers().iter().map(|worker| worker.pid).collect();
-    assert!(before.iter().all(|pid| after.contains(pid)), "an old worker was touched");
+    assert!(
+        before.iter().all(|pid| after.contains(pid)),
+        "an old worker was touched"
+    );
     aborted
 }
 
 #[test]
 fn a_release_that_crashes_at_boot_is_rolled_back_without_loss() {
     let aborted = broken_release("crashes-at-boot", "");
-    assert!(aborted.contains("died before it was ready; generation 1 stays"), "{aborted}");
+    assert!(
+        aborted.contains("died before it was ready; generation 1 stays"),
+        "{aborted}"
+    );
 }
 
 #[test]
 fn a_release_that_hangs_at_boot_is_rolled_back_without_loss() {
     let aborted = broken_release("hangs-at-boot", "--boot-timeout 1");
-    assert!(aborted.contains("was not ready in time; generation 1 stays"), "{aborted}");
+    assert!(
+        aborted.contains("was not ready in time; generation 1 stays"),
+        "{aborted}"
+    );
 }
 
 #[test]
@@ -100,7 +112,9 @@ fn a_release_that_dies_while_it_settles_is_rolled_back_without_loss() {
     go_on(&load, 100);
     fs::write(&release, "v2 crashes-once-ready").unwrap();
     cluster.signal(Signal::USR1);
-    cluster.log().wait_for("died after it was ready; generation 1 stays");
+    cluster
+        .log()
+        .wait_for("died after it was ready; generation 1 stays");
     go_on(&load, 200);
     // Connections that the dying worker was serving are its own: nobody else lost anything.
     let report = load.stop();

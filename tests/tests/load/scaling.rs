@@ -12,7 +12,10 @@ fn scaling_loses_nothing(share: &str) {
     go_on(&load, 100);
     for size in ["3 workers", "2 workers"] {
         cluster.signal(Signal::TTOU);
-        cluster.log().wait_for(&format!("scaled from {} to {size}", if size.starts_with('3') { 4 } else { 3 }));
+        cluster.log().wait_for(&format!(
+            "scaled from {} to {size}",
+            if size.starts_with('3') { 4 } else { 3 }
+        ));
     }
     cluster.log().wait_for_many(2, "has drained");
     go_on(&load, 500);
@@ -25,7 +28,11 @@ fn scaling_loses_nothing(share: &str) {
     go_on(&load, 500);
     let report = load.stop();
     report.assert_lossless();
-    assert_eq!(report.workers.len(), 6, "all four and then two new ones have served:\n{report}");
+    assert_eq!(
+        report.workers.len(),
+        6,
+        "all four and then two new ones have served:\n{report}"
+    );
     assert!(get(cluster.address(), "/").worker() > 0);
 }
 

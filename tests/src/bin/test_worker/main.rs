@@ -1,6 +1,7 @@
 //! A worker that serves, and misbehaves when told to.
 
 mod behaviour;
+mod rude;
 mod service;
 
 use std::error::Error;
@@ -29,6 +30,9 @@ struct Options {
     /// Listens there, too, in releases that say `second-port`.
     #[arg(long)]
     second_port: Option<String>,
+    /// Speaks the link's protocol badly instead: a word from [`rude::misbehave`].
+    #[arg(long)]
+    rude: Option<String>,
     /// Runs on a multi-threaded runtime.
     #[arg(long)]
     threads: bool,
@@ -36,6 +40,9 @@ struct Options {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::parse();
+    if let Some(word) = &options.rude {
+        return rude::misbehave(word);
+    }
     let behaviour = Behaviour::of_release(options.release.as_deref())?;
     behaviour.at_boot();
     let mut builder = if options.threads {

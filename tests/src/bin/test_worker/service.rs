@@ -27,6 +27,7 @@ pub(crate) fn router(cluster: &Cluster, behaviour: &Behaviour) -> Router {
         .route("/print", get(print))
         .route("/crash", get(async || std::process::abort()))
         .route("/block", get(block))
+        .route("/shutdown", get(shutdown))
         .route("/descriptors", get(descriptors))
         .route("/environment", get(environment))
         .route("/signals", get(signals))
@@ -76,6 +77,29 @@ async fn print(parameters: Parameters) -> &'static str {
         return "stdout is gone";
     }
     "printed"
+}
+
+/// Shuts down every listening TCP socket of the process, which all workers share.
+async fn shutdown() -> &'static str {
+    use std::os::fd::BorrowedFd;
+    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else {
+        return "no /proc";
+    };
+    for number in entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+    {
+        // SAFETY: the number has just been listed, and nothing else in this worker closes descriptors now.
+        let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
+        if rustix::net::sockopt::socket_acceptconn(descriptor) == Ok(true) {
+            // A socket that is no longer there is as good as shut down.
+            drop(rustix::net::shutdown(
+                descriptor,
+                rustix::net::Shutdown::Both,
+            ));
+        }
+    }
+    "shut down"
 }
 
 /// One line per descriptor: its number and what it is.

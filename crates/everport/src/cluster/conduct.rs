@@ -1,0 +1,96 @@
+//! The task that conducts a drain on the runtime, from its beginning to its deadline.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use everport_core::PortId;
+
+use super::drain::{Drain, Draining};
+use super::state::State;
+use crate::listener::Port;
+
+/// How long the first byte of a connection is waited for after the last accept: the request of a client
+/// on the other side of the world is on its way for a third of it.
+const FIRST_BYTE: Duration = Duration::from_secs(1);
+
+/// How often ports are looked at that have nothing to say themselves when they stop.
+const BEAT: Duration = Duration::from_millis(10);
+
+/// Waits for the drain, conducts it, and runs the hooks at its deadline if they did not run before.
+pub(crate) async fn conduct(state: Arc<State>) {
+    Draining::new(state.watch_phase()).await;
+    let Some(drain) = state.drain() else { return };
+    stop_accepting(&state).await;
+    hear_first_bytes(&state, drain.deadline).await;
+    state.terminate();
+    wait_for_deadline(&state).await;
+    state.hooks.run().await;
+}
+
+/// Stops every port, those to be emptied when they are empty, and returns when all have stopped.
+async fn stop_accepting(state: &State) {
+    loop {
+        // Looked at anew each time: a drain can become shorter.
+        let Some(drain) = state.drain() else { return };
+        let accepting: Vec<_> = state
+            .ports()
+            .into_iter()
+            .filter(|(_, port)| !port.is_stopped())
+            .collect();
+        let now = Instant::now();
+        let mut next = drain.deadline.max(now + BEAT);
+        for (id, port) in &accepting {
+            let look_again = stops_at(*id, port.as_ref(), &drain, now).unwrap_or_else(|| {
+                port.stop();
+                now + BEAT
+            });
+            next = next.min(look_again);
+        }
+        if accepting.iter().all(|(_, port)| port.is_stopped()) {
+            return;
+        }
+        drop(accepting); // a listener that is dropped meanwhile closes its socket
+        wait(state, next).await;
+    }
+}
+
+/// When to look at the port again; `None` when it must stop now.
+fn stops_at(id: PortId, port: &dyn Port, drain: &Drain, now: Instant) -> Option<Instant> {
+    if !drain.empties(id) || now >= drain.deadline {
+        return None;
+    }
+    let quiet_at = port.last_accept().max(drain.began) + drain.quiet;
+    if quiet_at > now {
+        return Some(quiet_at);
+    }
+    // Quiet, but only because the application is busy: what waits is waited for.
+    port.has_waiting().then_some(now + drain.quiet.max(BEAT))
+}
+
+/// Waits until every accepted connection has said something, is gone, or had its time.
+async fn hear_first_bytes(state: &State, deadline: Instant) {
+    loop {
+        let until = (state.connections.last_accept() + FIRST_BYTE).min(deadline);
+        if state.connections.silent() == 0 || Instant::now() >= until {
+            return;
+        }
+        wait(state, until).await;
+    }
+}
+
+async fn wait_for_deadline(state: &State) {
+    while let Some(drain) = state.drain() {
+        if Instant::now() >= drain.deadline {
+            return;
+        }
+        wait(state, drain.deadline).await;
+    }
+}
+
+/// Waits until the moment, or until something changed.
+async fn wait(state: &State, until: Instant) {
+    tokio::select! {
+        () = tokio::time::sleep_until(until.into()) => {}
+        () = state.connections.changed() => {}
+    }
+}

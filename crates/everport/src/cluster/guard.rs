@@ -1,0 +1,203 @@
+//! The thread that owns the link and enforces the drain's deadline, even when the runtime hangs.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::drain::{Drain, Emptying, Phase};
+use super::ending::{End, OVERDUE};
+use super::membership::Membership;
+use super::outbox::Outgoing;
+use super::requests::Grant;
+use super::state::State;
+use crate::link::{FromWatcher, FromWorker, LinkError, WorkerEnd};
+use crate::{BindCause, BindError};
+
+/// Enough for a frame's buffer, its strings and what the runtime does when a port is lent, with room for
+/// unoptimised builds.
+const STACK: usize = 128 * 1024;
+
+/// How long the watcher may leave its end unread when it is full. It reads whenever it lives.
+const FULL_FOR: Duration = Duration::from_secs(5);
+
+/// How many frames are received before other things have their turn.
+const FRAMES_PER_TURN: usize = 64;
+
+/// What the thread owns.
+pub(crate) struct Guard {
+    state: Arc<State>,
+    link: Option<WorkerEnd>,
+    end: End,
+}
+
+/// Starts a thread that guards this process.
+pub(crate) fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    thread::Builder::new()
+        .name("everport-guard".to_owned())
+        .stack_size(STACK)
+        .spawn(work)?;
+    Ok(())
+}
+
+impl Guard {
+    pub(crate) fn new(state: Arc<State>, link: Option<WorkerEnd>, end: End) -> Self {
+        Self { state, link, end }
+    }
+
+    /// Returns when there is nothing to guard any more.
+    pub(crate) fn run(mut self) {
+        while self.link.is_some() || !self.state.has_left() {
+            let now = Instant::now();
+            let left = match self.state.must_end_at() {
+                Some(end) if end <= now => return (self.end)(OVERDUE),
+                Some(end) => Some(end - now),
+                None => None,
+            };
+            self.wait(left);
+            self.state.outbox.hush();
+            self.send_queued();
+            self.receive_waiting();
+        }
+        self.enforce_deadline();
+    }
+
+    /// A worker whose watcher is gone and who has left must still end in time.
+    fn enforce_deadline(self) {
+        while let Some(end) = self.state.must_end_at() {
+            let now = Instant::now();
+            if end <= now {
+                return (self.end)(OVERDUE);
+            }
+            thread::sleep(end - now);
+        }
+    }
+
+    /// Waits for the link, for the doorbell, or until the time is over; for ever when there is none.
+    fn wait(&self, left: Option<Duration>) {
+        let left = left.and_then(|left| Timespec::try_from(left).ok());
+        let bell = self.state.outbox.bell();
+        let mut fds = vec![PollFd::from_borrowed_fd(bell, PollFlags::IN)];
+        if let Some(link) = &self.link {
+            fds.push(PollFd::from_borrowed_fd(link.as_fd(), PollFlags::IN));
+        }
+        // Whatever it returns, the caller looks at everything.
+        poll(&mut fds, left.as_ref()).ok();
+    }
+
+    fn send_queued(&mut self) {
+        while let Some(outgoing) = self.state.outbox.pop() {
+            let Some(link) = &self.link else { return };
+            match send_patiently(link, &outgoing.frame) {
+                Ok(()) => report_sent(outgoing),
+                Err(LinkError::TooLong(_)) => self.refuse_too_long(outgoing.frame),
+                Err(_) => return self.lose_link(),
+            }
+        }
+    }
+
+    /// Only the address of a request can be too long: no Unix socket has such a path.
+    fn refuse_too_long(&self, frame: FromWorker) {
+        if let FromWorker::Listen {
+            request, address, ..
+        } = frame
+        {
+            let cause = BindCause::System(libc::ENAMETOOLONG);
+            let error = BindError { address, cause };
+            self.state.requests.answer(request, Err(error));
+        }
+    }
+
+    fn receive_waiting(&mut self) {
+        for _ in 0..FRAMES_PER_TURN {
+            let Some(link) = &self.link else { return };
+            match link.try_receive() {
+                Ok(Some((frame, fd))) => self.obey(frame, fd),
+                Ok(None) => return,
+                Err(_) => return self.lose_link(),
+            }
+        }
+    }
+
+    fn obey(&self, frame: FromWatcher, fd: Option<OwnedFd>) {
+        let state = &self.state;
+        match frame {
+            FromWatcher::Granted {
+                request,
+                port,
+                address,
+                sharing,
+            } => {
+                let membership = Membership::new(port, state);
+                let cause = BindCause::System(libc::EBADMSG); // a grant without its socket
+                let error = BindError::new(&address, cause);
+                let grant = |socket| Grant {
+                    membership,
+                    address,
+                    sharing,
+                    socket,
+                };
+                state.requests.answer(request, fd.map(grant).ok_or(error));
+            }
+            FromWatcher::Denied { request, error } => state.requests.answer(request, Err(error)),
+            FromWatcher::Drain {
+                timeout,
+                empty,
+                quiet,
+                ..
+            } => state.begin_drain(Drain::new(timeout, Emptying::Ports(empty), quiet)),
+            FromWatcher::Lend { port, slot } => {
+                if let (Some(port), Some(socket)) = (state.port(port), fd) {
+                    let _runtime = state.runtime.enter();
+                    // Another worker is asked, too; without descriptors this one cannot help.
+                    port.lend(slot, socket).ok();
+                }
+            }
+            FromWatcher::Recall { port, slot } => {
+                if let Some(port) = state.port(port) {
+                    port.recall(slot);
+                }
+            }
+            FromWatcher::Look => state.ports().iter().for_each(|(_, port)| port.look()),
+            // They belong to the handshake, which is over.
+            FromWatcher::Welcome(_) | FromWatcher::Refused { .. } => {}
+        }
+    }
+
+    /// The watcher is gone, or no watcher: this worker is alone and drains.
+    fn lose_link(&mut self) {
+        self.link = None;
+        self.state.outbox.close();
+        self.state.requests.give_up();
+        if self.state.phase() == Phase::Serving {
+            self.state
+                .begin_drain(Drain::alone(self.state.shutdown_timeout));
+        }
+    }
+}
+
+fn report_sent(outgoing: Outgoing) {
+    if let Some(sent) = outgoing.sent {
+        // Who waited may have given up.
+        sent.send(()).ok();
+    }
+}
+
+/// Sends a frame, and waits a while when the watcher is busy.
+fn send_patiently(link: &WorkerEnd, frame: &FromWorker) -> Result<(), LinkError> {
+    let deadline = Instant::now() + FULL_FOR;
+    loop {
+        match link.send(frame) {
+            Err(LinkError::Full) if Instant::now() < deadline => {}
+            result => return result,
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        let left = Timespec::try_from(left).unwrap_or_default();
+        let mut fds = [PollFd::from_borrowed_fd(link.as_fd(), PollFlags::OUT)];
+        // Whatever it returns, sending is tried again until the deadline.
+        poll(&mut fds, Some(&left)).ok();
+    }
+}

@@ -1,0 +1,214 @@
+//! What the handle, the guard thread, the drain's task and the listeners of one worker share.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use everport_core::PortId;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use super::drain::{Drain, Emptying, Phase};
+use super::hooks::Hooks;
+use super::outbox::Outbox;
+use super::readiness::Readiness;
+use super::requests::Requests;
+use crate::link::{FromWorker, Welcome};
+use crate::listener::{Connections, Port};
+
+/// How long after the deadline of its drain a process may still be there: time for the hooks.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// One worker, seen from inside.
+pub(crate) struct State {
+    /// `None` when this process runs standalone.
+    pub(crate) identity: Option<Welcome>,
+    /// How long a drain may take that nobody gave a time.
+    pub(crate) shutdown_timeout: Duration,
+    pub(crate) runtime: Handle,
+    pub(crate) outbox: Outbox,
+    pub(crate) requests: Requests,
+    pub(crate) readiness: Readiness,
+    pub(crate) connections: Arc<Connections>,
+    pub(crate) hooks: Hooks,
+    phase: watch::Sender<Phase>,
+    drain: Mutex<Option<Drain>>,
+    ports: Mutex<BTreeMap<PortId, Weak<dyn Port>>>,
+    /// Numbers the ports of a standalone process.
+    next_port: AtomicU32,
+    has_left: AtomicBool,
+}
+
+impl State {
+    pub(crate) fn new(
+        identity: Option<Welcome>,
+        shutdown_timeout: Duration,
+        is_explicit: bool,
+        runtime: Handle,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            outbox: Outbox::new(identity.is_some())?,
+            identity,
+            shutdown_timeout,
+            runtime,
+            requests: Requests::new(),
+            readiness: Readiness::new(is_explicit),
+            connections: Arc::new(Connections::new()),
+            hooks: Hooks::new(),
+            phase: watch::Sender::new(Phase::Serving),
+            drain: Mutex::new(None),
+            ports: Mutex::new(BTreeMap::new()),
+            next_port: AtomicU32::new(0),
+            has_left: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) fn is_worker(&self) -> bool {
+        self.identity.is_some()
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        *self.phase.borrow()
+    }
+
+    pub(crate) fn watch_phase(&self) -> watch::Receiver<Phase> {
+        self.phase.subscribe()
+    }
+
+    /// Tells the watcher, once, that this worker serves.
+    pub(crate) fn say_ready(&self) {
+        if self.phase() == Phase::Serving && self.readiness.say() {
+            // Without a link there is nobody to tell.
+            self.outbox.push(FromWorker::Ready).ok();
+        }
+    }
+
+    /// Begins a drain. During one it can only become shorter, and empty more ports.
+    pub(crate) fn begin_drain(&self, drain: Drain) {
+        let mut current = self.current_drain();
+        match &mut *current {
+            Some(current) => current.tighten(drain),
+            None => *current = Some(drain),
+        }
+        drop(current);
+        self.phase.send_if_modified(|phase| {
+            let is_first = *phase == Phase::Serving;
+            *phase = (*phase).max(Phase::Draining);
+            is_first
+        });
+        self.connections.nudge();
+        self.outbox.ring(); // the guard thread has a deadline to enforce
+    }
+
+    /// Begins a drain that nobody asked for, unless one is under way, and tells the watcher.
+    pub(crate) fn leave_alone(&self) {
+        if self.phase() != Phase::Serving {
+            return;
+        }
+        let covered = self.outbox.push(FromWorker::Leaving).is_ok();
+        let drain = if covered {
+            Drain::covered
+        } else {
+            Drain::alone
+        };
+        self.begin_drain(drain(self.shutdown_timeout));
+    }
+
+    /// Nothing is accepted any more, and what is idle may be closed.
+    pub(crate) fn terminate(&self) {
+        self.phase.send_replace(Phase::Terminated);
+    }
+
+    pub(crate) fn drain(&self) -> Option<Drain> {
+        self.current_drain().clone()
+    }
+
+    /// When the process must be gone.
+    pub(crate) fn must_end_at(&self) -> Option<Instant> {
+        if self.has_left() && !self.is_worker() {
+            return None; // a standalone process that has left may go on with something else
+        }
+        self.current_drain()
+            .as_ref()
+            .map(|drain| drain.deadline + GRACE)
+    }
+
+    pub(crate) fn has_left(&self) -> bool {
+        self.has_left.load(Ordering::SeqCst)
+    }
+
+    /// Notes that the worker has left; `false` when it had already.
+    pub(crate) fn leave(&self) -> bool {
+        let is_first = !self.has_left.swap(true, Ordering::SeqCst);
+        self.outbox.ring();
+        is_first
+    }
+
+    /// Makes a port known to the guard thread and to the drain; `false` when it is too late for it.
+    pub(crate) fn register_port(&self, id: PortId, port: &Arc<dyn Port>) -> bool {
+        self.ports_by_id().insert(id, Arc::downgrade(port));
+        // Looked at after the registration: a drain that begins later finds the port.
+        let is_in_time = self.phase() == Phase::Serving;
+        if !is_in_time {
+            port.stop();
+        }
+        is_in_time
+    }
+
+    pub(crate) fn forget_port(&self, id: PortId) {
+        self.ports_by_id().remove(&id);
+    }
+
+    pub(crate) fn port(&self, id: PortId) -> Option<Arc<dyn Port>> {
+        self.ports_by_id().get(&id).and_then(Weak::upgrade)
+    }
+
+    pub(crate) fn ports(&self) -> Vec<(PortId, Arc<dyn Port>)> {
+        let ports = self.ports_by_id();
+        let alive = ports
+            .iter()
+            .filter_map(|(id, port)| Some((*id, port.upgrade()?)));
+        alive.collect()
+    }
+
+    pub(crate) fn next_port(&self) -> PortId {
+        PortId(self.next_port.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn current_drain(&self) -> MutexGuard<'_, Option<Drain>> {
+        self.drain.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ports_by_id(&self) -> MutexGuard<'_, BTreeMap<PortId, Weak<dyn Port>>> {
+        self.ports.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drain {
+    fn tighten(&mut self, other: Self) {
+        self.deadline = self.deadline.min(other.deadline);
+        self.quiet = self.quiet.max(other.quiet);
+        self.emptying = match (
+            std::mem::replace(&mut self.emptying, Emptying::All),
+            other.emptying,
+        ) {
+            (Emptying::Ports(mut ports), Emptying::Ports(more)) => {
+                ports.extend(more);
+                Emptying::Ports(ports)
+            }
+            _ => Emptying::All,
+        };
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State")
+            .field("identity", &self.identity)
+            .field("phase", &self.phase())
+            .finish_non_exhaustive()
+    }
+}

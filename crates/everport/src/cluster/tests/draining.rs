@@ -1,0 +1,224 @@
+//! Drains: what still is accepted, and when it is safe to close what is idle.
+
+use std::time::{Duration, Instant};
+
+use tokio::io::AsyncWriteExt;
+
+use super::harness::{
+    BOUND, are_connected, joined, joined_with, listen, listening, on_both_runtimes, pends, within,
+};
+use crate::{Cluster, Sharing};
+
+const BOTH: [Sharing; 2] = [Sharing::Reuseport, Sharing::Transfer];
+
+#[test]
+fn accept_pends_for_ever_once_the_drain_begins() {
+    for sharing in BOTH {
+        on_both_runtimes(async || {
+            let (cluster, watcher, listener, socket) = listening(sharing).await;
+            assert!(pends(listener.accept()).await);
+            watcher.drain(BOUND, &[]);
+            within(cluster.terminated()).await;
+            let _client = socket.connect().await;
+            assert!(pends(listener.accept()).await);
+        });
+    }
+}
+
+#[test]
+fn a_worker_without_connections_terminates_at_once() {
+    on_both_runtimes(async || {
+        let (cluster, watcher) = joined().await;
+        assert!(pends(cluster.draining()).await);
+        assert!(pends(cluster.terminated()).await);
+        watcher.drain(BOUND, &[]);
+        within(cluster.draining()).await;
+        within(cluster.terminated()).await;
+    });
+}
+
+#[test]
+fn the_futures_of_a_drain_can_be_cloned_and_sent() {
+    on_both_runtimes(async || {
+        let (cluster, watcher) = joined().await;
+        let draining = cluster.draining();
+        let both = [tokio::spawn(draining.clone()), tokio::spawn(draining)];
+        let terminated = tokio::spawn(cluster.terminated());
+        drop(cluster);
+        watcher.drain(BOUND, &[]);
+        for task in both {
+            within(task).await.unwrap();
+        }
+        within(terminated).await.unwrap();
+    });
+}
+
+#[test]
+fn a_port_to_be_emptied_is_accepted_from_until_it_is_quiet() {
+    for sharing in BOTH {
+        on_both_runtimes(async || {
+            let (cluster, watcher, listener, socket) = listening(sharing).await;
+            let mut early = socket.connect().await;
+            watcher.drain_until_quiet(BOUND, &[1], Duration::from_millis(300));
+            within(cluster.draining()).await;
+            let (mut server, _) = within(listener.accept()).await.unwrap();
+            assert!(are_connected(&mut early, &mut server).await);
+            let mut late = socket.connect().await;
+            let (mut server, _) = within(listener.accept()).await.unwrap();
+            assert!(are_connected(&mut late, &mut server).await);
+            within(async {
+                tokio::select! {
+                    _ = listener.accept() => panic!("nothing was to be accepted"),
+                    () = cluster.terminated() => {}
+                }
+            })
+            .await;
+            let _too_late = socket.connect().await;
+            assert!(pends(listener.accept()).await);
+        });
+    }
+}
+
+#[test]
+fn a_port_is_not_quiet_while_a_connection_waits_for_a_busy_application() {
+    for sharing in BOTH {
+        on_both_runtimes(async || {
+            let (cluster, watcher, listener, socket) = listening(sharing).await;
+            let mut client = socket.connect().await;
+            watcher.drain_until_quiet(BOUND, &[1], Duration::from_millis(1));
+            within(cluster.draining()).await;
+            assert!(pends(cluster.terminated()).await);
+            let (mut server, _) = within(listener.accept()).await.unwrap();
+            assert!(are_connected(&mut client, &mut server).await);
+            within(cluster.terminated()).await;
+        });
+    }
+}
+
+#[test]
+fn a_drain_ends_its_emptying_at_its_deadline() {
+    on_both_runtimes(async || {
+        let (cluster, watcher, _listener, socket) = listening(Sharing::Reuseport).await;
+        let _client = socket.connect().await;
+        watcher.drain(Duration::from_millis(100), &[1]);
+        within(cluster.terminated()).await;
+    });
+}
+
+#[test]
+fn a_fresh_connection_is_given_time_for_its_first_byte() {
+    for sharing in BOTH {
+        on_both_runtimes(async || {
+            let (cluster, watcher, listener, socket) = listening(sharing).await;
+            let mut client = socket.connect().await;
+            let (mut server, _) = within(listener.accept()).await.unwrap();
+            watcher.drain(BOUND, &[]);
+            within(cluster.draining()).await;
+            assert!(pends(cluster.terminated()).await);
+            assert!(are_connected(&mut client, &mut server).await);
+            within(cluster.terminated()).await;
+        });
+    }
+}
+
+#[test]
+fn a_fresh_connection_that_is_dropped_is_not_waited_for() {
+    on_both_runtimes(async || {
+        let (cluster, watcher, listener, socket) = listening(Sharing::Reuseport).await;
+        let _client = socket.connect().await;
+        let accepted = within(listener.accept()).await.unwrap();
+        watcher.drain(BOUND, &[]);
+        within(cluster.draining()).await;
+        assert!(pends(cluster.terminated()).await);
+        drop(accepted);
+        within(cluster.terminated()).await;
+    });
+}
+
+#[test]
+fn a_silent_connection_is_waited_for_no_longer_than_its_time() {
+    on_both_runtimes(async || {
+        let (cluster, watcher, listener, socket) = listening(Sharing::Reuseport).await;
+        let _client = socket.connect().await;
+        let before = Instant::now();
+        let _server = within(listener.accept()).await.unwrap();
+        watcher.drain(BOUND, &[]);
+        within(cluster.terminated()).await;
+        assert!(before.elapsed() >= Duration::from_secs(1));
+    });
+}
+
+#[test]
+fn a_connection_accepted_when_the_drain_begins_is_still_handed_over() {
+    on_both_runtimes(async || {
+        let (cluster, watcher, listener, socket) = listening(Sharing::Transfer).await;
+        // The accept is given up, but the thread accepts for it: the connection is there already.
+        assert!(pends(listener.accept()).await);
+        let mut accept = Box::pin(listener.accept());
+        assert!(pends(&mut accept).await);
+        drop(accept);
+        let mut client = socket.connect().await;
+        client.write_all(b"x").await.unwrap();
+        while crate::listener::Connections::open(&cluster.state.connections) == 0 {
+            tokio::task::yield_now().await;
+        }
+        watcher.drain(BOUND, &[]);
+        within(cluster.draining()).await;
+        let (mut server, _) = within(listener.accept()).await.unwrap();
+        let mut byte = [0];
+        within(tokio::io::AsyncReadExt::read_exact(&mut server, &mut byte))
+            .await
+            .unwrap();
+        within(cluster.terminated()).await;
+    });
+}
+
+#[test]
+fn the_watchers_death_begins_a_drain_that_empties_every_port() {
+    for sharing in BOTH {
+        on_both_runtimes(async || {
+            let (cluster, watcher, listener, socket) = listening(sharing).await;
+            let mut client = socket.connect().await;
+            drop(watcher);
+            within(cluster.draining()).await;
+            let (mut server, _) = within(listener.accept()).await.unwrap();
+            assert!(are_connected(&mut client, &mut server).await);
+            within(cluster.terminated()).await;
+        });
+    }
+}
+
+#[test]
+fn a_process_that_outstays_its_deadline_is_ended() {
+    on_both_runtimes(async || {
+        let (_cluster, mut watcher) = joined().await;
+        watcher.drain(Duration::from_millis(1), &[]);
+        assert_eq!(within(watcher.ended.recv()).await, Some(70));
+    });
+}
+
+#[test]
+fn a_hung_runtime_does_not_outlive_its_watcher() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let joined = joined_with(Cluster::builder(), Duration::from_millis(1));
+    let (_cluster, watcher) = runtime.block_on(joined);
+    let mut ended = watcher.ended;
+    drop(watcher.end);
+    // Nothing runs the runtime any more: this is how it hangs.
+    assert_eq!(ended.blocking_recv(), Some(70));
+}
+
+#[test]
+fn a_second_drain_can_only_be_shorter() {
+    on_both_runtimes(async || {
+        let (cluster, mut watcher) = joined().await;
+        let (_listener, _socket) = listen(&cluster, &mut watcher, 1, Sharing::Reuseport).await;
+        watcher.drain(BOUND * 10, &[]);
+        within(cluster.draining()).await;
+        watcher.drain(Duration::from_millis(1), &[]);
+        assert_eq!(within(watcher.ended.recv()).await, Some(70));
+    });
+}

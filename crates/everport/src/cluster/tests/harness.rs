@@ -1,0 +1,211 @@
+//! The watcher's part, played by hand.
+
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use everport_core::{DrainReason, Generation, PortId, SlotId, WorkerId};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::mpsc;
+
+use crate::cluster::builder::Surroundings;
+use crate::link::{FromWatcher, FromWorker, LinkError, Session, WatcherEnd, Welcome, pair};
+use crate::{Cluster, ClusterBuilder, JoinError, PortAddress, Sharing, TcpListener};
+
+/// How long anything may take on a busy machine before a test fails.
+pub(super) const BOUND: Duration = Duration::from_secs(20);
+
+/// How long the harness watches that something does not happen.
+pub(super) const MOMENT: Duration = Duration::from_millis(60);
+
+/// Runs the test on both flavours of the runtime.
+pub(super) fn on_both_runtimes<Test: Future<Output = ()>>(test: impl Fn() -> Test) {
+    let mut single = tokio::runtime::Builder::new_current_thread();
+    let mut multi = tokio::runtime::Builder::new_multi_thread();
+    for builder in [&mut single, multi.worker_threads(2)] {
+        let runtime = builder.enable_all().build().unwrap();
+        runtime.block_on(async { within(test()).await });
+    }
+}
+
+/// Waits for what must happen.
+pub(super) async fn within<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(BOUND, future)
+        .await
+        .expect("nothing happened")
+}
+
+/// Whether the future stays pending for a moment.
+pub(super) async fn pends<T>(future: impl Future<Output = T>) -> bool {
+    tokio::time::timeout(MOMENT, future).await.is_err()
+}
+
+/// The watcher's end of a link, and what it has learnt.
+pub(super) struct Watcher {
+    pub(super) end: WatcherEnd,
+    session: Session,
+    /// The exit codes that the worker was to be ended with.
+    pub(super) ended: mpsc::UnboundedReceiver<i32>,
+}
+
+/// A watcher that has seen no frame, and the worker's future that joins it.
+pub(super) fn meet(
+    builder: ClusterBuilder,
+) -> (
+    Watcher,
+    impl Future<Output = Result<Cluster, JoinError>> + Send + 'static,
+) {
+    let (ours, theirs) = pair().unwrap();
+    let (sender, ended) = mpsc::unbounded_channel();
+    let surroundings = Surroundings {
+        catches_signals: false,
+        end: Box::new(move |code| sender.send(code).unwrap_or_default()),
+    };
+    let watcher = Watcher {
+        end: WatcherEnd::new(ours).unwrap(),
+        session: Session::default(),
+        ended,
+    };
+    (watcher, builder.join_through(theirs, surroundings))
+}
+
+/// A worker that has joined.
+pub(super) async fn joined() -> (Cluster, Watcher) {
+    joined_with(Cluster::builder(), Duration::from_secs(30)).await
+}
+
+pub(super) async fn joined_with(
+    builder: ClusterBuilder,
+    shutdown_timeout: Duration,
+) -> (Cluster, Watcher) {
+    let (mut watcher, joining) = meet(builder);
+    let joining = tokio::spawn(joining);
+    let hello = watcher.receive().await;
+    assert!(matches!(hello, FromWorker::Hello { .. }), "{hello:?}");
+    watcher.send(&FromWatcher::Welcome(Welcome {
+        version: 1,
+        worker: WorkerId(7),
+        slot: SlotId(2),
+        generation: Generation(3),
+        shutdown_timeout,
+    }));
+    (within(joining).await.unwrap().unwrap(), watcher)
+}
+
+impl Watcher {
+    pub(super) fn send(&self, frame: &FromWatcher) {
+        self.end.send(frame, None).unwrap();
+    }
+
+    /// The next frame, which must be legal.
+    pub(super) async fn receive(&mut self) -> FromWorker {
+        let frame = within(self.end.receive()).await.unwrap();
+        self.session.accept(frame).unwrap()
+    }
+
+    pub(super) async fn expect(&mut self, expected: FromWorker) {
+        assert_eq!(self.receive().await, expected);
+    }
+
+    /// Whether the worker says nothing for a moment.
+    pub(super) async fn hears_nothing(&self) -> bool {
+        pends(self.end.receive()).await
+    }
+
+    pub(super) async fn expect_end_of_link(&self) {
+        let end = within(self.end.receive()).await;
+        assert!(matches!(end, Err(LinkError::Closed)), "{end:?}");
+    }
+
+    /// Answers the next request to listen with a socket.
+    pub(super) async fn grant(&mut self, port: u32, sharing: Sharing) -> Shared {
+        let FromWorker::Listen { request, .. } = self.receive().await else {
+            panic!("not a request to listen");
+        };
+        let socket = Shared::bind();
+        let granted = FromWatcher::Granted {
+            request,
+            port: PortId(port),
+            address: PortAddress::Tcp(socket.address),
+            sharing,
+        };
+        let fd = socket.listener.as_fd();
+        self.end.send(&granted, Some(fd)).unwrap();
+        socket
+    }
+
+    pub(super) fn lend(&self, port: u32, slot: u32, socket: &Shared) {
+        let (port, slot) = (PortId(port), SlotId(slot));
+        let fd = socket.listener.as_fd();
+        self.end
+            .send(&FromWatcher::Lend { port, slot }, Some(fd))
+            .unwrap();
+    }
+
+    pub(super) fn drain(&self, timeout: Duration, empty: &[u32]) {
+        self.drain_until_quiet(timeout, empty, Duration::from_millis(50));
+    }
+
+    pub(super) fn drain_until_quiet(&self, timeout: Duration, empty: &[u32], quiet: Duration) {
+        self.send(&FromWatcher::Drain {
+            reason: DrainReason::Rollout,
+            timeout,
+            empty: empty.iter().map(|port| PortId(*port)).collect(),
+            quiet,
+        });
+    }
+}
+
+/// A listening socket of the cluster, held by the watcher.
+pub(super) struct Shared {
+    pub(super) listener: std::net::TcpListener,
+    pub(super) address: SocketAddr,
+}
+
+impl Shared {
+    pub(super) fn bind() -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        Self { listener, address }
+    }
+
+    /// A client whose connection waits to be accepted.
+    pub(super) async fn connect(&self) -> tokio::net::TcpStream {
+        within(tokio::net::TcpStream::connect(self.address))
+            .await
+            .unwrap()
+    }
+}
+
+/// A worker that listens on port 1.
+pub(super) async fn listening(sharing: Sharing) -> (Cluster, Watcher, TcpListener, Shared) {
+    let (cluster, mut watcher) = joined().await;
+    let (listener, socket) = listen(&cluster, &mut watcher, 1, sharing).await;
+    (cluster, watcher, listener, socket)
+}
+
+/// Makes the worker listen.
+pub(super) async fn listen(
+    cluster: &Cluster,
+    watcher: &mut Watcher,
+    port: u32,
+    sharing: Sharing,
+) -> (TcpListener, Shared) {
+    let asking = cluster.listen("127.0.0.1:0");
+    let (listener, socket) =
+        within(async { tokio::join!(asking, watcher.grant(port, sharing)) }).await;
+    (listener.unwrap(), socket)
+}
+
+/// Whether bytes of the client arrive at the accepted connection.
+pub(super) async fn are_connected(
+    client: &mut tokio::net::TcpStream,
+    server: &mut crate::TcpStream,
+) -> bool {
+    let sent = format!("from {}", client.local_addr().unwrap());
+    client.write_all(sent.as_bytes()).await.unwrap();
+    let mut received = vec![0; sent.len()];
+    within(server.read_exact(&mut received)).await.unwrap();
+    received == sent.as_bytes()
+}

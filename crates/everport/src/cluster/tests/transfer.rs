@@ -1,0 +1,75 @@
+//! Fair turns at a socket that all workers share.
+
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use super::harness::{BOUND, Shared, listening, on_both_runtimes, pends, within};
+use crate::Sharing;
+use crate::link::FromWatcher;
+use crate::listener::{Connections, Transfer};
+
+const WORKERS: usize = 4;
+const CONNECTIONS: usize = 200;
+
+#[test]
+fn workers_take_turns_at_a_shared_socket() {
+    on_both_runtimes(async || {
+        let shared = Shared::bind();
+        let (sender, mut taken) = tokio::sync::mpsc::channel(CONNECTIONS);
+        for worker in 0..WORKERS {
+            let socket = OwnedFd::from(shared.listener.try_clone().unwrap());
+            let transfer = Transfer::start(socket, Arc::new(Connections::new())).unwrap();
+            let sender = sender.clone();
+            tokio::spawn(async move {
+                while let Ok(arrived) = transfer.accept().await {
+                    drop(arrived);
+                    if sender.send(worker).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        let mut counts = [0; WORKERS];
+        for _ in 0..CONNECTIONS {
+            let _client = shared.connect().await;
+            counts[within(taken.recv()).await.unwrap()] += 1;
+        }
+        // Without turns one worker would take nearly all of them.
+        let fair = CONNECTIONS / WORKERS;
+        assert!(
+            counts
+                .iter()
+                .all(|count| (fair / 2..=fair * 2).contains(count)),
+            "{counts:?}"
+        );
+    });
+}
+
+#[test]
+fn a_worker_that_accepts_nothing_takes_nothing() {
+    on_both_runtimes(async || {
+        let (_cluster, _watcher, listener, socket) = listening(Sharing::Transfer).await;
+        let client = socket.connect().await;
+        let address: SocketAddr = client.local_addr().unwrap();
+        // Nobody waits for a connection, so another worker can have it.
+        let (_other, peer) = socket.listener.accept().unwrap();
+        assert_eq!(peer, address);
+        assert!(pends(listener.accept()).await);
+    });
+}
+
+#[test]
+fn a_look_finds_what_waits_and_harms_nothing_else() {
+    on_both_runtimes(async || {
+        let (cluster, watcher, listener, socket) = listening(Sharing::Transfer).await;
+        watcher.send(&FromWatcher::Look);
+        let accepting = tokio::spawn(async move { listener.accept().await.map(|(_, peer)| peer) });
+        watcher.send(&FromWatcher::Look);
+        let client = socket.connect().await;
+        let peer = within(accepting).await.unwrap().unwrap();
+        assert_eq!(peer, client.local_addr().unwrap());
+        watcher.drain(BOUND, &[]);
+        within(cluster.terminated()).await;
+    });
+}

@@ -1,0 +1,156 @@
+//! A port of this worker: its sockets, however they are shared, and what the worker does with them.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use everport_core::SlotId;
+
+use super::connection::Connection;
+use super::connections::Connections;
+use super::direct::{Accepted, Direct};
+use super::family::Family;
+use super::transfer::Transfer;
+use crate::PortAddress;
+use crate::bind::UnixPathGuard;
+use crate::cluster::Membership;
+
+/// What a worker does with a port without knowing its family. Called from the guard thread and from the
+/// task that conducts a drain.
+pub(crate) trait Port: Send + Sync {
+    /// Accepts from another slot's socket, too. Needs a tokio runtime.
+    fn lend(&self, slot: SlotId, socket: OwnedFd) -> io::Result<()>;
+    /// Gives a lent socket back.
+    fn recall(&self, slot: SlotId);
+    /// Looks at the shared socket once more.
+    fn look(&self);
+    /// Stops accepting; `is_stopped` says when.
+    fn stop(&self);
+    /// Whether nothing is accepted any more.
+    fn is_stopped(&self) -> bool;
+    /// Whether a connection waits to be accepted.
+    fn has_waiting(&self) -> bool;
+    /// When the application was last given a connection, or the beginning when it never was.
+    fn last_accept(&self) -> Instant;
+}
+
+/// A listening port of this worker.
+pub(crate) struct Accepting<F: Family> {
+    way: Way<F>,
+    address: PortAddress,
+    start: Instant,
+    /// Nanoseconds from `start` to the last accept.
+    last_accept: AtomicU64,
+    membership: Membership,
+    /// Removes the path of a standalone worker's Unix socket in the end.
+    _path: Option<UnixPathGuard>,
+}
+
+/// How connections come in.
+enum Way<F: Family> {
+    Direct(Direct<F>),
+    Transfer(Transfer),
+}
+
+/// A listening socket and what is to be known of it.
+pub(crate) struct Listening {
+    pub(crate) socket: OwnedFd,
+    pub(crate) address: PortAddress,
+    /// Whether other workers accept from the very same socket.
+    pub(crate) is_transferred: bool,
+    pub(crate) path: Option<UnixPathGuard>,
+    pub(crate) membership: Membership,
+}
+
+impl<F: Family> Accepting<F>
+where
+    F::Listener: AsFd,
+{
+    /// Needs a tokio runtime.
+    pub(crate) fn new(listening: Listening, connections: Arc<Connections>) -> io::Result<Self> {
+        let way = match listening.is_transferred {
+            false => Way::Direct(Direct::new(listening.socket, connections)?),
+            true => Way::Transfer(Transfer::start(listening.socket, connections)?),
+        };
+        Ok(Self {
+            way,
+            address: listening.address,
+            start: Instant::now(),
+            last_accept: AtomicU64::new(0),
+            membership: listening.membership,
+            _path: listening.path,
+        })
+    }
+
+    pub(crate) fn address(&self) -> &PortAddress {
+        &self.address
+    }
+
+    /// The next connection; pends for ever once the port has stopped. Cancel safe.
+    pub(crate) async fn accept(&self) -> io::Result<Accepted<F>> {
+        self.membership.polled();
+        let accepted = match &self.way {
+            Way::Direct(direct) => direct.accept().await?,
+            Way::Transfer(transfer) => {
+                let arrived = transfer.accept().await?;
+                let (stream, address) = F::adopt(arrived.socket, arrived.peer)?;
+                (Connection::new(stream, arrived.counted), address)
+            }
+        };
+        let since_start = u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.last_accept.store(since_start, Ordering::Relaxed);
+        Ok(accepted)
+    }
+}
+
+impl<F: Family> Port for Accepting<F>
+where
+    F::Listener: AsFd,
+{
+    fn lend(&self, slot: SlotId, socket: OwnedFd) -> io::Result<()> {
+        match &self.way {
+            Way::Direct(direct) => direct.lend(slot, socket),
+            // A shared socket belongs to no slot: there is nothing to lend.
+            Way::Transfer(_) => Ok(()),
+        }
+    }
+
+    fn recall(&self, slot: SlotId) {
+        if let Way::Direct(direct) = &self.way {
+            direct.recall(slot);
+        }
+    }
+
+    fn look(&self) {
+        if let Way::Transfer(transfer) = &self.way {
+            transfer.look();
+        }
+    }
+
+    fn stop(&self) {
+        match &self.way {
+            Way::Direct(direct) => direct.stop(),
+            Way::Transfer(transfer) => transfer.stop(),
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        match &self.way {
+            Way::Direct(direct) => direct.is_stopped(),
+            Way::Transfer(transfer) => transfer.is_stopped(),
+        }
+    }
+
+    fn has_waiting(&self) -> bool {
+        match &self.way {
+            Way::Direct(direct) => direct.has_waiting(),
+            Way::Transfer(transfer) => transfer.has_waiting(),
+        }
+    }
+
+    fn last_accept(&self) -> Instant {
+        self.start + Duration::from_nanos(self.last_accept.load(Ordering::Relaxed))
+    }
+}

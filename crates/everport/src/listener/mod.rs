@@ -1,0 +1,26 @@
+//! Listeners and the connections they accept.
+
+mod accepting;
+#[cfg(feature = "axum")]
+mod axum;
+mod connection;
+mod connections;
+mod direct;
+mod doorbell;
+mod family;
+mod incoming;
+mod tcp;
+mod transfer;
+mod unix;
+mod waiting;
+
+pub(crate) use accepting::{Accepting, Listening, Port};
+pub use connection::{Connection, TcpStream, UnixStream};
+pub(crate) use connections::Connections;
+pub(crate) use doorbell::Doorbell;
+pub(crate) use family::Family;
+pub use incoming::Incoming;
+pub use tcp::TcpListener;
+#[cfg(test)]
+pub(crate) use transfer::Transfer;
+pub use unix::UnixListener;

@@ -1,0 +1,69 @@
+//! Workers that are strangers: a running cluster is never harmed by what they send.
+
+use everport_tests::{Cluster, Exit, get};
+use rustix::process::Signal;
+
+/// A cluster of rude workers is told apart by what the log says of them; it ends as never ready.
+fn check(rudeness: &str, expected: &str) {
+    let mut cluster = Cluster::start("-w 1 --boot-timeout 0.3", &format!("--rude {rudeness}"));
+    cluster.log().wait_for(expected);
+    assert_eq!(cluster.wait(), Exit::Code(3), "{rudeness}");
+}
+
+#[test]
+fn frames_that_are_none_cost_a_worker_its_link() {
+    check("garbage", "broke the link's protocol");
+    check("truncated", "broke the link's protocol");
+    check("oversized", "broke the link's protocol");
+    check("empty", "broke the link's protocol");
+    check("out-of-state", "before Hello");
+}
+
+#[test]
+fn a_worker_of_another_protocol_version_is_told_which_ones_are_spoken() {
+    check(
+        "other-version",
+        "it speaks versions 900 to 901 of the protocol",
+    );
+}
+
+#[test]
+fn a_program_that_closes_its_link_or_says_nothing_never_gets_ready() {
+    check("closes-link", "the link is closed");
+    check("silent", "is not ready after 300 ms and is killed");
+}
+
+#[test]
+fn a_worker_that_turns_rude_once_ready_is_replaced() {
+    let cluster = Cluster::start("-w 1 --shutdown-timeout 0.3", "--rude ready-then-garbage");
+    cluster.log().wait_for("is ready after");
+    cluster.log().wait_for("broke the link's protocol");
+    cluster.log().wait_for_many(2, "started: pid");
+    cluster
+        .log()
+        .wait_for("has not drained within 300 ms and is killed");
+}
+
+#[test]
+fn a_flood_of_frames_delays_neither_other_workers_nor_the_end() {
+    let mut flooded = Cluster::ready("-w 2", "--rude flood");
+    flooded.signal(Signal::TTIN);
+    flooded.log().wait_for_many(3, "is ready after");
+    flooded.signal(Signal::QUIT);
+    assert_eq!(flooded.wait(), Exit::Code(8));
+}
+
+#[test]
+fn a_worker_that_shuts_the_shared_socket_down_is_put_right() {
+    for share in ["reuseport", "transfer"] {
+        let cluster = Cluster::ready(&format!("-w 2 --share {share}"), "--listen 127.0.0.1:0");
+        let address = cluster.address();
+        assert_eq!(get(address, "/shutdown").body, "shut down");
+        cluster
+            .log()
+            .wait_for("was shut down by a worker and listens again");
+        for _ in 0..50 {
+            assert_eq!(get(address, "/").body, "Hello, World!");
+        }
+    }
+}

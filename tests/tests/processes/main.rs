@@ -1,0 +1,11 @@
+//! What a cluster does with its processes, ports and files, seen from outside.
+
+mod bad_input;
+mod inheritance;
+mod output;
+mod pid_file;
+mod ports;
+mod replacement;
+mod standalone;
+mod supervision;
+mod unix_sockets;

@@ -1,0 +1,42 @@
+//! The pid file.
+
+use std::fs;
+
+use everport_tests::{Cluster, Exit};
+
+#[test]
+fn it_holds_the_pid_keeps_a_second_instance_out_and_goes_at_the_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("cluster.pid");
+    let options = format!("-w 1 --pid-file {}", file.display());
+    let cluster = Cluster::ready(&options, "--listen 127.0.0.1:0");
+    assert_eq!(
+        fs::read_to_string(&file).unwrap().trim(),
+        cluster.pid().to_string()
+    );
+
+    let mut second = Cluster::start(&options, "--listen 127.0.0.1:0");
+    assert_eq!(second.wait(), Exit::Code(7));
+    second.log().wait_for(&format!("pid {}", cluster.pid()));
+    assert_eq!(
+        fs::read_to_string(&file).unwrap().trim(),
+        cluster.pid().to_string()
+    );
+
+    assert_eq!(cluster.stop(), Exit::Code(0));
+    assert!(!file.exists());
+}
+
+#[test]
+fn one_that_is_no_longer_ours_stays() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("cluster.pid");
+    let cluster = Cluster::ready(
+        &format!("-w 1 --pid-file {}", file.display()),
+        "--listen 127.0.0.1:0",
+    );
+    fs::rename(&file, directory.path().join("moved")).unwrap();
+    fs::write(&file, "somebody else's").unwrap();
+    assert_eq!(cluster.stop(), Exit::Code(0));
+    assert_eq!(fs::read_to_string(&file).unwrap(), "somebody else's");
+}

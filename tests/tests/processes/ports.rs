@@ -1,0 +1,160 @@
+//! Ports: who gets which, who is refused and why, and when they close.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+
+use everport_tests::{Cluster, Exit, get};
+
+/// A port number that is free now.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+#[test]
+fn all_workers_get_the_same_number_for_port_zero_and_can_read_it() {
+    for share in ["reuseport", "transfer"] {
+        let cluster = Cluster::ready(
+            &format!("-w 3 --share {share}"),
+            "--listen 127.0.0.1:0 --listen 127.0.0.1:0",
+        );
+        let addresses = cluster.addresses(2);
+        assert_ne!(addresses[0], addresses[1]);
+        for address in &addresses {
+            cluster
+                .log()
+                .wait_for_many(3, &format!(" out  listening on {address}"));
+        }
+        assert_eq!(cluster.log().matching(" out  listening on").len(), 6);
+    }
+}
+
+#[test]
+fn every_worker_serves_in_both_ways_of_sharing() {
+    for share in ["reuseport", "transfer"] {
+        let cluster = Cluster::ready(&format!("-w 4 --share {share}"), "--listen 127.0.0.1:0");
+        let address = cluster.address();
+        let mut seen = BTreeSet::new();
+        for _ in 0..2000 {
+            seen.insert(get(address, "/").worker());
+            if seen.len() == 4 {
+                break;
+            }
+        }
+        assert_eq!(seen.len(), 4, "{share}: {seen:?}");
+    }
+}
+
+#[test]
+fn a_worker_may_ask_for_another_way_of_sharing() {
+    let cluster = Cluster::ready("-w 2 --share reuseport", "--transfer --listen 127.0.0.1:0");
+    cluster.log().wait_for("(transfer)");
+    assert_eq!(get(cluster.address(), "/").body, "Hello, World!");
+}
+
+#[test]
+fn the_ipv4_and_the_ipv6_wildcard_are_two_ports() {
+    let port = free_port();
+    let cluster = Cluster::ready(
+        "-w 2",
+        &format!("--listen 0.0.0.0:{port} --listen [::]:{port}"),
+    );
+    for address in cluster.addresses(2) {
+        assert_eq!(get(address, "/").body, "Hello, World!");
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_an_error_that_names_its_owner() {
+    let owner = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = owner.local_addr().unwrap();
+    let mut cluster = Cluster::start("-w 1", &format!("--listen {address}"));
+    let expected = format!("cannot listen on {address}: address already in use by");
+    let line = cluster.log().wait_for(&expected);
+    assert!(
+        line.contains(&format!("(pid {})", std::process::id())),
+        "{line}"
+    );
+    // The worker that asked gets the same error, typed, and says it in its own words.
+    cluster
+        .log()
+        .wait_for(&format!("err  test-worker: {expected}"));
+    assert_eq!(cluster.wait(), Exit::Code(5));
+}
+
+#[test]
+fn a_foreign_cluster_on_the_port_is_seen_although_the_kernel_would_let_us_in() {
+    let first = Cluster::ready("-w 1 --share reuseport", "--listen 127.0.0.1:0");
+    let address = first.address();
+    let mut second = Cluster::start("-w 1 --share reuseport", &format!("--listen {address}"));
+    second.log().wait_for("address already in use by everport");
+    assert_eq!(second.wait(), Exit::Code(5));
+    assert_eq!(get(address, "/").worker(), 1);
+}
+
+#[test]
+fn one_bad_port_harms_neither_the_watcher_nor_the_good_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let release = directory.path().join("release");
+    fs::write(&release, "v1").unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let arguments = format!(
+        "--listen 127.0.0.1:0 --second-port {} --release {}",
+        taken.local_addr().unwrap(),
+        release.display()
+    );
+    let cluster = Cluster::ready("-w 2", &arguments);
+    fs::write(&release, "v2 second-port").unwrap();
+    cluster.signal(rustix::process::Signal::USR1);
+    cluster.log().wait_for("aborted: ");
+    assert_eq!(get(cluster.address(), "/").header("x-release"), Some("v1"));
+}
+
+#[test]
+fn a_worker_that_asks_twice_for_one_port_is_told_so() {
+    let port = free_port();
+    let arguments = format!("--listen 127.0.0.1:{port} --listen 127.0.0.1:{port}");
+    let mut cluster = Cluster::start("-w 1", &arguments);
+    cluster.log().wait_for("this worker listens on it already");
+    assert_eq!(cluster.wait(), Exit::Code(5));
+}
+
+#[test]
+fn a_port_that_the_new_release_does_not_ask_for_is_closed() {
+    for share in ["reuseport", "transfer"] {
+        let directory = tempfile::tempdir().unwrap();
+        let release = directory.path().join("release");
+        fs::write(&release, "v1 second-port").unwrap();
+        let second = free_port();
+        let arguments = format!(
+            "--listen 127.0.0.1:0 --second-port 127.0.0.1:{second} --release {}",
+            release.display()
+        );
+        let cluster = Cluster::ready(&format!("-w 2 --settle 0 --share {share}"), &arguments);
+        let addresses = cluster.addresses(2);
+        assert_eq!(get(addresses[1], "/").header("x-release"), Some("v1"));
+        fs::write(&release, "v2").unwrap();
+        cluster.restart();
+        cluster
+            .log()
+            .wait_for(&format!("closed 127.0.0.1:{second}"));
+        cluster.log().wait_for_many(2, "ended: exited");
+        assert_eq!(get(addresses[0], "/").header("x-release"), Some("v2"));
+        let deadline = std::time::Instant::now() + everport_tests::PATIENCE;
+        while TcpStream::connect(addresses[1]).is_ok() {
+            assert!(
+                std::time::Instant::now() < deadline,
+                "{} is still open",
+                addresses[1]
+            );
+        }
+        // Asked for again, it is there again.
+        fs::write(&release, "v3 second-port").unwrap();
+        cluster.restart();
+        assert_eq!(get(addresses[1], "/").header("x-release"), Some("v3"));
+    }
+}

@@ -1,0 +1,200 @@
+//! Workers that die, loop, hang or never come up, and the ends a cluster can have.
+
+use std::fs;
+
+use everport_tests::{Cluster, Exit, PATIENCE, get, is_alive};
+use rustix::process::Signal;
+
+#[test]
+fn a_graceful_stop_lets_requests_finish_and_exits_with_zero() {
+    let cluster = Cluster::ready("-w 2", "--listen 127.0.0.1:0");
+    let address = cluster.address();
+    let slow = std::thread::spawn(move || get(address, "/slow?ms=500"));
+    cluster.log().wait_for("the cluster is ready");
+    assert_eq!(get(address, "/").body, "Hello, World!");
+    assert_eq!(cluster.stop(), Exit::Code(0));
+    assert_eq!(slow.join().unwrap().body, "Hello, World!");
+}
+
+#[test]
+fn an_interrupt_stops_gracefully_too() {
+    let mut cluster = Cluster::ready("-w 1", "--listen 127.0.0.1:0");
+    cluster.signal(Signal::INT);
+    assert_eq!(cluster.wait(), Exit::Code(0));
+    cluster.log().wait_for("worker 1 (slot 0) has drained");
+}
+
+#[test]
+fn a_second_term_forces() {
+    let directory = tempfile::tempdir().unwrap();
+    let release = directory.path().join("release");
+    fs::write(&release, "v1 ignores-drain").unwrap();
+    let arguments = format!("--listen 127.0.0.1:0 --release {}", release.display());
+    let mut cluster = Cluster::ready("-w 2", &arguments);
+    cluster.signal(Signal::TERM);
+    cluster.log().wait_for("stopping: every worker drains");
+    cluster.signal(Signal::TERM);
+    assert_eq!(cluster.wait(), Exit::Code(8));
+    cluster.log().wait_for("forced stop");
+    assert_eq!(cluster.workers(), []);
+}
+
+#[test]
+fn quit_kills_at_once() {
+    let mut cluster = Cluster::ready("-w 2", "--listen 127.0.0.1:0");
+    cluster.signal(Signal::QUIT);
+    assert_eq!(cluster.wait(), Exit::Code(8));
+    assert_eq!(cluster.log().matching("has drained"), [""; 0]);
+}
+
+#[test]
+fn a_worker_that_ignores_its_drain_is_killed_at_the_deadline() {
+    let directory = tempfile::tempdir().unwrap();
+    let release = directory.path().join("release");
+    fs::write(&release, "v1 ignores-drain").unwrap();
+    let arguments = format!("--listen 127.0.0.1:0 --release {}", release.display());
+    let cluster = Cluster::ready("-w 1 --shutdown-timeout 0.5", &arguments);
+    let log = cluster.log().clone();
+    assert_eq!(cluster.stop(), Exit::Code(0));
+    log.wait_for("has not drained within 500 ms and is killed");
+}
+
+#[test]
+fn a_cluster_of_which_no_worker_is_ever_ready_gives_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let release = directory.path().join("release");
+    fs::write(&release, "v1 crashes-at-boot").unwrap();
+    let arguments = format!("--listen 127.0.0.1:0 --release {}", release.display());
+    let mut cluster = Cluster::start("-w 2", &arguments);
+    assert_eq!(cluster.wait(), Exit::Code(3));
+    let starts = cluster.log().matching("started: pid").len();
+    assert!(
+        (10..=11).contains(&starts),
+        "five attempts of two slots each, not {starts}"
+    );
+    // The cause is in the log, with the worker's own words.
+    cluster.log().wait_for("died: exited with code 3");
+    cluster.log().wait_for("| release v1 is broken");
+}
+
+#[test]
+fn a_crash_loop_backs_off_instead_of_spinning_and_heals_by_itself() {
+    let directory = tempfile::tempdir().unwrap();
+    let release = directory.path().join("release");
+    fs::write(&release, "v1").unwrap();
+    let arguments = format!("--listen 127.0.0.1:0 --release {}", release.display());
+    let cluster = Cluster::ready("-w 1", &arguments);
+    fs::write(&release, "v1 crashes-at-boot").unwrap();
+    cluster.workers()[0].signal(Signal::KILL);
+    // Deaths 1 to 6 are followed by waits of 0, 100, 200, 400, 800 ms nominally: the sixth is the one too
+    // many for the budget, and nobody gets there without having waited.
+    cluster.log().wait_for("slot 0 is crash-looping");
+    let starts = cluster.log().matching("started: pid").len();
+    assert!(starts <= 7, "{starts} starts");
+    fs::write(&release, "v1").unwrap();
+    cluster.log().wait_for_many(2, "is ready after");
+    assert_eq!(get(cluster.address(), "/").body, "Hello, World!");
+}
+
+#[test]
+fn a_crash_loop_ends_the_cluster_if_that_is_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let release = directory.path().join("release");
+    fs::write(&release, "v1").unwrap();
+    let arguments = format!("--listen 127.0.0.1:0 --release {}", release.display());
+    let mut cluster = Cluster::ready("-w 1 --exit-on-crash-loop", &arguments);
+    fs::write(&release, "v1 crashes-at-boot").unwrap();
+    cluster.workers()[0].signal(Signal::KILL);
+    assert_eq!(cluster.wait(), Exit::Code(4));
+}
+
+#[test]
+fn no_orphan_stays_when_the_watcher_is_killed() {
+    let mut cluster = Cluster::ready("-w 3 --shutdown-timeout 2", "--listen 127.0.0.1:0");
+    let workers = cluster.workers();
+    assert_eq!(workers.len(), 3);
+    // One of them can't even notice: its runtime hangs in a request for an hour.
+    let address = cluster.address();
+    std::thread::spawn(move || {
+        use std::io::Write;
+        let mut connection = std::net::TcpStream::connect(address).unwrap();
+        connection
+            .write_all(b"GET /block?ms=3600000 HTTP/1.1\r\nHost: x\r\n\r\n")
+            .unwrap();
+        let mut nothing = [0];
+        std::io::Read::read(&mut connection, &mut nothing)
+    });
+    cluster.signal(Signal::KILL);
+    assert_eq!(cluster.wait(), Exit::Signal(9));
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while let Some(left) = workers.iter().find(|worker| is_alive(worker.pid)) {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "worker {} stays",
+            left.worker
+        );
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_stopped_worker_is_noticed_and_steered_around() {
+    let cluster = Cluster::ready("-w 2", "--listen 127.0.0.1:0");
+    let stopped = cluster.workers()[0];
+    stopped.signal(Signal::STOP);
+    cluster.log().wait_for(&format!(
+        "worker {} (slot {}) was stopped by a signal",
+        stopped.worker, stopped.slot
+    ));
+    for _ in 0..20 {
+        assert_ne!(get(cluster.address(), "/").worker(), stopped.worker);
+    }
+    stopped.signal(Signal::CONT);
+    cluster.log().wait_for("runs again");
+    let answers = std::iter::from_fn(|| Some(get(cluster.address(), "/").worker()));
+    assert!(
+        answers.take(500).any(|worker| worker == stopped.worker),
+        "it gets its share again"
+    );
+}
+
+#[test]
+fn workers_are_scaled_by_signals() {
+    let cluster = Cluster::ready("-w 1", "--listen 127.0.0.1:0");
+    cluster.signal(Signal::TTIN);
+    cluster.log().wait_for("scaled from 1 to 2 workers");
+    cluster.log().wait_for_many(2, "is ready after");
+    cluster.signal(Signal::TTOU);
+    cluster.log().wait_for("scaled from 2 to 1 worker");
+    cluster.log().wait_for("worker 2 (slot 1) ended: exited");
+    // The last one stays whatever is asked for.
+    cluster.signal(Signal::TTOU);
+    assert_eq!(get(cluster.address(), "/").worker(), 1);
+    assert_eq!(cluster.workers().len(), 1);
+}
+
+#[test]
+fn a_restart_during_a_restart_leads_to_exactly_one_more() {
+    let cluster = Cluster::ready("-w 2 --settle 0.3", "--listen 127.0.0.1:0");
+    cluster.signal(Signal::USR1);
+    cluster
+        .log()
+        .wait_for("rollout from generation 1 to generation 2 started");
+    cluster.signal(Signal::USR1);
+    cluster.log().wait_for("restart asked for during a rollout");
+    cluster.signal(Signal::USR1);
+    cluster.log().wait_for("rollout to generation 3 finished");
+    assert_eq!(cluster.stop(), Exit::Code(0));
+}
+
+#[test]
+fn a_stop_during_a_restart_wins() {
+    let mut cluster = Cluster::ready("-w 2 --settle 60", "--listen 127.0.0.1:0");
+    cluster.signal(Signal::USR1);
+    cluster
+        .log()
+        .wait_for("rollout from generation 1 to generation 2 started");
+    cluster.signal(Signal::TERM);
+    assert_eq!(cluster.wait(), Exit::Code(0));
+    assert_eq!(cluster.log().matching("finished in"), [""; 0]);
+}

@@ -1,0 +1,46 @@
+//! Unix sockets.
+
+use std::fs;
+use std::os::unix::net::UnixListener;
+
+use everport_tests::{Cluster, Exit, get_unix};
+
+#[test]
+fn a_path_is_served_across_restarts_and_removed_at_the_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("socket");
+    let cluster = Cluster::ready("-w 2 --settle 0", &format!("--unix {}", path.display()));
+    assert_eq!(get_unix(&path, "/").body, "Hello, World!");
+    cluster.restart();
+    assert!(get_unix(&path, "/").worker() > 2);
+    assert_eq!(cluster.stop(), Exit::Code(0));
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_stale_file_is_replaced() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("socket");
+    drop(UnixListener::bind(&path).unwrap());
+    let _cluster = Cluster::ready("-w 1", &format!("--unix {}", path.display()));
+    assert_eq!(get_unix(&path, "/").worker(), 1);
+}
+
+#[test]
+fn a_live_socket_and_a_file_are_errors_and_stay() {
+    let directory = tempfile::tempdir().unwrap();
+    let live = directory.path().join("live");
+    let _owner = UnixListener::bind(&live).unwrap();
+    let file = directory.path().join("file");
+    fs::write(&file, "precious").unwrap();
+    for (path, cause) in [
+        (&live, "a program answers on this socket"),
+        (&file, "is not a socket"),
+    ] {
+        let mut cluster = Cluster::start("-w 1", &format!("--unix {}", path.display()));
+        cluster.log().wait_for(cause);
+        assert_eq!(cluster.wait(), Exit::Code(5));
+        assert!(path.exists());
+    }
+    assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
+}

@@ -196,7 +196,7 @@ fn send(pid: u32, signal: Signal) {
         .and_then(Pid::from_raw)
         .expect("a process id");
     // A process that has just ended needs no signal.
-    drop(kill_process(pid, signal));
+    let _ended = kill_process(pid, signal);
 }
 
 impl WorkerSeen {

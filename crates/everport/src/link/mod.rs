@@ -12,5 +12,6 @@ mod tests;
 
 pub(crate) use channel::{LinkError, WatcherEnd, WorkerEnd, pair};
 pub(crate) use frame::{FromWatcher, FromWorker, Welcome};
-pub(crate) use session::{NEWEST_VERSION, OLDEST_VERSION, Session, Violation, negotiate};
+pub(crate) use session::{NEWEST_VERSION, OLDEST_VERSION, Session, negotiate};
+#[cfg(test)]
 pub(crate) use wire::DecodeError;

@@ -14,7 +14,7 @@ use super::direct::{Accepted, Direct};
 use super::family::Family;
 use super::transfer::Transfer;
 use crate::PortAddress;
-use crate::bind::UnixPathGuard;
+use crate::bind::PathGuard;
 use crate::cluster::Membership;
 
 /// What a worker does with a port without knowing its family. Called from the guard thread and from the
@@ -45,7 +45,7 @@ pub(crate) struct Accepting<F: Family> {
     last_accept: AtomicU64,
     membership: Membership,
     /// Removes the path of a standalone worker's Unix socket in the end.
-    _path: Option<UnixPathGuard>,
+    _path: Option<PathGuard>,
 }
 
 /// How connections come in.
@@ -60,7 +60,7 @@ pub(crate) struct Listening {
     pub(crate) address: PortAddress,
     /// Whether other workers accept from the very same socket.
     pub(crate) is_transferred: bool,
-    pub(crate) path: Option<UnixPathGuard>,
+    pub(crate) path: Option<PathGuard>,
     pub(crate) membership: Membership,
 }
 

@@ -28,9 +28,6 @@ pub(crate) fn dead_child() -> io::Result<Option<i32>> {
 pub(crate) fn reap(pid: i32) {
     if let Some(pid) = rustix::process::Pid::from_raw(pid) {
         // Nobody waits for how an orphan ended, and one that is gone already is what we want.
-        drop(rustix::process::waitpid(
-            Some(pid),
-            rustix::process::WaitOptions::NOHANG,
-        ));
+        let _gone = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::NOHANG);
     }
 }

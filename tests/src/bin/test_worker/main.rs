@@ -76,7 +76,7 @@ async fn serve(options: Options, behaviour: Behaviour) -> Result<(), Box<dyn Err
                 std::process::exit(9);
             }
         };
-        println!("listening on {}", listener.local_addr());
+        println!("listening on {}", listener.local_addr()?);
         servers.spawn(serve_on(listener, service.clone(), cluster.clone()));
     }
     if let Some(path) = &options.unix {

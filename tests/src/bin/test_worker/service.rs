@@ -25,7 +25,7 @@ pub(crate) fn router(cluster: &Cluster, behaviour: &Behaviour) -> Router {
         .route("/", get("Hello, World!"))
         .route("/slow", get(slow))
         .route("/print", get(print))
-        .route("/crash", get(async || std::process::abort()))
+        .route("/crash", get(crash))
         .route("/block", get(block))
         .route("/shutdown", get(shutdown))
         .route("/descriptors", get(descriptors))
@@ -50,6 +50,11 @@ fn milliseconds(parameters: &Parameters) -> Duration {
 async fn slow(parameters: Parameters) -> &'static str {
     tokio::time::sleep(milliseconds(&parameters)).await;
     "Hello, World!"
+}
+
+/// Ends without an answer.
+async fn crash() -> &'static str {
+    std::process::abort()
 }
 
 /// Blocks the runtime's thread.

@@ -2,7 +2,8 @@
 
 use everport_core::PortId;
 
-use crate::link::{FromWorker, NEWEST_VERSION, OLDEST_VERSION, Session, Violation, negotiate};
+use crate::link::session::Violation;
+use crate::link::{FromWorker, NEWEST_VERSION, OLDEST_VERSION, Session, negotiate};
 
 fn hello() -> FromWorker {
     FromWorker::Hello {

@@ -219,6 +219,7 @@ impl Checker {
             "a restart was forgotten"
         );
         self.assert_slots_filled();
+        self.assert_strays_gone();
         self.assert_gives_up();
     }
 
@@ -301,6 +302,23 @@ impl Checker {
             let waits = in_flight || model.going_in(*slot) > 1;
             let blocked = !may || waits || model.has_failure_to_come(*slot);
             assert!(!empty || blocked, "slot {slot} stays empty");
+        }
+    }
+
+    /// Workers of a generation that was given up stay only where they serve, and not beyond the way back.
+    fn assert_strays_gone(&self) {
+        let model = &self.model;
+        let wanted = model.slots.keys().filter(|slot| model.is_wanted(**slot));
+        for slot in wanted {
+            let aims = [Some(model.good), model.to];
+            let given_up = |seen: &&Seen| !aims.contains(&Some(seen.generation));
+            let mut strays = model.live_in(*slot).filter(given_up);
+            let may_go = model.going_in(*slot) == 0;
+            let useless = |seen: &Seen| self.rollout_ended || (may_go && !seen.is_ready());
+            assert!(
+                !strays.any(useless),
+                "slot {slot} keeps a worker that was given up"
+            );
         }
     }
 

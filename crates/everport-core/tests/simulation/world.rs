@@ -275,6 +275,9 @@ impl World {
         if !self.calm && self.random.chance(self.swarm.duplicates) {
             let delay = self.random.pick(&[0, 0, 1_000_000, 500_000_000]);
             self.plan_in(delay, Planned::Echo(event));
+            if let Event::Spawned { worker } = event {
+                self.plan_in(delay, Planned::Echo(Event::SpawnFailed { worker }));
+            }
             let worker = WorkerId(self.random.between(1_000_000, 1_000_001));
             self.plan_in(delay, Planned::Echo(Event::Ready { worker }));
             self.plan_in(delay, Planned::Echo(Event::SpawnFailed { worker }));

@@ -90,7 +90,9 @@ impl Checker {
         let justified = match reason {
             ExitReason::Stopped => model.stop_asked,
             ExitReason::Forced => model.force_asked,
-            ExitReason::NeverReady => !model.ever_ready && all_attempts_used(model),
+            ExitReason::NeverReady => {
+                !model.ever_ready && model.to.is_none() && all_attempts_used(model)
+            }
             ExitReason::CrashLoop => {
                 let looping = model.slots.values().any(|past| past.looping);
                 looping && model.ever_ready && model.policy.crash_loop == CrashLoop::Exit

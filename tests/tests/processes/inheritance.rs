@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use everport_tests::{Cluster, get, program};
+use everport_tests::{Cluster, PATIENCE, get, open_descriptors, program};
 
 /// A cluster of one, started by a shell that leaves it a strange inheritance.
 fn cluster_with(shell: &str, options: &str) -> Cluster {
@@ -52,6 +52,19 @@ fn descriptors_are_the_standard_ones_and_the_link() {
     );
 }
 
+/// Waits until `sleep` has loaded its libraries, for which it opens files, and closed them.
+fn wait_until_it_has_open(pid: u32, count: usize) {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while open_descriptors(pid) != count {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "{} descriptors",
+            open_descriptors(pid)
+        );
+        std::thread::yield_now();
+    }
+}
+
 #[test]
 fn a_program_that_opens_nothing_has_four_descriptors() {
     let mut command = Cluster::command(["-w", "1"]);
@@ -59,6 +72,7 @@ fn a_program_that_opens_nothing_has_four_descriptors() {
     let cluster = Cluster::spawn(command);
     cluster.log().wait_for("started: pid");
     let worker = cluster.workers()[0];
+    wait_until_it_has_open(worker.pid, 4);
     let name =
         |number: &str| std::fs::read_link(format!("/proc/{}/fd/{number}", worker.pid)).unwrap();
     let open = std::fs::read_dir(format!("/proc/{}/fd", worker.pid)).unwrap();

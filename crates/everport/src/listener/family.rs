@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::SocketAddrAny;
@@ -89,6 +90,15 @@ impl Family for Unix {
 fn without_blocking(socket: OwnedFd) -> io::Result<OwnedFd> {
     rustix::io::ioctl_fionbio(&socket, true)?;
     Ok(socket)
+}
+
+/// How long the watcher is given to let a socket listen again that somebody shut down; it takes it less than a
+/// millisecond.
+pub(crate) const MENDING: Duration = Duration::from_millis(5);
+
+/// Whether the socket does not listen (any more).
+pub(crate) fn was_shut_down(error: &io::Error) -> bool {
+    Errno::from_io_error(error) == Some(Errno::INVAL)
 }
 
 /// Whether `accept` failed for the one connection only, so that the next one is to be accepted. Linux

@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 
 use super::connections::{Connections, Counted};
 use super::doorbell::Doorbell;
-use super::family::is_of_one_connection;
+use super::family::{MENDING, is_of_one_connection};
 use super::waiting::has_waiting;
 
 /// The thread works with a few small values; the smallest stack that std and libc are happy with.
@@ -296,6 +296,8 @@ impl Acceptor {
                 }));
             }
             Err(Errno::AGAIN) => {}
+            // The watcher lets it listen again; until then its hang-up wakes this thread time and again.
+            Err(Errno::INVAL) => thread::sleep(MENDING),
             Err(error) => {
                 let error = error.into();
                 if !is_of_one_connection(&error) {

@@ -48,6 +48,7 @@ fn milliseconds(parameters: &Parameters) -> Duration {
 
 /// Answers after a while.
 async fn slow(parameters: Parameters) -> &'static str {
+    println!("slow begins");
     tokio::time::sleep(milliseconds(&parameters)).await;
     "Hello, World!"
 }

@@ -19,10 +19,8 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
         Role::Watched(exit_code) => return Ok(exit_code),
     };
     let app = Router::new().route("/", get("Hello, World!"));
-    let (ipv4, ipv6) = (
-        cluster.listen("0.0.0.0:8080").await?,
-        cluster.listen("[::]:8080").await?,
-    );
+    let ipv4 = cluster.listen("0.0.0.0:8080").await?;
+    let ipv6 = cluster.listen("[::]:8080").await?;
     let serve = |on| axum::serve(on, app.clone()).with_graceful_shutdown(cluster.terminated());
     tokio::try_join!(serve(ipv4).into_future(), serve(ipv6).into_future())?;
     cluster.leave().await?;

@@ -73,6 +73,9 @@ fn value(text: &str, name: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+    use std::time::Instant;
+
     use super::*;
 
     #[test]
@@ -85,13 +88,19 @@ mod tests {
 
     #[test]
     fn a_process_that_works_is_charged_for_it() {
-        let pid = std::process::id();
-        let before = processor_time(pid).unwrap();
-        let mut sum = 0_u64;
-        while processor_time(pid).unwrap() == before {
-            sum = std::hint::black_box(sum + 1);
+        let mut busy = Command::new("sh")
+            .args(["-c", "while :; do :; done"])
+            .spawn()
+            .unwrap();
+        let before = processor_time(busy.id()).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while processor_time(busy.id()).unwrap() <= before {
+            assert!(Instant::now() < deadline, "it works and is not charged");
         }
-        assert!(memory(pid).unwrap().resident > 0);
-        assert!(switches(pid).unwrap() > 0);
+        let memory = memory(busy.id()).unwrap();
+        busy.kill().unwrap();
+        busy.wait().unwrap();
+        assert!(memory.resident >= memory.proportional && memory.proportional >= memory.private);
+        assert!(memory.private > 0);
     }
 }

@@ -44,16 +44,17 @@ impl Sample {
     }
 
     /// The median between the two order statistics that enclose the true one in 95 % of all experiments,
-    /// however the values are distributed. Fewer than six values cannot promise that much: then the least
-    /// and the greatest.
+    /// however the values are distributed. Fewer than six values can promise nothing.
     pub(crate) fn median_interval(&self) -> Interval {
-        let cut = values_to_cut(self.sorted.len());
-        let low = self.sorted.get(cut).copied().unwrap_or(f64::NAN);
-        let high = self.sorted.iter().rev().nth(cut).copied();
+        let bounds = outermost_values(self.sorted.len()).map(|rank| {
+            let last = self.sorted.len() - rank;
+            (self.sorted[rank - 1], self.sorted[last])
+        });
+        let (low, high) = bounds.unwrap_or((f64::NEG_INFINITY, f64::INFINITY));
         Interval {
             low,
             median: self.median(),
-            high: high.unwrap_or(f64::NAN),
+            high,
         }
     }
 }
@@ -81,18 +82,19 @@ pub(crate) fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
-/// How many values may be cut off at each end so that what is left still encloses the median in 95 % of
-/// all experiments: the number of values below the true median follows a binomial distribution with ½.
-fn values_to_cut(count: usize) -> usize {
+/// The greatest rank, counted from 1, such that the values of this rank from below and from above enclose
+/// the median in 95 % of all experiments: the number of values below the true median follows a binomial
+/// distribution with ½.
+fn outermost_values(count: usize) -> Option<usize> {
     let mut probability = 0.5_f64.powi(i32::try_from(count).unwrap_or(i32::MAX));
     let mut at_most = probability;
-    let mut cut = 0;
-    while at_most <= TAIL && cut < count / 2 {
-        cut += 1;
-        probability *= (count - cut + 1) as f64 / cut as f64;
+    let mut rank = 0;
+    while at_most <= TAIL && rank < count / 2 {
+        rank += 1;
+        probability *= (count - rank + 1) as f64 / rank as f64;
         at_most += probability;
     }
-    cut.saturating_sub(1)
+    (rank > 0).then_some(rank)
 }
 
 /// Half of what 95 % leave.
@@ -126,7 +128,7 @@ mod tests {
     fn nothing_measured_gives_no_number() {
         let empty = Sample::default();
         assert!(empty.median().is_nan() && empty.max().is_nan());
-        assert!(empty.median_interval().low.is_nan());
+        assert!(empty.median_interval().median.is_nan());
     }
 
     /// The ranks that tables of the sign test's confidence intervals give.
@@ -136,8 +138,8 @@ mod tests {
             let interval = numbers(count).median_interval();
             assert_eq!((interval.low, interval.high), (low, high), "of {count}");
         };
-        check(1, 1.0, 1.0);
-        check(5, 1.0, 5.0);
+        check(1, f64::NEG_INFINITY, f64::INFINITY);
+        check(5, f64::NEG_INFINITY, f64::INFINITY);
         check(6, 1.0, 6.0);
         check(9, 2.0, 8.0);
         check(15, 4.0, 12.0);

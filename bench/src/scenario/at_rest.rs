@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use everport::Sharing;
-use everport_load::{Load, Target};
+use everport_load::Load;
 use everport_tests::{Cluster, open_descriptors, threads};
 
 use crate::accounting::{memory, processor_time, switches};
@@ -102,7 +102,7 @@ fn look(
 }
 
 fn use_it(cluster: &Cluster) -> anyhow::Result<()> {
-    let target = Target::try_from(cluster.address())?;
+    let target = cluster.address();
     let report = Load::new(target)
         .one_shot()
         .requests(REQUESTS)

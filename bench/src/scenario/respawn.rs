@@ -22,7 +22,7 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
     let cluster = cluster(WORKERS, Sharing::DEFAULT, "--settle 0");
     let mut times = Times::default();
     for kill in 0..kills {
-        if kill > 0 && kill % WORKERS == 0 {
+        if kill > 0 && kill.is_multiple_of(WORKERS) {
             // A slot's second death in a row would wait for its back-off; a new release is forgiven.
             cluster.restart();
         }

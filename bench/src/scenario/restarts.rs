@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use everport::Sharing;
-use everport_load::{FailureKind, Load, Report, Target};
+use everport_load::{FailureKind, Load, Report};
 use everport_tests::Cluster;
 
 use crate::effort::Effort;
@@ -87,7 +87,7 @@ impl Measured {
         };
         for round in 0..rounds {
             // Neither is always the first.
-            if round % 2 == 0 {
+            if round.is_multiple_of(2) {
                 measured.calm.add(load(&cluster, seconds)?.wait());
                 measured.add_restarts(&cluster, seconds)?;
             } else {
@@ -190,7 +190,7 @@ impl Phase {
 }
 
 fn load(cluster: &Cluster, duration: Duration) -> anyhow::Result<everport_load::RunningLoad> {
-    let load = Load::new(Target::try_from(cluster.address())?)
+    let load = Load::new(cluster.address())
         .clients(CLIENTS)
         .one_shot()
         .rate(f64::from(RATE))

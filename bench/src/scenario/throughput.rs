@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use everport_load::{Load, Target};
+use everport_load::Load;
 
 use crate::effort::Effort;
 use crate::pinning::Pinned;
@@ -104,7 +104,7 @@ impl Round {
         let unmanaged = || measure(|| Unmanaged::start(place.workers()), place, manner, seconds);
         // Each managed server is measured next to the unmanaged one, as often before as after it.
         let [first, second] = SHARINGS;
-        Ok(if number % 2 == 0 {
+        Ok(if number.is_multiple_of(2) {
             let first = managed(first)?;
             let unmanaged = unmanaged()?;
             Self {
@@ -190,7 +190,7 @@ fn measure<S: Subject>(
     };
     let _pinned = place.pinned_to(1)?;
     let load = || -> anyhow::Result<Load> {
-        let load = Load::new(Target::try_from(server.address())?);
+        let load = Load::new(server.address());
         let load = load.clients(CLIENTS).expect_body("Hello, World!");
         Ok(match manner {
             Manner::KeepAlive => load.keep_alive(),

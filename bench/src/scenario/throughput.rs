@@ -1,7 +1,8 @@
 //! Throughput and processor time against the same program unmanaged.
 
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::net::SocketAddr;
+use std::time::Duration;
 
 use anyhow::ensure;
 use everport_load::Load;
@@ -21,9 +22,9 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome {
         scenario: NAME,
         method: format!(
-            "{CLIENTS} clients as fast as they can. Each round starts every server anew and measures it for \
-             {seconds:?} after {WARM_UP:?} of warming up; {rounds} rounds, in the order reuseport, unmanaged, \
-             transfer and back. Ratios are taken within a round: their median and its 95 % interval. Processor \
+            "{CLIENTS} clients as fast as they can. Each of {rounds} rounds starts every server anew, warms it \
+             up for {WARM_UP:?} and measures it for {seconds:?} in {SLICES} slices, in the order reuseport, \
+             unmanaged, transfer and back. Ratios are taken within a round: their median and its 95 % interval. Processor \
              time is that of all server processes, the watcher included, in user and kernel mode. *pinned*: one \
              worker on one core, the generator on another. *spread*: two workers, and the generator, wherever \
              the kernel puts them. The generator is often the slower side: then throughput says little, \
@@ -35,7 +36,7 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
     for place in [Place::Pinned, Place::Spread] {
         for manner in [Manner::KeepAlive, Manner::OneShot] {
             let rounds: Vec<Round> = (0..rounds)
-                .map(|number| Round::measure(number, place, manner, seconds))
+                .map(|_| Round::measure(place, manner, seconds))
                 .collect::<Result<_, _>>()?;
             for (index, sharing) in SHARINGS.into_iter().enumerate() {
                 let title = format!("{place}, {manner}, {sharing}");
@@ -71,15 +72,12 @@ enum Manner {
     OneShot,
 }
 
-/// What one server did in one round.
-#[derive(Debug, Clone, Copy)]
+/// What one server did in all slices of one round.
+#[derive(Debug, Clone, Copy, Default)]
 struct Measured {
-    /// Requests a second.
-    throughput: f64,
-    /// Microseconds.
-    processor_time: f64,
-    /// How many cores the servers kept busy.
-    busy: f64,
+    requests: u64,
+    took: Duration,
+    worked: Duration,
 }
 
 /// What all servers did in one round.
@@ -91,34 +89,92 @@ struct Round {
 }
 
 impl Round {
-    fn measure(
-        number: u32,
-        place: Place,
-        manner: Manner,
-        seconds: Duration,
-    ) -> anyhow::Result<Self> {
-        let managed = |sharing| {
-            let start = || Ok(cluster(place.workers(), sharing, ""));
-            measure(start, place, manner, seconds)
-        };
-        let unmanaged = || measure(|| Unmanaged::start(place.workers()), place, manner, seconds);
-        // Each managed server is measured next to the unmanaged one, as often before as after it.
-        let [first, second] = SHARINGS;
-        Ok(if number.is_multiple_of(2) {
-            let first = managed(first)?;
-            let unmanaged = unmanaged()?;
-            Self {
-                unmanaged,
-                managed: [first, managed(second)?],
+    fn measure(place: Place, manner: Manner, seconds: Duration) -> anyhow::Result<Self> {
+        let mut contest = Contest::start(place, manner)?;
+        for slice in 0..SLICES {
+            // Each managed server comes next to the unmanaged one, as often before as after it.
+            let order = if slice % 2 == 0 { [0, 1, 2] } else { [2, 1, 0] };
+            for lane in order {
+                contest.run(lane, seconds / SLICES)?;
             }
-        } else {
-            let second = managed(second)?;
-            let unmanaged = unmanaged()?;
-            Self {
-                unmanaged,
-                managed: [managed(first)?, second],
-            }
+        }
+        let [first, unmanaged, second] = contest.lanes.map(|lane| lane.measured);
+        Ok(Self {
+            unmanaged,
+            managed: [first, second],
         })
+    }
+}
+
+/// The servers of one round, each on its own port; all but one are idle at any time.
+struct Contest {
+    place: Place,
+    manner: Manner,
+    /// The unmanaged one in the middle.
+    lanes: [Lane; 3],
+}
+
+struct Lane {
+    server: Box<dyn Subject>,
+    measured: Measured,
+}
+
+impl Contest {
+    fn start(place: Place, manner: Manner) -> anyhow::Result<Self> {
+        let servers = start_servers(place)?;
+        let lanes = servers.map(|server| Lane {
+            server,
+            measured: Measured::default(),
+        });
+        let mut contest = Self {
+            place,
+            manner,
+            lanes,
+        };
+        for lane in 0..contest.lanes.len() {
+            contest.run(lane, WARM_UP)?;
+            contest.lanes[lane].measured = Measured::default();
+        }
+        Ok(contest)
+    }
+
+    fn run(&mut self, lane: usize, duration: Duration) -> anyhow::Result<()> {
+        let _pinned = self.place.pinned_to(1)?;
+        let Lane { server, measured } = &mut self.lanes[lane];
+        let load = self.manner.load(server.address()).duration(duration);
+        let before = server.processor_time()?;
+        let report = load.start()?.wait();
+        ensure!(report.failed() == 0 && report.ok > 0, "{report}");
+        measured.worked += server.processor_time()? - before;
+        measured.took += report.elapsed;
+        measured.requests += report.ok;
+        Ok(())
+    }
+}
+
+fn start_servers(place: Place) -> anyhow::Result<[Box<dyn Subject>; 3]> {
+    // The servers keep the core they are started on; the generator has its own when this ends.
+    let _pinned = place.pinned_to(0)?;
+    let workers = place.workers();
+    let [first, second] = SHARINGS.map(|sharing| cluster(workers, sharing, ""));
+    let unmanaged = Unmanaged::start(workers)?;
+    Ok([Box::new(first), Box::new(unmanaged), Box::new(second)])
+}
+
+impl Measured {
+    /// Requests a second.
+    fn throughput(&self) -> f64 {
+        self.requests as f64 / self.took.as_secs_f64()
+    }
+
+    /// Microseconds of processor time for each request.
+    fn cost(&self) -> f64 {
+        self.worked.as_secs_f64() * 1e6 / self.requests as f64
+    }
+
+    /// How many cores the server kept busy.
+    fn busy(&self) -> f64 {
+        self.worked.as_secs_f64() / self.took.as_secs_f64()
     }
 }
 
@@ -150,17 +206,17 @@ impl Comparison {
     }
 
     fn tell(&self, title: &str, outcome: &mut Outcome) {
-        let throughput = self.ratio(|measured| measured.throughput);
-        let processor_time = self.ratio(|measured| measured.processor_time);
+        let throughput = self.ratio(|measured| measured.throughput());
+        let cost = self.ratio(|measured| measured.cost());
         outcome.tables[0].row([
             title.into(),
-            Cell::Number(self.median(|pair| pair.0.throughput), 0),
-            Cell::Number(self.median(|pair| pair.1.throughput), 0),
+            Cell::Number(self.median(|pair| pair.0.throughput()), 0),
+            Cell::Number(self.median(|pair| pair.1.throughput()), 0),
             Cell::Interval(throughput, 3),
-            Cell::Number(self.median(|pair| pair.0.processor_time), 2),
-            Cell::Number(self.median(|pair| pair.1.processor_time), 2),
-            Cell::Interval(processor_time, 3),
-            Cell::Number(self.median(|pair| pair.1.busy), 2),
+            Cell::Number(self.median(|pair| pair.0.cost()), 2),
+            Cell::Number(self.median(|pair| pair.1.cost()), 2),
+            Cell::Interval(cost, 3),
+            Cell::Number(self.median(|pair| pair.1.busy()), 2),
         ]);
         let figure = |what: &str, limit, measured| Figure {
             what: format!("{what} against unmanaged, {title}"),
@@ -170,44 +226,22 @@ impl Comparison {
         };
         let figures = [
             figure("throughput", Limit::AtLeast(1.0), throughput),
-            figure("CPU per request", Limit::AtMost(1.01), processor_time),
+            figure("CPU per request", Limit::AtMost(1.01), cost),
         ];
         outcome.figures.extend(figures);
     }
 }
 
-/// Starts a server, warms it up and measures it.
-fn measure<S: Subject>(
-    start: impl FnOnce() -> anyhow::Result<S>,
-    place: Place,
-    manner: Manner,
-    duration: Duration,
-) -> anyhow::Result<Measured> {
-    let server = {
-        // The server keeps the core it was started on; we have ours back when this block ends.
-        let _pinned = place.pinned_to(0)?;
-        start()?
-    };
-    let _pinned = place.pinned_to(1)?;
-    let load = || -> anyhow::Result<Load> {
-        let load = Load::new(server.address());
-        let load = load.clients(CLIENTS).expect_body("Hello, World!");
-        Ok(match manner {
-            Manner::KeepAlive => load.keep_alive(),
-            Manner::OneShot => load.one_shot().source_addresses(SOURCES),
-        })
-    };
-    let warm = load()?.duration(WARM_UP).start()?.wait();
-    ensure!(warm.failed() == 0, "{warm}");
-    let (worked, begin) = (server.processor_time()?, Instant::now());
-    let report = load()?.duration(duration).start()?.wait();
-    let (worked, took) = (server.processor_time()? - worked, begin.elapsed());
-    ensure!(report.failed() == 0 && report.ok > 0, "{report}");
-    Ok(Measured {
-        throughput: report.throughput(),
-        processor_time: worked.as_secs_f64() * 1e6 / report.ok as f64,
-        busy: worked.as_secs_f64() / took.as_secs_f64(),
-    })
+impl Manner {
+    fn load(self, address: SocketAddr) -> Load {
+        let load = Load::new(address)
+            .clients(CLIENTS)
+            .expect_body("Hello, World!");
+        match self {
+            Self::KeepAlive => load.keep_alive(),
+            Self::OneShot => load.one_shot().source_addresses(SOURCES),
+        }
+    }
 }
 
 impl Place {
@@ -248,5 +282,7 @@ impl fmt::Display for Manner {
 const CLIENTS: usize = 32;
 /// Each has port numbers of its own, so that a client never looks long for a free one.
 const SOURCES: u8 = 16;
+/// Short slices in turn: whatever else the machine does meets all servers alike.
+const SLICES: u32 = 10;
 /// The processes' pages and caches are warm by then.
 const WARM_UP: Duration = Duration::from_millis(200);

@@ -1,7 +1,7 @@
 //! The cluster's log as the tests see it: lines that arrive, and waits for them.
 
 use std::io::{BufRead, BufReader, Read};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use crate::PATIENCE;
@@ -26,6 +26,13 @@ struct State {
     ended: usize,
 }
 
+impl Shared {
+    /// A test that fails while it waits has not changed anything.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Log {
     /// Reads lines on a thread of its own until the stream ends.
     pub fn follow(&self, stream: impl Read + Send + 'static) {
@@ -40,13 +47,13 @@ impl Log {
                 let arrival = Instant::now();
                 let text = String::from_utf8_lossy(&line).trim_end().to_owned();
                 line.clear();
-                let mut state = shared.state.lock().expect("no panic with the lock");
+                let mut state = shared.lock();
                 state.lines.push(text);
                 state.arrivals.push(arrival);
                 drop(state);
                 shared.changed.notify_all();
             }
-            shared.state.lock().expect("no panic with the lock").ended += 1;
+            shared.lock().ended += 1;
             shared.changed.notify_all();
         });
     }
@@ -54,23 +61,13 @@ impl Log {
     /// How many lines there are; a place to wait from.
     #[must_use]
     pub fn position(&self) -> usize {
-        self.shared
-            .state
-            .lock()
-            .expect("no panic with the lock")
-            .lines
-            .len()
+        self.shared.lock().lines.len()
     }
 
     /// All lines so far.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        self.shared
-            .state
-            .lock()
-            .expect("no panic with the lock")
-            .lines
-            .clone()
+        self.shared.lock().lines.clone()
     }
 
     /// The lines that contain a text.
@@ -114,8 +111,7 @@ impl Log {
             let index = later.iter().position(|line| line.contains(text))?;
             Some(position + index)
         });
-        let state = self.shared.state.lock().expect("no panic with the lock");
-        state.arrivals[index]
+        self.shared.lock().arrivals[index]
     }
 
     /// Waits until so many lines contain the text.
@@ -134,7 +130,7 @@ impl Log {
     /// When they do not end in time; prints the log.
     pub fn wait_for_end(&self, streams: usize) {
         let deadline = Instant::now() + PATIENCE;
-        let mut state = self.shared.state.lock().expect("no panic with the lock");
+        let mut state = self.shared.lock();
         while state.ended < streams {
             state = self.wait_a_moment(state, deadline, "the end of the log");
         }
@@ -150,7 +146,7 @@ impl Log {
         mut condition: impl FnMut(&[String]) -> Option<T>,
     ) -> T {
         let deadline = Instant::now() + PATIENCE;
-        let mut state = self.shared.state.lock().expect("no panic with the lock");
+        let mut state = self.shared.lock();
         loop {
             if let Some(found) = condition(&state.lines) {
                 return found;
@@ -161,10 +157,10 @@ impl Log {
 
     fn wait_a_moment<'a>(
         &self,
-        state: std::sync::MutexGuard<'a, State>,
+        state: MutexGuard<'a, State>,
         deadline: Instant,
         what: &str,
-    ) -> std::sync::MutexGuard<'a, State> {
+    ) -> MutexGuard<'a, State> {
         let left = deadline.saturating_duration_since(Instant::now());
         assert!(
             !left.is_zero(),
@@ -174,7 +170,7 @@ impl Log {
         self.shared
             .changed
             .wait_timeout(state, left)
-            .expect("no panic with the lock")
+            .unwrap_or_else(PoisonError::into_inner)
             .0
     }
 }

@@ -17,7 +17,8 @@ pub enum Action {
         /// The generation whose program it runs.
         generation: Generation,
     },
-    /// Tell a worker to stop accepting, finish and leave.
+    /// Tell a worker to stop accepting, finish and leave. Only for workers that exist, at most once each;
+    /// they need not be ready.
     Drain {
         /// Which one.
         worker: WorkerId,
@@ -26,7 +27,8 @@ pub enum Action {
         /// How long it has until it is killed.
         timeout: Duration,
     },
-    /// Kill a worker and its process group.
+    /// Kill a worker and its process group. When it comes before the spawn was answered there may be
+    /// nothing to kill yet; it is repeated when `Spawned` arrives.
     Kill {
         /// Which one.
         worker: WorkerId,
@@ -44,7 +46,8 @@ pub enum Action {
         /// Which port.
         port: PortId,
     },
-    /// The slot is gone (scaled down) and its last worker too: its sockets may be emptied and closed.
+    /// The slot is gone (scaled down) and its last worker too: its sockets may be emptied and closed. A
+    /// later scale-up uses the same slot again.
     CloseSlot {
         /// Which slot.
         slot: SlotId,

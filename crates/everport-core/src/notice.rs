@@ -108,7 +108,8 @@ pub enum Notice {
         /// How many slots have to be moved back.
         moved: u32,
     },
-    /// Every slot runs the old generation again.
+    /// Every slot runs the old generation again, except those that keep failing and are left to their
+    /// back-off.
     RolledBack {
         /// The generation that runs.
         generation: Generation,

@@ -5,7 +5,11 @@ use rustix::process::Signal;
 
 /// A cluster of rude workers is told apart by what the log says of them; it ends as never ready.
 fn check(rudeness: &str, expected: &str) {
-    let mut cluster = Cluster::start("-w 1 --boot-timeout 0.3", &format!("--rude {rudeness}"));
+    check_with("--boot-timeout 5", rudeness, expected);
+}
+
+fn check_with(options: &str, rudeness: &str, expected: &str) {
+    let mut cluster = Cluster::start(&format!("-w 1 {options}"), &format!("--rude {rudeness}"));
     cluster.log().wait_for(expected);
     assert_eq!(cluster.wait(), Exit::Code(3), "{rudeness}");
 }
@@ -30,7 +34,11 @@ fn a_worker_of_another_protocol_version_is_told_which_ones_are_spoken() {
 #[test]
 fn a_program_that_closes_its_link_or_says_nothing_never_gets_ready() {
     check("closes-link", "the link is closed");
-    check("silent", "is not ready after 300 ms and is killed");
+    check_with(
+        "--boot-timeout 0.3",
+        "silent",
+        "is not ready after 300 ms and is killed",
+    );
 }
 
 #[test]

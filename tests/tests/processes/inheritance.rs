@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use everport_tests::{Cluster, get, program};
+use everport_tests::{Cluster, PATIENCE, get, open_descriptors, program};
 
 /// A cluster of one, started by a shell that leaves it a strange inheritance.
 fn cluster_with(shell: &str, options: &str) -> Cluster {
@@ -52,24 +52,53 @@ fn descriptors_are_the_standard_ones_and_the_link() {
     );
 }
 
+/// Waits until `sleep` has loaded its libraries, for which it opens files, and closed them.
+fn wait_until_it_has_open(pid: u32, count: usize) {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while open_descriptors(pid) != count {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "{} descriptors",
+            open_descriptors(pid)
+        );
+        std::thread::yield_now();
+    }
+}
+
 #[test]
-fn a_program_that_is_no_worker_sees_four_descriptors() {
-    let mut command = Cluster::command(["-w", "1", "--boot-timeout", "20"]);
-    command.args([
-        "--",
-        "sh",
-        "-c",
-        "echo sees $(ls /proc/$$/fd | tr '\\n' ' '); exec sleep 30",
-    ]);
+fn a_program_that_opens_nothing_has_four_descriptors() {
+    let mut command = Cluster::command(["-w", "1"]);
+    command.args(["--", "sleep", "60"]);
     let cluster = Cluster::spawn(command);
-    let line = cluster.log().wait_for("sees ");
-    let (_, numbers) = line.split_once("sees ").unwrap();
-    let numbers: Vec<u32> = numbers
-        .split_whitespace()
-        .map(|number| number.parse().unwrap())
+    cluster.log().wait_for("started: pid");
+    let worker = cluster.workers()[0];
+    wait_until_it_has_open(worker.pid, 4);
+    let name =
+        |number: &str| std::fs::read_link(format!("/proc/{}/fd/{number}", worker.pid)).unwrap();
+    let open = std::fs::read_dir(format!("/proc/{}/fd", worker.pid)).unwrap();
+    let mut numbers: Vec<String> = open
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
-    assert_eq!(numbers.len(), 4, "{line}");
-    assert_eq!(numbers[..3], [0, 1, 2], "{line}");
+    numbers.sort_by_key(|number| number.parse::<u32>().unwrap());
+    assert_eq!(numbers.len(), 4, "{numbers:?}");
+    assert_eq!(numbers[..3], ["0", "1", "2"]);
+    assert_eq!(name("0").to_str(), Some("/dev/null"));
+    assert!(
+        name("1").to_string_lossy().starts_with("pipe:")
+            && name("2").to_string_lossy().starts_with("pipe:")
+    );
+    let environment = std::fs::read(format!("/proc/{}/environ", worker.pid)).unwrap();
+    let link = name(&numbers[3])
+        .to_string_lossy()
+        .replace("socket:[", "")
+        .replace(']', "");
+    let variable = format!("EVERPORT_LINK={}:{link}", numbers[3]);
+    assert!(
+        environment
+            .split(|byte| *byte == 0)
+            .any(|entry| entry == variable.as_bytes()),
+        "{variable}"
+    );
 }
 
 #[test]

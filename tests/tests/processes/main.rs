@@ -1,5 +1,7 @@
 //! What a cluster does with its processes, ports and files, seen from outside.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod bad_input;
 mod inheritance;
 mod output;

@@ -12,6 +12,7 @@ fn a_path_is_served_across_restarts_and_removed_at_the_end() {
     let cluster = Cluster::ready("-w 2 --settle 0", &format!("--unix {}", path.display()));
     assert_eq!(get_unix(&path, "/").body, "Hello, World!");
     cluster.restart();
+    cluster.log().wait_for_many(2, "ended: exited");
     assert!(get_unix(&path, "/").worker() > 2);
     assert_eq!(cluster.stop(), Exit::Code(0));
     assert!(!path.exists());

@@ -16,9 +16,10 @@ impl Supervisor {
             self.give_up_if_never_ready();
         }
         if self.phase == Phase::Running {
+            // Nobody may wait at a slot that just lost its worker while that one's successor is started.
+            self.steer();
             self.bring_up();
             self.close_removed_slots();
-            self.steer();
             self.note_cluster_ready();
         }
         self.exit_if_over();
@@ -60,7 +61,7 @@ impl Supervisor {
         };
         let empty: Vec<SlotId> = self
             .wanted_slots()
-            .filter(|(_, slot)| needs_worker(slot) && slot.may_spawn(now, 1))
+            .filter(|(_, slot)| needs_worker(slot) && slot.may_spawn(good, now, 1))
             .map(|(id, _)| id)
             .collect();
         for slot in empty {
@@ -87,7 +88,7 @@ impl Supervisor {
         let (now, good) = (self.now, self.good);
         while self.has_surge_left() {
             let next = self.wanted_slots().find(|(_, slot)| {
-                slot.live().count() == 1 && !slot.is_taken_by(good) && slot.may_spawn(now, 0)
+                slot.live().count() == 1 && !slot.is_taken_by(good) && slot.may_spawn(good, now, 0)
             });
             let Some((id, _)) = next else {
                 return;
@@ -103,7 +104,7 @@ impl Supervisor {
         }
         let (now, good) = (self.now, self.good);
         let next = self.wanted_slots().find_map(|(id, slot)| {
-            let alone = slot.live().count() == 1 && slot.may_spawn(now, 0);
+            let alone = slot.live().count() == 1 && slot.may_spawn(good, now, 0);
             let worker = slot.live_of(good).find(|worker| worker.wants_successor())?;
             (alone && worker.is_ready()).then_some((id, worker.id))
         });

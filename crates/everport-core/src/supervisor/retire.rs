@@ -101,14 +101,23 @@ fn superseded(
         .live_of(aim)
         .filter(|worker| worker.can_take_over())
         .last();
-    // A worker of a generation that was given up and that was never ready serves nobody.
-    let useless = |worker: &Worker| taken.is_none() && !worker.is_ready();
-    slot.live().find_map(|worker| {
+    let stray = |worker: &Worker| {
+        successor.is_some() || (taken.is_none() && is_useless_stray(slot, aim, worker))
+    };
+    slot.live().rev().find_map(|worker| {
         if worker.generation != aim {
-            (successor.is_some() || useless(worker)).then_some((worker.id, DrainReason::Rollout))
+            stray(worker).then_some((worker.id, DrainReason::Rollout))
         } else {
             let newer = successor.is_some_and(|successor| successor.id > worker.id);
             (newer && worker.wants_successor()).then_some((worker.id, DrainReason::Replaced))
         }
     })
+}
+
+/// Whether a worker of a generation that was given up is of no use until a good one is there: it serves
+/// nobody yet, or another one that was given up serves the slot as well. That happens when one rollout
+/// after the other is aborted in a slot that never got back to the good generation.
+fn is_useless_stray(slot: &Slot, good: Generation, worker: &Worker) -> bool {
+    let mut others = slot.live_beside(good).filter(|other| other.id != worker.id);
+    !worker.is_ready() || others.any(Worker::can_take_over)
 }

@@ -153,7 +153,7 @@ impl Supervisor {
         returning && self.restart_remembered && self.all_slots(hopeless)
     }
 
-    fn all_slots(&self, condition: impl Fn(&Slot) -> bool) -> bool {
+    pub(super) fn all_slots(&self, condition: impl Fn(&Slot) -> bool) -> bool {
         self.wanted_slots().all(|(_, slot)| condition(slot))
     }
 }

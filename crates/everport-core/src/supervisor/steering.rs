@@ -45,8 +45,12 @@ impl Supervisor {
         }
     }
 
-    /// Closes and forgets the ports that no live worker of this generation has asked for.
+    /// Closes and forgets the ports that no live worker of this generation has asked for. Nothing is known
+    /// about that while a slot is without one: it may be the only one that would ask.
     pub(super) fn close_ports_without(&mut self, generation: Generation) {
+        if !self.all_slots(|slot| slot.runs_only(generation)) {
+            return;
+        }
         let wanted = |port: &PortId| {
             let mut workers = self
                 .slots

@@ -15,7 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use coverage::Coverage;
 use world::World;
 
-const RUNS: u64 = 700; // about 250,000 events, a few seconds in a debug build
+const RUNS: u64 = 1000; // about 150,000 events, a few seconds in a debug build
 
 #[test]
 fn whatever_happens_what_must_hold_holds_and_the_cluster_converges() {

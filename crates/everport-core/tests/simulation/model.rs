@@ -168,6 +168,12 @@ impl Model {
             .count()
     }
 
+    /// Whether a worker that was killed for not getting ready is still there: its back-off has yet to begin.
+    pub(crate) fn has_failure_to_come(&self, slot: SlotId) -> bool {
+        self.in_slot(slot)
+            .any(|seen| seen.failed && seen.generation == self.good)
+    }
+
     pub(crate) fn surge(&self) -> usize {
         self.policy.surge.max(1) as usize
     }

@@ -1,16 +1,20 @@
 //! The world: processes that fail in every way, a clock that steps, people who give commands.
 
+mod clock;
+mod processes;
+
 use core::fmt;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use everport_core::{Action, Event, Exit, Generation, PortId, Supervisor, Timestamp, WorkerId};
+use everport_core::{Action, Event, Exit, PortId, Supervisor, Timestamp, WorkerId};
 
 use crate::checker::Checker;
 use crate::coverage::Coverage;
 use crate::random::Random;
 use crate::swarm::Swarm;
 
+const START: Duration = Duration::from_secs(1_000); // leaves the clock room to step back
 const TRACE_LINES: usize = 120; // the last two or three decisions with what led to them
 const STEPS_TO_CONVERGE: u32 = 5_000; // some 50 events per worker are the rule
 const TURNS_AT_ONE_MOMENT: u32 = 1_000; // a shell that is called back more often than this spins
@@ -247,58 +251,6 @@ impl World {
         }
     }
 
-    fn take_step(&mut self, worker: WorkerId, step: Step) {
-        let Some(process) = self.processes.get_mut(&worker) else {
-            return;
-        };
-        match step {
-            Step::Exist => {
-                process.exists = true;
-                self.report(Event::Spawned { worker });
-            }
-            Step::FailToExist => {
-                self.processes.remove(&worker);
-                self.report(Event::SpawnFailed { worker });
-            }
-            Step::Exit(exit) => self.exit(worker, exit),
-            // A tie: it comes into being at the same moment, but later.
-            _ if !process.exists => self.plan_in(1_000_000, Planned::Step(worker, step)),
-            Step::Resume => {
-                process.suspended = false;
-                self.report(Event::Resumed { worker });
-            }
-            // It stands still: what it was about to do it does later.
-            _ if process.suspended => self.plan_in(20_000_000, Planned::Step(worker, step)),
-            Step::Listen(port) => self.report(Event::Listening { worker, port }),
-            Step::Release(port) => self.report(Event::Released { worker, port }),
-            Step::BeReady => self.report(Event::Ready { worker }),
-            _ if self.calm => {}
-            Step::Suspend => {
-                process.suspended = true;
-                self.report(Event::Suspended { worker });
-                let pause = self.random.millis(0, 2_000);
-                self.plan_in(pause, Planned::Step(worker, Step::Resume));
-            }
-            Step::AskReplacement => self.report(Event::ReplaceRequested { worker }),
-            Step::Leave => {
-                self.report(Event::Leaving { worker });
-                self.plan_exit(worker, 2_000);
-            }
-            Step::Crash => self.exit(worker, Exit::Failure),
-        }
-    }
-
-    fn exit(&mut self, worker: WorkerId, exit: Exit) {
-        if self
-            .processes
-            .get(&worker)
-            .is_some_and(|process| process.exists)
-        {
-            self.processes.remove(&worker);
-            self.report(Event::Exited { worker, exit });
-        }
-    }
-
     fn command(&mut self) {
         let pause = self.random.millis(0, self.swarm.between_commands_ms);
         self.plan_in(pause, Planned::Command);
@@ -317,23 +269,15 @@ impl World {
         }
     }
 
-    fn step_clock(&mut self) {
-        let pause = self.random.millis(1, 500);
-        self.plan_in(pause, Planned::ClockStep);
-        if self.random.chance(self.swarm.clock_steps) {
-            let step = self.random.millis(0, 3_000) as i64;
-            self.clock_offset += if self.random.chance(50) { step } else { -step };
-            // The clock of a test may not run below its start.
-            self.clock_offset = self.clock_offset.max(-(START.as_nanos() as i64) / 2);
-        }
-    }
-
     /// Tells the supervisor what really happened, and maybe once more, now or later.
     fn report(&mut self, event: Event) {
         self.deliver(event);
         if !self.calm && self.random.chance(self.swarm.duplicates) {
             let delay = self.random.pick(&[0, 0, 1_000_000, 500_000_000]);
             self.plan_in(delay, Planned::Echo(event));
+            if let Event::Spawned { worker } = event {
+                self.plan_in(delay, Planned::Echo(Event::SpawnFailed { worker }));
+            }
             let worker = WorkerId(self.random.between(1_000_000, 1_000_001));
             self.plan_in(delay, Planned::Echo(Event::Ready { worker }));
             self.plan_in(delay, Planned::Echo(Event::SpawnFailed { worker }));
@@ -392,123 +336,9 @@ impl World {
         }
     }
 
-    /// A drained worker finishes unless it is stopped; then only the deadline ends it.
-    fn plan_exit(&mut self, worker: WorkerId, longest_ms: u64) {
-        let delay = self.random.millis(0, longest_ms);
-        let exit = self
-            .random
-            .pick(&[Exit::Success, Exit::Success, Exit::Failure]);
-        let stopped = self
-            .processes
-            .get(&worker)
-            .is_some_and(|process| process.suspended);
-        if !stopped {
-            self.plan_in(delay, Planned::Step(worker, Step::Exit(exit)));
-        }
-    }
-
-    fn plan_life(&mut self, worker: WorkerId, generation: Generation) {
-        self.processes.insert(worker, Process::default());
-        let mut at = self.random.millis(0, 2);
-        let longest_boot = self.longest_boot_ms();
-        if self.fails(self.swarm.spawn_fails) || self.is_hopeless(generation, 0) {
-            self.plan_in(at, Planned::Step(worker, Step::FailToExist));
-            return;
-        }
-        self.plan_in(at, Planned::Step(worker, Step::Exist));
-        if self.fails(self.swarm.crashes_at_once) || self.is_hopeless(generation, 1) {
-            at += self.random.millis(0, 2);
-            self.plan_in(at, Planned::Step(worker, Step::Crash));
-        }
-        for port in self.ports_of(generation) {
-            let listens = at + self.random.millis(0, longest_boot);
-            self.plan_in(listens, Planned::Step(worker, Step::Listen(port)));
-            if self.fails(3) {
-                self.plan_in(
-                    listens + 50_000_000,
-                    Planned::Step(worker, Step::Release(port)),
-                );
-            }
-        }
-        at += self.random.millis(0, longest_boot);
-        if !self.fails(self.swarm.never_ready) && !self.is_hopeless(generation, 2) {
-            self.plan_in(at, Planned::Step(worker, Step::BeReady));
-        }
-        self.plan_troubles(worker, generation, at);
-    }
-
-    /// Being slower than the boot timeout is a fault like any other.
-    fn longest_boot_ms(&self) -> u64 {
-        let allowed = self.swarm.policy.boot_timeout.as_millis() as u64 / 2;
-        let longest = self.swarm.longest_boot_ms;
-        if self.calm {
-            longest.min(allowed)
-        } else {
-            longest
-        }
-    }
-
-    fn plan_troubles(&mut self, worker: WorkerId, generation: Generation, ready_at: u64) {
-        let troubles = [
-            (self.swarm.crashes_later, Step::Crash),
-            (self.swarm.suspends, Step::Suspend),
-            (self.swarm.leaves, Step::Leave),
-            (self.swarm.asks_replacement, Step::AskReplacement),
-        ];
-        for (percent, step) in troubles {
-            if self.fails(percent) {
-                let longest = self.random.pick(&[0, 10, 1_000, 10_000]);
-                let at = ready_at / 2 + self.random.millis(0, longest);
-                self.plan_in(at, Planned::Step(worker, step));
-            }
-        }
-        if self.is_hopeless(generation, 3) {
-            let at = ready_at + self.random.millis(0, 1_500);
-            self.plan_in(at, Planned::Step(worker, Step::Crash));
-        }
-    }
-
-    fn fails(&mut self, percent: u64) -> bool {
-        !self.calm && self.random.chance(percent)
-    }
-
-    /// Some generations are broken releases: every worker of theirs fails in the same way.
-    fn is_hopeless(&self, generation: Generation, way: u64) -> bool {
-        let dice = Random::new(generation.0 * 7919 + self.swarm.bad_generation).next();
-        let broken = dice % 100 < self.swarm.bad_generation && generation.0 > 1;
-        let hopeless = self.swarm.hopeless && way < 3;
-        !self.calm && (broken || hopeless) && (dice >> 32) % 4 == way
-    }
-
-    /// Every generation listens to port 0, and to one more that changes.
-    fn ports_of(&self, generation: Generation) -> Vec<PortId> {
-        vec![PortId(0), PortId(1 + (generation.0 / 2 % 3) as u32)]
-    }
-
     fn plan_in(&mut self, delay: u64, planned: Planned) {
         let order = self.random.next();
         self.plan.insert((self.time + delay, order), planned);
-    }
-
-    fn now(&self) -> Timestamp {
-        let shown = START.as_nanos() as i64 + self.time as i64 + self.clock_offset;
-        Timestamp::from_duration(Duration::from_nanos(shown.max(0) as u64))
-    }
-
-    fn true_time_of(&self, deadline: Timestamp) -> u64 {
-        let shown = i64::try_from(deadline.since_start().as_nanos()).unwrap_or(i64::MAX);
-        let start = START.as_nanos() as i64;
-        (shown.saturating_sub(self.clock_offset) - start).max(0) as u64
-    }
-
-    fn assert_no_spinning(&mut self) {
-        let (moment, turns) = self.turns_at_one_moment;
-        self.turns_at_one_moment = if moment == self.time {
-            (moment, turns + 1)
-        } else {
-            (self.time, 0)
-        };
-        assert!(turns < TURNS_AT_ONE_MOMENT, "time stands still");
     }
 
     fn trace(&mut self, line: Line) {
@@ -518,8 +348,6 @@ impl World {
         self.trace.push_back(line);
     }
 }
-
-const START: Duration = Duration::from_secs(1_000); // leaves the clock room to step back
 
 impl fmt::Display for World {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -56,7 +56,7 @@ pub struct ClusterArgs {
     /// How long a worker may drain before it is killed
     #[arg(short = 't', long, value_name = "SECONDS", default_value = "30", allow_negative_numbers = true,
         value_parser = seconds::parse, help_heading = TIMES)]
-    shutdown_timeout: Duration,
+    pub(super) shutdown_timeout: Duration,
 
     /// How long a new worker must stay ready before a rollout moves on
     #[arg(long, value_name = "SECONDS", default_value = "1", allow_negative_numbers = true,

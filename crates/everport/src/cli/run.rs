@@ -1,6 +1,7 @@
 //! Runs a cluster as the command does: files, signals, log, exit code.
 
-use std::io;
+use std::error::Error;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -31,6 +32,9 @@ pub enum CommandError {
     /// The log cannot be written.
     #[error(transparent)]
     Log(#[from] OpenLogError),
+    /// There is no runtime to run it on.
+    #[error("cannot start the runtime")]
+    Runtime(#[source] io::Error),
     /// The signals cannot be taken.
     #[error("cannot install signal handlers")]
     Signals(#[source] io::Error),
@@ -64,8 +68,30 @@ impl CommandError {
             Self::NeverReady { port_refused: true } => ExitCode::Port,
             Self::NeverReady { .. } => ExitCode::NeverReady,
             Self::CrashLoop => ExitCode::CrashLoop,
-            Self::Log(_) | Self::Signals(_) | Self::Start(_) | Self::Run(_) => ExitCode::Internal,
+            Self::Log(_) | Self::Runtime(_) | Self::Signals(_) | Self::Start(_) | Self::Run(_) => {
+                ExitCode::Internal
+            }
         }
+    }
+
+    /// Tells on standard error what went wrong, in one line with all its causes, and returns what to exit
+    /// with.
+    #[must_use]
+    pub fn report(&self) -> ExitCode {
+        // Whoever closed our standard error does not want to know.
+        let _ = writeln!(io::stderr(), "everport: {}", self.with_causes());
+        self.exit_code()
+    }
+
+    fn with_causes(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
     }
 }
 
@@ -149,6 +175,17 @@ fn set_title(args: &ClusterArgs) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_failure_is_told_with_its_causes() {
+        let error = CommandError::Directory {
+            path: PathBuf::from("/srv"),
+            source: io::Error::other("gone"),
+        };
+        let expected =
+            "cannot use /srv as the workers' directory (create it, or correct --chdir): gone";
+        assert_eq!(error.with_causes(), expected);
+    }
 
     #[test]
     fn every_failure_has_its_exit_code() {

@@ -3,10 +3,16 @@
 use std::convert::Infallible;
 use std::future::pending;
 use std::io;
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
 
 use crate::watcher::Handle;
+
+/// Within this time two signals to stop are one request: `timeout` and some service managers send one to the
+/// process and the same to its group. Nobody means the second one to kill.
+const SAME_REQUEST: Duration = Duration::from_millis(100);
 
 /// Signals the command takes from the moment this is made; what comes before [`Signals::forward`] waits.
 #[derive(Debug)]
@@ -46,14 +52,17 @@ impl Signals {
 
     /// Passes signals on for ever. A second `TERM` or `INT` forces the stop that the first asked for.
     pub(super) async fn forward(mut self, handle: &Handle) -> Infallible {
-        let mut stopping = false;
+        let mut stopping_since: Option<Instant> = None;
         loop {
             match self.next().await {
-                Asked::Stop if stopping => handle.force_stop(),
-                Asked::Stop => {
-                    stopping = true;
-                    handle.stop();
-                }
+                Asked::Stop => match stopping_since {
+                    Some(since) if since.elapsed() >= SAME_REQUEST => handle.force_stop(),
+                    Some(_) => {}
+                    None => {
+                        stopping_since = Some(Instant::now());
+                        handle.stop();
+                    }
+                },
                 Asked::ForceStop => handle.force_stop(),
                 Asked::Restart => handle.restart(),
                 Asked::OneMore => handle.scale_by(1),

@@ -16,6 +16,7 @@ use super::handshake::greet;
 use super::inherit::take_link;
 use super::signals::Signals;
 use super::state::State;
+use super::title;
 use crate::link::WorkerEnd;
 
 /// How to join; made by [`Cluster::builder`].
@@ -77,7 +78,10 @@ impl ClusterBuilder {
         // Looked for before the link is taken: afterwards another try would be too late.
         Handle::try_current().map_err(|_| JoinError::NoRuntime)?;
         match take_link()? {
-            Some(link) => self.join_through(link, surroundings).await,
+            Some(link) => {
+                title::repair();
+                self.join_through(link, surroundings).await
+            }
             None => self.stand_alone(surroundings),
         }
     }

@@ -13,6 +13,10 @@ use crate::listener::Port;
 /// on the other side of the world is on its way for a third of it.
 const FIRST_BYTE: Duration = Duration::from_secs(1);
 
+/// An application that has not accepted for this long, though connections wait, will not do so any more: it
+/// has left its loop, and would only be delayed by waiting for it.
+const GIVEN_UP: Duration = Duration::from_secs(1);
+
 /// How often ports are looked at that have nothing to say themselves when they stop.
 const BEAT: Duration = Duration::from_millis(10);
 
@@ -63,8 +67,11 @@ fn stops_at(id: PortId, port: &dyn Port, drain: &Drain, now: Instant) -> Option<
     if quiet_at > now {
         return Some(quiet_at);
     }
+    let was_given_up = port
+        .unwanted_since()
+        .is_some_and(|since| now >= since.max(drain.began) + GIVEN_UP);
     // Quiet, but only because the application is busy: what waits is waited for.
-    port.has_waiting().then_some(now + drain.quiet.max(BEAT))
+    (port.has_waiting() && !was_given_up).then_some(now + drain.quiet.max(BEAT))
 }
 
 /// Waits until every accepted connection has said something, is gone, or had its time.

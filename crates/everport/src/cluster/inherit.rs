@@ -40,6 +40,17 @@ pub(crate) fn take_link() -> Result<Option<OwnedFd>, JoinError> {
     Ok(Some(link))
 }
 
+/// Whether joining means to be a worker: the environment names a link that is this process's, or names one
+/// so badly that [`take_link`] has to complain.
+#[cfg(feature = "cli")]
+pub(crate) fn inherited_link() -> bool {
+    let Some(value) = env::var_os(LINK_VARIABLE) else {
+        return false;
+    };
+    let named = value.to_str().and_then(parse);
+    named.is_none_or(|(fd, inode)| is_link(fd, inode))
+}
+
 fn parse(value: &str) -> Option<(RawFd, u64)> {
     let (fd, inode) = value.split_once(':')?;
     let fd: u32 = fd.parse().ok()?;

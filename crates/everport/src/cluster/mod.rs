@@ -16,6 +16,7 @@ mod readiness;
 mod requests;
 mod signals;
 mod state;
+mod title;
 
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,8 @@ use everport_core::{Generation, SlotId, WorkerId};
 pub use builder::ClusterBuilder;
 pub use drain::{Draining, Terminated};
 pub use error::{JoinError, LeaveError, ListenError};
+#[cfg(feature = "cli")]
+pub(crate) use inherit::inherited_link;
 pub(crate) use membership::Membership;
 
 use crate::link::FromWorker;

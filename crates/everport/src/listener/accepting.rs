@@ -3,8 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use everport_core::SlotId;
 
@@ -12,6 +11,7 @@ use super::connection::Connection;
 use super::connections::Connections;
 use super::direct::{Accepted, Direct};
 use super::family::Family;
+use super::interest::Interest;
 use super::transfer::Transfer;
 use crate::PortAddress;
 use crate::bind::PathGuard;
@@ -34,15 +34,15 @@ pub(crate) trait Port: Send + Sync {
     fn has_waiting(&self) -> bool;
     /// When the application was last given a connection, or the beginning when it never was.
     fn last_accept(&self) -> Instant;
+    /// Since when the application has not been accepting; `None` while it does.
+    fn unwanted_since(&self) -> Option<Instant>;
 }
 
 /// A listening port of this worker.
 pub(crate) struct Accepting<F: Family> {
     way: Way<F>,
     address: PortAddress,
-    start: Instant,
-    /// Nanoseconds from `start` to the last accept.
-    last_accept: AtomicU64,
+    interest: Interest,
     membership: Membership,
     /// Removes the path of a standalone worker's Unix socket in the end.
     _path: Option<PathGuard>,
@@ -77,8 +77,7 @@ where
         Ok(Self {
             way,
             address: listening.address,
-            start: Instant::now(),
-            last_accept: AtomicU64::new(0),
+            interest: Interest::new(),
             membership: listening.membership,
             _path: listening.path,
         })
@@ -91,6 +90,7 @@ where
     /// The next connection; pends for ever once the port has stopped. Cancel safe.
     pub(crate) async fn accept(&self) -> io::Result<Accepted<F>> {
         self.membership.polled();
+        let accept = self.interest.begin();
         let accepted = match &self.way {
             Way::Direct(direct) => direct.accept().await?,
             Way::Transfer(transfer) => {
@@ -99,8 +99,7 @@ where
                 (Connection::new(stream, arrived.counted), address)
             }
         };
-        let since_start = u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.last_accept.store(since_start, Ordering::Relaxed);
+        accept.succeeded();
         Ok(accepted)
     }
 }
@@ -151,6 +150,10 @@ where
     }
 
     fn last_accept(&self) -> Instant {
-        self.start + Duration::from_nanos(self.last_accept.load(Ordering::Relaxed))
+        self.interest.last_connection()
+    }
+
+    fn unwanted_since(&self) -> Option<Instant> {
+        self.interest.lost_at()
     }
 }

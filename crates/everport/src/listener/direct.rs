@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::connection::Connection;
 use super::connections::Connections;
-use super::family::{Family, is_of_one_connection};
+use super::family::{Family, MENDING, is_of_one_connection, was_shut_down};
 use super::waiting::has_waiting;
 
 /// Sockets that are accepted from on the runtime.
@@ -74,16 +74,47 @@ where
             tokio::select! {
                 biased; // after a stop nothing is accepted, not even once more
                 changed = sockets.changed() => if changed.is_err() { pending::<()>().await },
-                accepted = accept_from_any::<F>(&list) => match accepted {
+                (lender, accepted) = accept_from_any::<F>(&list) => match accepted {
                     Ok((stream, address)) => {
                         let counted = self.connections.accepted();
                         return Ok((Connection::new(stream, counted), address));
                     }
                     Err(error) if is_of_one_connection(&error) => {}
+                    Err(error) if was_shut_down(&error) => self.get_over_shutdown(lender).await?,
                     Err(error) => return Err(error),
                 },
             }
         }
+    }
+
+    /// Somebody who shares the socket has shut it down. A lent one is on its way back; our own will listen
+    /// again as soon as the watcher has seen it, and then has to be registered anew, because the runtime
+    /// goes on taking it for hung up.
+    async fn get_over_shutdown(&self, lender: Option<SlotId>) -> io::Result<()> {
+        if let Some(slot) = lender {
+            self.recall(slot);
+            return Ok(());
+        }
+        tokio::time::sleep(MENDING).await;
+        let own = {
+            let sockets = self.sockets.borrow();
+            let own = sockets.list.iter().find(|socket| socket.lender.is_none());
+            own.map(|socket| socket.listener.as_fd().try_clone_to_owned())
+        };
+        if let Some(own) = own.transpose()? {
+            let listener = Arc::new(F::listener(own)?);
+            self.change(|list| {
+                list.retain(|socket| socket.lender.is_some());
+                list.insert(
+                    0,
+                    Socket {
+                        lender: None,
+                        listener,
+                    },
+                );
+            });
+        }
+        Ok(())
     }
 
     /// Accepts from another slot's socket, too. Needs a tokio runtime.
@@ -145,15 +176,23 @@ impl<F: Family> Socket<F> {
     }
 }
 
-async fn accept_from_any<F: Family>(sockets: &[Socket<F>]) -> io::Result<(F::Stream, F::Address)> {
+/// What was accepted, or not, and whose socket it was.
+type Attempt<F> = (
+    Option<SlotId>,
+    io::Result<(<F as Family>::Stream, <F as Family>::Address)>,
+);
+
+async fn accept_from_any<F: Family>(sockets: &[Socket<F>]) -> Attempt<F> {
     match sockets {
         [] => pending().await,
-        [own] => F::accept(&own.listener).await,
+        [own] => (own.lender, F::accept(&own.listener).await),
         several => {
             let mut accepts: Vec<Pin<Box<_>>> = several
                 .iter()
                 .rev() // lent ones first: their clients have waited longer
-                .map(|socket| Box::pin(F::accept(&socket.listener)))
+                .map(|socket| {
+                    Box::pin(async { (socket.lender, F::accept(&socket.listener).await) })
+                })
                 .collect();
             poll_fn(|cx| {
                 let first = accepts

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::SocketAddrAny;
@@ -12,7 +13,7 @@ pub(crate) trait Family: Send + Sync + 'static {
     type Stream: Send + 'static;
     type Address: Send + 'static;
 
-    /// Registers a non-blocking listening socket with the runtime.
+    /// Registers a listening socket with the runtime.
     fn listener(socket: OwnedFd) -> io::Result<Self::Listener>;
 
     /// Accepts from it. Cancel safe.
@@ -41,7 +42,7 @@ impl Family for Tcp {
     type Address = std::net::SocketAddr;
 
     fn listener(socket: OwnedFd) -> io::Result<Self::Listener> {
-        tokio::net::TcpListener::from_std(socket.into())
+        tokio::net::TcpListener::from_std(without_blocking(socket)?.into())
     }
 
     async fn accept(listener: &Self::Listener) -> io::Result<(Self::Stream, Self::Address)> {
@@ -68,7 +69,7 @@ impl Family for Unix {
     type Address = tokio::net::unix::SocketAddr;
 
     fn listener(socket: OwnedFd) -> io::Result<Self::Listener> {
-        tokio::net::UnixListener::from_std(socket.into())
+        tokio::net::UnixListener::from_std(without_blocking(socket)?.into())
     }
 
     async fn accept(listener: &Self::Listener) -> io::Result<(Self::Stream, Self::Address)> {
@@ -83,6 +84,21 @@ impl Family for Unix {
         let address = stream.peer_addr()?;
         Ok((stream, address))
     }
+}
+
+/// The runtime panics when it is given a socket that blocks, and sockets come from elsewhere.
+fn without_blocking(socket: OwnedFd) -> io::Result<OwnedFd> {
+    rustix::io::ioctl_fionbio(&socket, true)?;
+    Ok(socket)
+}
+
+/// How long the watcher is given to let a socket listen again that somebody shut down; it takes it less than a
+/// millisecond.
+pub(crate) const MENDING: Duration = Duration::from_millis(5);
+
+/// Whether the socket does not listen (any more).
+pub(crate) fn was_shut_down(error: &io::Error) -> bool {
+    Errno::from_io_error(error) == Some(Errno::INVAL)
 }
 
 /// Whether `accept` failed for the one connection only, so that the next one is to be accepted. Linux

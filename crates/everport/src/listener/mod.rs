@@ -9,6 +9,7 @@ mod direct;
 mod doorbell;
 mod family;
 mod incoming;
+mod interest;
 mod tcp;
 mod transfer;
 mod unix;

@@ -28,7 +28,8 @@ impl TcpListener {
     /// The next connection and its client's address.
     ///
     /// Once a drain has begun and the port has been emptied as far as this worker is to empty it, this
-    /// pends for ever: await [`crate::Cluster::draining`] or [`crate::Cluster::terminated`] beside it.
+    /// pends for ever: await [`crate::Cluster::terminated`] beside it. Go on accepting until that resolves:
+    /// connections that have been accepted for this worker already are handed out until then.
     /// Several tasks may accept from one listener.
     ///
     /// # Cancel safety

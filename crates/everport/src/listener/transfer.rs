@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 
 use super::connections::{Connections, Counted};
 use super::doorbell::Doorbell;
-use super::family::is_of_one_connection;
+use super::family::{MENDING, is_of_one_connection};
 use super::waiting::has_waiting;
 
 /// The thread works with a few small values; the smallest stack that std and libc are happy with.
@@ -68,6 +68,8 @@ struct Waiting<'transfer> {
 
 impl Transfer {
     pub(crate) fn start(socket: OwnedFd, connections: Arc<Connections>) -> io::Result<Self> {
+        // The thread would block in `accept` when another worker was faster.
+        rustix::io::ioctl_fionbio(&socket, true)?;
         let socket = Arc::new(socket);
         let desk = Desk {
             waiting: 0,
@@ -294,6 +296,8 @@ impl Acceptor {
                 }));
             }
             Err(Errno::AGAIN) => {}
+            // The watcher lets it listen again; until then its hang-up wakes this thread time and again.
+            Err(Errno::INVAL) => thread::sleep(MENDING),
             Err(error) => {
                 let error = error.into();
                 if !is_of_one_connection(&error) {

@@ -70,7 +70,7 @@ pub enum StartError {
     #[error("a cluster needs at least one worker (asked for 0)")]
     NoWorkers,
     /// The system refused something the watcher itself needs.
-    #[error("cannot start the watcher: {0}")]
+    #[error("cannot start the watcher")]
     System(#[from] io::Error),
 }
 

@@ -60,6 +60,8 @@ pub(crate) struct EventLoop {
     /// What effects led to; handed to the supervisor before anything new is.
     pub(crate) follow_ups: VecDeque<Event>,
     memory: OutOfMemoryCounter,
+    /// Whether dead children that are no workers may be left behind a worker not yet buried.
+    orphans_wait: bool,
     desk: Arc<Desk>,
     start: Instant,
 }
@@ -88,6 +90,7 @@ impl EventLoop {
             inbox,
             follow_ups: VecDeque::new(),
             memory: OutOfMemoryCounter::new(),
+            orphans_wait: false,
             desk,
             start: Instant::now(),
         })
@@ -253,15 +256,16 @@ impl EventLoop {
         }
     }
 
-    /// Reaps dead children that are no workers. A dead worker in front of them is buried first.
+    /// Reaps dead children that are no workers. A dead worker in front of them has its attendant, who still
+    /// passes on what it said last: once that one is buried, this goes on.
     fn reap_orphans(&mut self) {
         while let Ok(Some(pid)) = orphans::dead_child() {
-            let is_it =
-                |(_, record): &(&WorkerId, &Worker)| record.pid.as_raw_nonzero().get() == pid;
-            match self.workers.iter().find(is_it).map(|(worker, _)| *worker) {
-                Some(worker) => self.bury(worker),
-                None => orphans::reap(pid),
+            let is_it = |record: &Worker| record.pid.as_raw_nonzero().get() == pid;
+            self.orphans_wait = self.workers.values().any(is_it);
+            if self.orphans_wait {
+                return;
             }
+            orphans::reap(pid);
         }
     }
 
@@ -293,6 +297,9 @@ impl EventLoop {
             self.report_end(worker, record, ending);
         }
         self.feed(Event::Exited { worker, exit });
+        if self.orphans_wait {
+            self.reap_orphans();
+        }
     }
 
     fn report_end(&self, worker: WorkerId, record: Worker, ending: crate::log::Ending) {

@@ -22,7 +22,7 @@ pub struct Watcher {
 
 /// Why a watcher ended other than by the supervisor's decision.
 #[derive(Debug, thiserror::Error)]
-#[error("the watcher failed: {0}")]
+#[error("the watcher failed")]
 pub struct RunError(#[from] io::Error);
 
 impl Watcher {

@@ -125,9 +125,7 @@ const HIGHEST_SIGNAL: i32 = if cfg!(target_os = "linux") { 64 } else { 31 };
 
 fn reset_signals() -> io::Result<()> {
     for signal in 1..=HIGHEST_SIGNAL {
-        // SAFETY: sets a default disposition. It fails for KILL, STOP and the C library's own signals,
-        // which have it anyway.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+        reset_disposition(signal);
     }
     // SAFETY: an all-zero set is a valid argument for sigemptyset, which fills it in.
     let failed = unsafe {
@@ -140,6 +138,33 @@ fn reset_signals() -> io::Result<()> {
     } else {
         Ok(())
     }
+}
+
+/// The kernel is asked directly: the C library refuses to touch the signals it uses itself (32 and 33), and
+/// whoever started us may have ignored them, too.
+#[cfg(target_os = "linux")]
+fn reset_disposition(signal: i32) {
+    /// As large as the kernel's `sigaction` is anywhere; all zero it means the default, without flags.
+    const DEFAULT: [u64; 8] = [0; 8];
+    /// What the kernel calls the size of a set of 64 signals.
+    const SET_SIZE: usize = 8;
+    // SAFETY: the kernel only reads the action. It refuses KILL and STOP, which always have the default.
+    unsafe {
+        let nothing = std::ptr::null_mut::<u64>();
+        libc::syscall(
+            libc::SYS_rt_sigaction,
+            signal,
+            DEFAULT.as_ptr(),
+            nothing,
+            SET_SIZE,
+        )
+    };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn reset_disposition(signal: i32) {
+    // SAFETY: sets a default disposition. It fails for KILL and STOP, which have it anyway.
+    unsafe { libc::signal(signal, libc::SIG_DFL) };
 }
 
 /// Marks every descriptor from `first` on close-on-exec, those that somebody else leaked to us included.

@@ -59,7 +59,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 async fn serve(options: Options, behaviour: Behaviour) -> Result<(), Box<dyn Error>> {
     let cluster = Cluster::join().await?;
     let service = service::router(&cluster, &behaviour);
-    let mut servers = tokio::task::JoinSet::new();
+    let mut listeners = Vec::new();
     for address in options
         .listen
         .iter()
@@ -77,6 +77,11 @@ async fn serve(options: Options, behaviour: Behaviour) -> Result<(), Box<dyn Err
             }
         };
         println!("listening on {}", listener.local_addr()?);
+        listeners.push(listener);
+    }
+    // All of them are there before any is accepted from: that is what being ready means.
+    let mut servers = tokio::task::JoinSet::new();
+    for listener in listeners {
         servers.spawn(serve_on(listener, service.clone(), cluster.clone()));
     }
     if let Some(path) = &options.unix {

@@ -48,6 +48,7 @@ fn milliseconds(parameters: &Parameters) -> Duration {
 
 /// Answers after a while.
 async fn slow(parameters: Parameters) -> &'static str {
+    println!("slow begins");
     tokio::time::sleep(milliseconds(&parameters)).await;
     "Hello, World!"
 }
@@ -98,10 +99,7 @@ async fn shutdown() -> &'static str {
         let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
         if rustix::net::sockopt::socket_acceptconn(descriptor) == Ok(true) {
             // A socket that is no longer there is as good as shut down.
-            drop(rustix::net::shutdown(
-                descriptor,
-                rustix::net::Shutdown::Both,
-            ));
+            let _gone = rustix::net::shutdown(descriptor, rustix::net::Shutdown::Both);
         }
     }
     "shut down"

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt;
 
 use super::harness::{
-    BOUND, are_connected, joined, joined_with, listen, listening, on_both_runtimes, pends, within,
+    BOUND, are_connected, joined, joined_mortally, listening, on_both_runtimes, pends, within,
 };
 use crate::{Cluster, Sharing};
 
@@ -98,11 +98,26 @@ fn a_port_is_not_quiet_while_a_connection_waits_for_a_busy_application() {
 #[test]
 fn a_drain_ends_its_emptying_at_its_deadline() {
     on_both_runtimes(async || {
-        let (cluster, watcher, _listener, socket) = listening(Sharing::Reuseport).await;
+        let (cluster, watcher, listener, socket) = listening(Sharing::Reuseport).await;
+        let mut accept = Box::pin(listener.accept());
+        assert!(pends(&mut accept).await);
         let _client = socket.connect().await;
         watcher.drain(Duration::from_millis(100), &[1]);
+        // The accept is under way, but never polled: the application is busy.
         within(cluster.terminated()).await;
     });
+}
+
+#[test]
+fn an_application_that_accepts_no_more_does_not_hold_up_its_own_end() {
+    for sharing in BOTH {
+        on_both_runtimes(async || {
+            let (cluster, watcher, _listener, socket) = listening(sharing).await;
+            let _client = socket.connect().await;
+            watcher.drain(BOUND * 10, &[1]);
+            within(cluster.terminated()).await;
+        });
+    }
 }
 
 #[test]
@@ -115,7 +130,9 @@ fn a_fresh_connection_is_given_time_for_its_first_byte() {
             watcher.drain(BOUND, &[]);
             within(cluster.draining()).await;
             assert!(pends(cluster.terminated()).await);
+            assert_eq!(cluster.state.connections.silent(), 1);
             assert!(are_connected(&mut client, &mut server).await);
+            assert_eq!(cluster.state.connections.silent(), 0);
             within(cluster.terminated()).await;
         });
     }
@@ -131,6 +148,7 @@ fn a_fresh_connection_that_is_dropped_is_not_waited_for() {
         within(cluster.draining()).await;
         assert!(pends(cluster.terminated()).await);
         drop(accepted);
+        assert_eq!(cluster.state.connections.silent(), 0);
         within(cluster.terminated()).await;
     });
 }
@@ -191,9 +209,9 @@ fn the_watchers_death_begins_a_drain_that_empties_every_port() {
 #[test]
 fn a_process_that_outstays_its_deadline_is_ended() {
     on_both_runtimes(async || {
-        let (_cluster, mut watcher) = joined().await;
+        let (_cluster, watcher, mut ended) = joined_mortally(Cluster::builder(), BOUND).await;
         watcher.drain(Duration::from_millis(1), &[]);
-        assert_eq!(within(watcher.ended.recv()).await, Some(70));
+        assert_eq!(within(ended.recv()).await, Some(70));
     });
 }
 
@@ -203,10 +221,9 @@ fn a_hung_runtime_does_not_outlive_its_watcher() {
         .enable_all()
         .build()
         .unwrap();
-    let joined = joined_with(Cluster::builder(), Duration::from_millis(1));
-    let (_cluster, watcher) = runtime.block_on(joined);
-    let mut ended = watcher.ended;
-    drop(watcher.end);
+    let joined = joined_mortally(Cluster::builder(), Duration::from_millis(1));
+    let (_cluster, watcher, mut ended) = runtime.block_on(joined);
+    drop(watcher);
     // Nothing runs the runtime any more: this is how it hangs.
     assert_eq!(ended.blocking_recv(), Some(70));
 }
@@ -214,11 +231,10 @@ fn a_hung_runtime_does_not_outlive_its_watcher() {
 #[test]
 fn a_second_drain_can_only_be_shorter() {
     on_both_runtimes(async || {
-        let (cluster, mut watcher) = joined().await;
-        let (_listener, _socket) = listen(&cluster, &mut watcher, 1, Sharing::Reuseport).await;
+        let (cluster, watcher, mut ended) = joined_mortally(Cluster::builder(), BOUND).await;
         watcher.drain(BOUND * 10, &[]);
         within(cluster.draining()).await;
         watcher.drain(Duration::from_millis(1), &[]);
-        assert_eq!(within(watcher.ended.recv()).await, Some(70));
+        assert_eq!(within(ended.recv()).await, Some(70));
     });
 }

@@ -1,7 +1,7 @@
 //! The watcher's part, played by hand.
 
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use everport_core::{DrainReason, Generation, PortId, SlotId, WorkerId};
@@ -42,10 +42,18 @@ pub(super) async fn pends<T>(future: impl Future<Output = T>) -> bool {
 
 /// The watcher's end of a link, and what it has learnt.
 pub(super) struct Watcher {
-    pub(super) end: WatcherEnd,
+    end: WatcherEnd,
     session: Session,
-    /// The exit codes that the worker was to be ended with.
-    pub(super) ended: mpsc::UnboundedReceiver<i32>,
+}
+
+/// A watcher that has seen no frame, and the worker's end of its link.
+pub(super) fn watch() -> (Watcher, OwnedFd) {
+    let (ours, theirs) = pair().unwrap();
+    let watcher = Watcher {
+        end: WatcherEnd::new(ours).unwrap(),
+        session: Session::default(),
+    };
+    (watcher, theirs)
 }
 
 /// A watcher that has seen no frame, and the worker's future that joins it.
@@ -55,18 +63,20 @@ pub(super) fn meet(
     Watcher,
     impl Future<Output = Result<Cluster, JoinError>> + Send + 'static,
 ) {
-    let (ours, theirs) = pair().unwrap();
+    let (watcher, theirs) = watch();
+    let (surroundings, _ended) = surroundings();
+    (watcher, builder.join_through(theirs, surroundings))
+}
+
+/// What surrounds a worker in a test, and the exit codes that it was to be ended with.
+fn surroundings() -> (Surroundings, mpsc::UnboundedReceiver<i32>) {
     let (sender, ended) = mpsc::unbounded_channel();
     let surroundings = Surroundings {
         catches_signals: false,
+        // Most tests are over by then, and nobody listens any more.
         end: Box::new(move |code| sender.send(code).unwrap_or_default()),
     };
-    let watcher = Watcher {
-        end: WatcherEnd::new(ours).unwrap(),
-        session: Session::default(),
-        ended,
-    };
-    (watcher, builder.join_through(theirs, surroundings))
+    (surroundings, ended)
 }
 
 /// A worker that has joined.
@@ -78,21 +88,37 @@ pub(super) async fn joined_with(
     builder: ClusterBuilder,
     shutdown_timeout: Duration,
 ) -> (Cluster, Watcher) {
-    let (mut watcher, joining) = meet(builder);
-    let joining = tokio::spawn(joining);
-    let hello = watcher.receive().await;
-    assert!(matches!(hello, FromWorker::Hello { .. }), "{hello:?}");
-    watcher.send(&FromWatcher::Welcome(Welcome {
-        version: 1,
-        worker: WorkerId(7),
-        slot: SlotId(2),
-        generation: Generation(3),
-        shutdown_timeout,
-    }));
-    (within(joining).await.unwrap().unwrap(), watcher)
+    let (cluster, watcher, _ended) = joined_mortally(builder, shutdown_timeout).await;
+    (cluster, watcher)
+}
+
+/// A worker that has joined, and the exit codes that it was to be ended with.
+pub(super) async fn joined_mortally(
+    builder: ClusterBuilder,
+    shutdown_timeout: Duration,
+) -> (Cluster, Watcher, mpsc::UnboundedReceiver<i32>) {
+    let (mut watcher, theirs) = watch();
+    let (surroundings, ended) = surroundings();
+    let joining = tokio::spawn(builder.join_through(theirs, surroundings));
+    watcher.welcome(shutdown_timeout).await;
+    let cluster = within(joining).await.unwrap().unwrap();
+    (cluster, watcher, ended)
 }
 
 impl Watcher {
+    /// Waits for the worker's greeting and welcomes it.
+    pub(super) async fn welcome(&mut self, shutdown_timeout: Duration) {
+        let hello = self.receive().await;
+        assert!(matches!(hello, FromWorker::Hello { .. }), "{hello:?}");
+        self.send(&FromWatcher::Welcome(Welcome {
+            version: 1,
+            worker: WorkerId(7),
+            slot: SlotId(2),
+            generation: Generation(3),
+            shutdown_timeout,
+        }));
+    }
+
     pub(super) fn send(&self, frame: &FromWatcher) {
         self.end.send(frame, None).unwrap();
     }

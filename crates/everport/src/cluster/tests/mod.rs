@@ -8,6 +8,7 @@ mod joining;
 mod leaving;
 mod lending;
 mod listening;
+mod process;
 mod readiness;
 mod standalone;
 mod transfer;

@@ -117,7 +117,7 @@ impl Random {
         }
     }
 
-    fn from_worker(&mut self) -> FromWorker {
+    fn workers_frame(&mut self) -> FromWorker {
         match self.below(7) {
             0 => FromWorker::Hello {
                 oldest: self.u16(),
@@ -139,7 +139,7 @@ impl Random {
         }
     }
 
-    fn from_watcher(&mut self) -> FromWatcher {
+    fn watchers_frame(&mut self) -> FromWatcher {
         let (port, slot) = (PortId(self.u32()), SlotId(self.u32()));
         match self.below(8) {
             0 => FromWatcher::Welcome(Welcome {
@@ -183,7 +183,7 @@ impl Random {
 fn every_frame_of_a_worker_comes_back_as_it_was() {
     let mut random = Random(SEED);
     for turn in 0..FRAMES {
-        let frame = random.from_worker();
+        let frame = random.workers_frame();
         let bytes = frame.encode().unwrap();
         assert_eq!(
             FromWorker::decode(&bytes),
@@ -197,7 +197,7 @@ fn every_frame_of_a_worker_comes_back_as_it_was() {
 fn every_frame_of_the_watcher_comes_back_as_it_was() {
     let mut random = Random(SEED);
     for turn in 0..FRAMES {
-        let frame = random.from_watcher();
+        let frame = random.watchers_frame();
         let bytes = frame.encode().unwrap();
         assert_eq!(
             FromWatcher::decode(&bytes),
@@ -211,7 +211,7 @@ fn every_frame_of_the_watcher_comes_back_as_it_was() {
 fn every_cut_of_a_workers_frame_is_an_error() {
     let mut random = Random(SEED);
     for _ in 0..FRAMES / 100 {
-        let bytes = random.from_worker().encode().unwrap();
+        let bytes = random.workers_frame().encode().unwrap();
         for length in 0..bytes.len() {
             assert!(
                 FromWorker::decode(&bytes[..length]).is_err(),
@@ -227,7 +227,7 @@ fn damaged_frames_and_noise_are_decoded_or_refused_without_panic() {
     let mut refused = 0_u64;
     for _ in 0..FRAMES {
         let mut bytes = if random.coin() {
-            random.from_worker().encode().unwrap()
+            random.workers_frame().encode().unwrap()
         } else {
             random.bytes(64)
         };

@@ -144,6 +144,7 @@ fn stable_indices(before: &[SlotId], after: &[SlotId], serving: &[SlotId]) -> Ve
 }
 
 #[cfg(all(test, target_os = "linux"))]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
     use super::*;
     use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -1,0 +1,10 @@
+//! What the supervisor promises, one readable script per promise, in virtual time.
+
+mod commands;
+mod driver;
+mod failing;
+mod replacing;
+mod rollout;
+mod starting;
+mod steering;
+mod stopping;

@@ -1,0 +1,99 @@
+//! What the checker learns from events.
+
+use everport_core::{Generation, PortId, SlotId, WorkerId};
+
+use super::Checker;
+
+impl Checker {
+    pub(super) fn listening(&mut self, worker: WorkerId, port: PortId) {
+        if let Some(seen) = self.model.workers.get_mut(&worker)
+            && seen.is_live()
+        {
+            seen.ports.insert(port);
+            self.model.ports.entry(port).or_default();
+        }
+    }
+
+    pub(super) fn ready(&mut self, worker: WorkerId) {
+        let now = self.model.now;
+        if let Some(seen) = self.model.workers.get_mut(&worker)
+            && seen.is_live()
+            && seen.ready_at.is_none()
+        {
+            seen.exists = true;
+            seen.ready_at = Some(now);
+            seen.steady_since = (!seen.suspended).then_some(now);
+            self.model.ever_ready = true;
+        }
+    }
+
+    pub(super) fn suspended(&mut self, worker: WorkerId) {
+        let (now, settle) = (self.model.now, self.model.policy.settle);
+        self.seen(worker, |seen| {
+            seen.suspended = true;
+            seen.proven = seen.has_settled(now, settle);
+            seen.steady_since = None;
+        });
+    }
+
+    pub(super) fn resumed(&mut self, worker: WorkerId) {
+        let now = self.model.now;
+        self.seen(worker, |seen| {
+            let runs_again = core::mem::take(&mut seen.suspended);
+            if runs_again && seen.ready_at.is_some() {
+                seen.steady_since = Some(now);
+            }
+        });
+    }
+
+    pub(super) fn leaving(&mut self, worker: WorkerId) {
+        let now = self.model.now;
+        let policy = self.model.policy;
+        let Some(seen) = self
+            .model
+            .workers
+            .get_mut(&worker)
+            .filter(|seen| seen.is_live())
+        else {
+            return;
+        };
+        seen.left = true;
+        if let Some(ready_at) = seen.ready_at {
+            seen.drain_deadline = Some(now + policy.drain_timeout);
+            let (slot, generation) = (seen.slot, seen.generation);
+            let early = now - ready_at < policy.backoff.reset_after;
+            self.lost(worker, slot, generation, early);
+        } else {
+            seen.failed = true;
+            let generation = seen.generation;
+            if Some(generation) == self.model.to {
+                self.model.fatal = Some(worker);
+            }
+        }
+    }
+
+    pub(super) fn gone(&mut self, worker: WorkerId) {
+        let Some(seen) = self.model.workers.remove(&worker) else {
+            return;
+        };
+        if seen.is_live() {
+            self.lost(worker, seen.slot, seen.generation, true);
+        } else if seen.failed && seen.generation == self.model.good {
+            self.model.fail(seen.slot);
+        }
+    }
+
+    pub(super) fn lost(
+        &mut self,
+        worker: WorkerId,
+        slot: SlotId,
+        generation: Generation,
+        counts: bool,
+    ) {
+        if Some(generation) == self.model.to {
+            self.model.fatal = Some(worker);
+        } else if generation == self.model.good && counts {
+            self.model.fail(slot);
+        }
+    }
+}

@@ -52,7 +52,6 @@ fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     build::check_profile()?;
     build::build_command()?;
-    let _turn = everport_tests::take_turn();
     let machine = Machine::look();
     println!("{machine}");
     let mut outcomes = Vec::new();

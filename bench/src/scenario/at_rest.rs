@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use everport::Sharing;
 use everport_load::Load;
-use everport_tests::{Cluster, open_descriptors, threads};
+use everport_tests::{Cluster, open_descriptors, take_turn, threads};
 
 use crate::accounting::{memory, processor_time, switches};
 use crate::effort::Effort;
@@ -103,6 +103,7 @@ fn look(
 
 fn use_it(cluster: &Cluster) -> anyhow::Result<()> {
     let target = cluster.address();
+    let _turn = take_turn();
     let report = Load::new(target)
         .one_shot()
         .requests(REQUESTS)

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use everport::Sharing;
-use everport_tests::{Cluster, WorkerSeen};
+use everport_tests::{Cluster, WorkerSeen, take_turn};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 
@@ -22,6 +22,7 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
     let cluster = cluster(WORKERS, Sharing::DEFAULT, "--settle 0");
     let mut times = Times::default();
     for kill in 0..kills {
+        let _turn = take_turn();
         if kill > 0 && kill.is_multiple_of(WORKERS) {
             // A slot's second death in a row would wait for its back-off; a new release is forgiven.
             cluster.restart();

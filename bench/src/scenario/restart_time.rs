@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use everport::Sharing;
-use everport_tests::{Cluster, get};
+use everport_tests::{Cluster, get, take_turn};
 use rustix::process::Signal;
 
 use crate::effort::Effort;
@@ -18,6 +18,7 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
     let rounds = effort.rounds(20);
     let mut measured = SIZES.map(Measured::start);
     for _ in 0..rounds {
+        let _turn = take_turn();
         for size in &mut measured {
             size.measure()?;
         }

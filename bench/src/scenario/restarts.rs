@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use everport::Sharing;
 use everport_load::{FailureKind, Load, Report};
-use everport_tests::Cluster;
+use everport_tests::{Cluster, take_turn};
 
 use crate::effort::Effort;
 use crate::statistics::{Interval, Sample, millis};
@@ -86,6 +86,7 @@ impl Measured {
             restarts: Phase::default(),
         };
         for round in 0..rounds {
+            let _turn = take_turn();
             // Neither is always the first.
             if round.is_multiple_of(2) {
                 measured.calm.add(load(&cluster, seconds)?.wait());

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use everport_load::Load;
+use everport_tests::take_turn;
 
 use crate::effort::Effort;
 use crate::pinning::Pinned;
@@ -90,6 +91,7 @@ struct Round {
 
 impl Round {
     fn measure(place: Place, manner: Manner, seconds: Duration) -> anyhow::Result<Self> {
+        let _turn = take_turn();
         let mut contest = Contest::start(place, manner)?;
         for slice in 0..SLICES {
             // Each managed server comes next to the unmanaged one, as often before as after it.

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod bad_input;
+mod embedding;
+mod files;
 mod inheritance;
 mod output;
 mod pid_file;

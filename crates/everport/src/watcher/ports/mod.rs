@@ -203,11 +203,10 @@ impl PortTable {
         Ok(id)
     }
 
-    /// The address and sharing of an open port.
-    pub(crate) fn describe(&self, id: PortId) -> Option<(PortAddress, Sharing)> {
-        self.ports
-            .get(&id)
-            .map(|port| (port.address.clone(), port.sharing()))
+    /// The address and sharing of the port under this key, if it is open.
+    pub(crate) fn describe(&self, key: &PortKey) -> Option<(PortAddress, Sharing)> {
+        let port = self.ports.get(self.keys.get(key)?)?;
+        Some((port.address.clone(), port.sharing()))
     }
 
     /// New connections of a port go to these slots only.

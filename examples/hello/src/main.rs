@@ -1,6 +1,6 @@
 //! "Hello, World!" on port 8080: in a cluster, standalone, or with `--workers` as its own watcher.
 
-use std::{error::Error, future::IntoFuture, process::ExitCode};
+use std::{future::IntoFuture, process::ExitCode};
 
 use axum::{Router, routing::get};
 use clap::Parser;
@@ -13,7 +13,7 @@ struct Options {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<ExitCode, Box<dyn Error>> {
+async fn main() -> anyhow::Result<ExitCode> {
     let cluster = match Options::parse().cluster.join().await? {
         Role::Worker(cluster) => cluster,
         Role::Watched(exit_code) => return Ok(exit_code),

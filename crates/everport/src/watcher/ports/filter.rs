@@ -148,6 +148,7 @@ mod unsupported {
 pub(crate) use unsupported::{detach_from_group, detach_from_socket};
 
 #[cfg(all(test, target_os = "linux"))]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
     use super::*;
     use crate::ListenOptions;

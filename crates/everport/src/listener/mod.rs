@@ -12,6 +12,7 @@ mod incoming;
 mod interest;
 mod tcp;
 mod transfer;
+mod turn;
 mod unix;
 mod waiting;
 

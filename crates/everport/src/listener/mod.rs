@@ -24,5 +24,6 @@ pub(crate) use family::Family;
 pub use incoming::Incoming;
 pub use tcp::TcpListener;
 #[cfg(test)]
+#[cfg(all(target_os = "linux", not(everport_portable)))]
 pub(crate) use transfer::Transfer;
 pub use unix::UnixListener;

@@ -1,6 +1,6 @@
 //! Workers that are strangers: a running cluster is never harmed by what they send.
 
-use everport_tests::{Cluster, Exit, get};
+use everport_tests::{Cluster, Exit};
 use rustix::process::Signal;
 
 /// A cluster of rude workers is told apart by what the log says of them; it ends as never ready.
@@ -68,12 +68,12 @@ fn a_worker_that_shuts_the_shared_socket_down_is_put_right() {
     for share in ["reuseport", "transfer"] {
         let cluster = Cluster::ready(&format!("-w 2 --share {share}"), "--listen 127.0.0.1:0");
         let address = cluster.address();
-        assert_eq!(get(address, "/shutdown").body, "shut down");
+        assert_eq!(everport_tests::get(address, "/shutdown").body, "shut down");
         cluster
             .log()
             .wait_for("was shut down by a worker and listens again");
         for _ in 0..50 {
-            assert_eq!(get(address, "/").body, "Hello, World!");
+            assert_eq!(everport_tests::get(address, "/").body, "Hello, World!");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A cluster under test: the command, its workers and its log.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
@@ -116,16 +117,12 @@ impl Cluster {
     #[must_use]
     pub fn workers(&self) -> Vec<WorkerSeen> {
         let lines = self.log.lines();
-        let has_ended = |seen: &WorkerSeen| {
-            let name = format!("worker {} (slot {}) ", seen.worker, seen.slot);
-            lines.iter().any(|line| {
-                line.contains(&format!("{name}ended: ")) || line.contains(&format!("{name}died: "))
-            })
-        };
+        let ended: HashSet<(u64, u32)> =
+            lines.iter().filter_map(|line| ended_worker(line)).collect();
         lines
             .iter()
             .filter_map(|line| started_worker(line))
-            .filter(|seen| !has_ended(seen))
+            .filter(|seen| !ended.contains(&(seen.worker, seen.slot)))
             .collect()
     }
 
@@ -224,13 +221,25 @@ fn listening_address(line: &str) -> Option<SocketAddr> {
 /// The worker in a watcher's line `… worker 7 (slot 2) started: pid 4711, generation 1`.
 fn started_worker(line: &str) -> Option<WorkerSeen> {
     let (before, after) = line.split_once(" started: pid ")?;
-    let (_, name) = before.rsplit_once("worker ")?;
-    let (worker, slot) = name.strip_suffix(')')?.split_once(" (slot ")?;
+    let (worker, slot) = worker_at_end(before)?;
     let (pid, generation) = after.split_once(", generation ")?;
     Some(WorkerSeen {
-        worker: worker.parse().ok()?,
-        slot: slot.parse().ok()?,
+        worker,
+        slot,
         pid: pid.parse().ok()?,
         generation: generation.parse().ok()?,
     })
+}
+
+/// The worker and slot in a watcher's line `… worker 7 (slot 2) died: killed by SIGKILL`.
+fn ended_worker(line: &str) -> Option<(u64, u32)> {
+    let mut verbs = [" ended: ", " died: "].into_iter();
+    verbs.find_map(|verb| worker_at_end(line.split_once(verb)?.0))
+}
+
+/// The worker and slot in `… worker 7 (slot 2)`.
+fn worker_at_end(text: &str) -> Option<(u64, u32)> {
+    let (_, name) = text.rsplit_once("worker ")?;
+    let (worker, slot) = name.strip_suffix(')')?.split_once(" (slot ")?;
+    Some((worker.parse().ok()?, slot.parse().ok()?))
 }

@@ -62,7 +62,12 @@ pub fn get_unix(socket: &Path, path: &str) -> Answer {
     ask(connection, path)
 }
 
-fn ask(mut connection: impl Read + Write, path: &str) -> Answer {
+/// Gets a path over a connection.
+///
+/// # Panics
+/// When the server does not answer properly.
+#[must_use]
+pub fn ask(mut connection: impl Read + Write, path: &str) -> Answer {
     write!(
         connection,
         "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"

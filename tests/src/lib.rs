@@ -7,7 +7,7 @@ mod process;
 mod turn;
 
 pub use cluster::{Cluster, WorkerSeen};
-pub use http::{Answer, get, get_unix};
+pub use http::{Answer, ask, get, get_unix};
 pub use log::Log;
 pub use process::{Exit, is_alive, open_descriptors, program, threads, zombies_of};
 pub use turn::take_turn;

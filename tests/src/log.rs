@@ -21,6 +21,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     lines: Vec<String>,
+    /// When each line arrived.
+    arrivals: Vec<Instant>,
     ended: usize,
 }
 
@@ -42,9 +44,13 @@ impl Log {
                 .read_until(b'\n', &mut line)
                 .is_ok_and(|read| read > 0)
             {
+                let arrival = Instant::now();
                 let text = String::from_utf8_lossy(&line).trim_end().to_owned();
                 line.clear();
-                shared.lock().lines.push(text);
+                let mut state = shared.lock();
+                state.lines.push(text);
+                state.arrivals.push(arrival);
+                drop(state);
                 shared.changed.notify_all();
             }
             shared.lock().ended += 1;
@@ -93,6 +99,19 @@ impl Log {
                 .find(|line| line.contains(text))
                 .cloned()
         })
+    }
+
+    /// Waits for such a line and says when it arrived, which is a little after it was written.
+    ///
+    /// # Panics
+    /// When it does not come in time; prints the log.
+    pub fn arrival_after(&self, position: usize, text: &str) -> Instant {
+        let index = self.wait_until(text, |lines| {
+            let later = lines.get(position..)?;
+            let index = later.iter().position(|line| line.contains(text))?;
+            Some(position + index)
+        });
+        self.shared.lock().arrivals[index]
     }
 
     /// Waits until so many lines contain the text.

@@ -23,17 +23,18 @@ impl From<ExitStatus> for Exit {
     }
 }
 
-/// A program of this workspace, next to the tests' own.
+/// A program of this workspace: the one that was built with the program that asks, be that a test in
+/// `target/<profile>/deps/` or a command in `target/<profile>/`.
 ///
 /// # Panics
 /// When it has not been built.
 #[must_use]
 pub fn program(name: &str) -> PathBuf {
-    let tests = std::env::current_exe().expect("a test knows its own path");
-    let directory = tests
-        .parent()
-        .and_then(std::path::Path::parent)
-        .expect("target/<profile>/deps/<test>");
+    let own = std::env::current_exe().expect("a program knows its own path");
+    let mut directory = own.parent().expect("target/<profile>/[deps/]<program>");
+    if directory.ends_with("deps") {
+        directory = directory.parent().expect("target/<profile>/deps/<test>");
+    }
     let path = directory.join(name);
     assert!(
         path.is_file(),

@@ -1,5 +1,7 @@
 //! Many workers, many restarts: nothing is left behind.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use everport_tests::{Cluster, Exit, open_descriptors, take_turn, threads, zombies_of};
 use rustix::process::Signal;
 

@@ -1,11 +1,9 @@
 //! Answers each connection on port 8081 with a line that says which worker it came to.
 
-use std::error::Error;
-
 use tokio::io::AsyncWriteExt;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> anyhow::Result<()> {
     let cluster = everport::Cluster::join().await?;
     let listener = cluster.listen("127.0.0.1:8081").await?;
     let line = match (cluster.id(), cluster.slot()) {

@@ -1,5 +1,7 @@
 //! What clients lose while a cluster is restarted, scaled and shot at: nothing.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod deaths;
 mod rollouts;
 mod scaling;
@@ -7,13 +9,12 @@ mod scaling;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use everport_load::{Load, RunningLoad, Target};
+use everport_load::{Load, RunningLoad};
 use everport_tests::PATIENCE;
 
 /// Clients that make a connection for each request, retry nothing, and want `Hello, World!`.
 fn one_shot_load(address: SocketAddr) -> RunningLoad {
-    let target = Target::try_from(address).expect("tests serve on loopback");
-    Load::new(target)
+    Load::new(address)
         .clients(16)
         .one_shot()
         .rate(1000)

@@ -1,6 +1,10 @@
 //! What a cluster does with its processes, ports and files, seen from outside.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod bad_input;
+mod embedding;
+mod files;
 mod inheritance;
 mod output;
 mod pid_file;

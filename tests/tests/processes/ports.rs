@@ -115,6 +115,21 @@ fn one_bad_port_harms_neither_the_watcher_nor_the_good_one() {
 }
 
 #[test]
+fn a_backlog_that_the_kernel_clamps_is_said_once() {
+    let cluster = Cluster::ready(
+        "-w 3",
+        "--backlog 1000000000 --listen 127.0.0.1:0 --listen 127.0.0.1:0",
+    );
+    assert_eq!(
+        cluster
+            .log()
+            .matching("waiting connections per socket, not 1000000000")
+            .len(),
+        1
+    );
+}
+
+#[test]
 fn a_worker_that_asks_twice_for_one_port_is_told_so() {
     let port = free_port();
     let arguments = format!("--listen 127.0.0.1:{port} --listen 127.0.0.1:{port}");

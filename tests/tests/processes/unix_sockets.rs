@@ -19,6 +19,19 @@ fn a_path_is_served_across_restarts_and_removed_at_the_end() {
 }
 
 #[test]
+fn an_abstract_name_is_served_across_restarts() {
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::{SocketAddr, UnixStream};
+    let name = format!("everport-test-{}", std::process::id());
+    let cluster = Cluster::ready("-w 2 --settle 0", &format!("--unix @{name}"));
+    cluster.restart();
+    cluster.log().wait_for_many(2, "ended: exited");
+    let address = SocketAddr::from_abstract_name(name).unwrap();
+    let answer = everport_tests::ask(UnixStream::connect_addr(&address).unwrap(), "/");
+    assert!(answer.worker() > 2);
+}
+
+#[test]
 fn a_stale_file_is_replaced() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("socket");

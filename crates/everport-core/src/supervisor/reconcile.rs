@@ -16,9 +16,10 @@ impl Supervisor {
             self.give_up_if_never_ready();
         }
         if self.phase == Phase::Running {
+            // Nobody may wait at a slot that just lost its worker while that one's successor is started.
+            self.steer();
             self.bring_up();
             self.close_removed_slots();
-            self.steer();
             self.note_cluster_ready();
         }
         self.exit_if_over();

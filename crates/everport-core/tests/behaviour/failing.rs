@@ -133,7 +133,7 @@ fn a_ready_worker_that_leaves_by_itself_is_replaced_at_once_and_has_its_drain_de
     driver.event(Event::Leaving {
         worker: WorkerId(1),
     });
-    driver.expect(&[spawn(3, 0, 1), steer(&[(1, 2)])]);
+    driver.expect(&[steer(&[(1, 2)]), spawn(3, 0, 1)]);
     driver.pass(s(29));
     driver.expect(&[]);
     driver.boot(3);

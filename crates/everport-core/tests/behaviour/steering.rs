@@ -44,7 +44,7 @@ fn while_nobody_serves_the_last_steering_stays() {
 fn a_death_is_steered_around_at_once_and_its_replacement_joins() {
     let mut driver = Driver::ready(at_once(), 2);
     driver.dies(2);
-    driver.expect(&[spawn(3, 1, 1), steer(&[(0, 1)])]);
+    driver.expect(&[steer(&[(0, 1)]), spawn(3, 1, 1)]);
     driver.boot(3);
     driver.expect(&[steer(&[(0, 1), (1, 3)])]);
 }

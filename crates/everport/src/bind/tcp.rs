@@ -169,6 +169,23 @@ mod tests {
     }
 
     #[test]
+    fn accepted_connections_have_the_options_of_their_port() {
+        let options = ListenOptions::new()
+            .keepalive(true)
+            .nodelay(true)
+            .receive_buffer(65_536)
+            .send_buffer(32_768);
+        let (socket, address) = listen_alone(any_loopback(), &options).unwrap();
+        let _client = std::net::TcpStream::connect(address).unwrap();
+        let (accepted, _) = std::net::TcpListener::from(socket).accept().unwrap();
+        assert_eq!(sockopt::socket_keepalive(&accepted), Ok(true));
+        assert_eq!(sockopt::tcp_nodelay(&accepted), Ok(true));
+        // The kernel doubles what it is asked for (socket(7)).
+        assert_eq!(sockopt::socket_recv_buffer_size(&accepted), Ok(2 * 65_536));
+        assert_eq!(sockopt::socket_send_buffer_size(&accepted), Ok(2 * 32_768));
+    }
+
+    #[test]
     fn an_address_of_no_interface_needs_freebind() {
         let foreign: SocketAddr = "192.0.2.1:0".parse().unwrap();
         let options = ListenOptions::new();

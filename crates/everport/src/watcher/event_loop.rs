@@ -117,7 +117,7 @@ impl EventLoop {
                 let shut = shut?;
                 self.handle_shutdown(&shut);
             }
-            () = sleep_until(timeout) => self.handle_timeout()?,
+            () = sleep_until(timeout) => self.handle_timeout(),
         }
         Ok(())
     }
@@ -137,11 +137,11 @@ impl EventLoop {
         Timestamp::from_duration(self.start.elapsed())
     }
 
-    fn handle_timeout(&mut self) -> io::Result<()> {
+    fn handle_timeout(&mut self) {
         let now = self.now();
         self.supervisor.handle_timeout(now);
         self.perform_decisions();
-        self.ports.handle_timeout(Instant::now(), &mut self.links)
+        self.ports.handle_timeout(Instant::now(), &mut self.links);
     }
 
     /// Hands an event to the supervisor and performs all it decides upon it.

@@ -17,6 +17,11 @@ mod run;
 mod spawn;
 mod worker;
 
+pub use everport_core::{
+    AbortCause, CrashLoop, DrainReason, ExitReason, Notice as Decision, Status, WorkerState,
+    WorkerStatus,
+};
+
 pub use config::{Builder, Program, StartError};
 pub use handle::Handle;
 pub use run::{RunError, Watcher};

@@ -117,8 +117,7 @@ impl EventLoop {
         result: Result<super::ports::Opened, BindError>,
     ) {
         let answers = self.ports.opened(key, result, &mut self.links);
-        let opened = answers.iter().find_map(|(_, answer)| answer.as_ref().ok());
-        if let Some((address, sharing)) = opened.and_then(|port| self.ports.describe(*port)) {
+        if let Some((address, sharing)) = self.ports.describe(key) {
             self.tell(Notice::PortOpened { address, sharing });
         }
         for (asker, answer) in answers {

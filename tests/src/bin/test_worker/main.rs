@@ -24,6 +24,9 @@ struct Options {
     /// Asks for this way of sharing.
     #[arg(long)]
     transfer: bool,
+    /// Lets this many connections wait.
+    #[arg(long)]
+    backlog: Option<u32>,
     /// The file that holds the release: a name, then words from [`Behaviour`].
     #[arg(long)]
     release: Option<PathBuf>,
@@ -66,6 +69,9 @@ async fn serve(options: Options, behaviour: Behaviour) -> Result<(), Box<dyn Err
         .chain(behaviour.second_port(options.second_port.as_ref()))
     {
         let mut listen_options = ListenOptions::new();
+        if let Some(connections) = options.backlog {
+            listen_options = listen_options.backlog(connections);
+        }
         if options.transfer {
             listen_options = listen_options.sharing(Sharing::Transfer);
         }

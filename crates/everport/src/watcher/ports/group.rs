@@ -69,7 +69,8 @@ impl Group {
         // While the kernel renumbers, only those are chosen whose number means the same before and after.
         let between = self.attach(Filter::choose_among(&stable));
         if let Some(socket) = self.sockets.remove(&slot) {
-            net::shutdown(&socket, net::Shutdown::Both)?;
+            // One that a worker has shut down already has left by itself.
+            let _left = net::shutdown(&socket, net::Shutdown::Both);
         }
         self.order = after;
         between.and_then(|()| self.steer(serving))

@@ -203,11 +203,10 @@ impl PortTable {
         Ok(id)
     }
 
-    /// The address and sharing of an open port.
-    pub(crate) fn describe(&self, id: PortId) -> Option<(PortAddress, Sharing)> {
-        self.ports
-            .get(&id)
-            .map(|port| (port.address.clone(), port.sharing()))
+    /// The address and sharing of the port under this key, if it is open.
+    pub(crate) fn describe(&self, key: &PortKey) -> Option<(PortAddress, Sharing)> {
+        let port = self.ports.get(self.keys.get(key)?)?;
+        Some((port.address.clone(), port.sharing()))
     }
 
     /// New connections of a port go to these slots only.
@@ -269,7 +268,7 @@ impl PortTable {
     }
 
     /// Closes what was to be closed and is empty.
-    pub(crate) fn handle_timeout(&mut self, now: Instant, links: &mut Links) -> io::Result<()> {
+    pub(crate) fn handle_timeout(&mut self, now: Instant, links: &mut Links) {
         let is_due = |since: Instant| now >= since + LATE_HANDSHAKES;
         let closed: Vec<PortId> = self
             .ports
@@ -287,15 +286,14 @@ impl PortTable {
             .map(|(slot, _)| *slot)
             .collect();
         for slot in due {
-            self.close_retired(slot, now, links)?;
+            self.close_retired(slot, now, links);
         }
-        Ok(())
     }
 
-    fn close_retired(&mut self, slot: SlotId, now: Instant, links: &mut Links) -> io::Result<()> {
+    fn close_retired(&mut self, slot: SlotId, now: Instant, links: &mut Links) {
         let mut all_closed = true;
         for port in self.ports.values_mut() {
-            all_closed &= port.close_slot(slot, &self.watch, links)?;
+            all_closed &= port.close_slot(slot, &self.watch, links);
         }
         if all_closed {
             self.retired.remove(&slot);
@@ -303,14 +301,12 @@ impl PortTable {
             // Its rescuers have not got round to it: look again as late as after a new beginning.
             self.retired.insert(slot, now);
         }
-        Ok(())
     }
 
     fn drop_port(&mut self, id: PortId) {
         self.keys.retain(|_, other| *other != id);
         if let Some(port) = self.ports.remove(&id) {
-            // A set that still held a socket would only report its hang-up, which nobody would know.
-            drop(port.unwatch(&self.watch));
+            port.unwatch(&self.watch);
         }
     }
 

@@ -180,34 +180,32 @@ impl Port {
         slot: SlotId,
         watch: &ShutdownWatch,
         links: &mut Links,
-    ) -> io::Result<bool> {
+    ) -> bool {
         let serving = self.serving_slots();
         let port = self.id;
         let Sockets::Reuseport { group, .. } = &mut self.sockets else {
-            return Ok(true);
+            return true;
         };
         let Some(socket) = group.socket(slot) else {
-            return Ok(true);
+            return true;
         };
         if group.is_beyond_steering() {
             // New connections still go there, so it stays, and those who borrow it go on accepting them.
-            return Ok(true);
+            return true;
         }
-        if has_queue(socket)? {
-            return Ok(false);
+        if has_queue(socket) {
+            return false;
         }
-        watch.remove(socket)?;
-        for change in self
-            .lending
-            .adapt(group.slots().filter(|other| *other != slot), &self.serving)
-        {
+        watch.remove(socket);
+        let others = group.slots().filter(|other| *other != slot);
+        for change in self.lending.adapt(others, &self.serving) {
             if let LoanChange::Recall(slot, worker) = change {
                 links.send(worker, &FromWatcher::Recall { port, slot }, None);
             }
         }
         let steered = group.remove(slot, &serving);
         self.note_refusal(steered);
-        Ok(true)
+        true
     }
 
     /// Lets no new connection in while those that have begun are still accepted.
@@ -239,13 +237,12 @@ impl Port {
     }
 
     /// Stops watching its sockets, which has to come before they are closed.
-    pub(crate) fn unwatch(&self, watch: &ShutdownWatch) -> io::Result<()> {
+    pub(crate) fn unwatch(&self, watch: &ShutdownWatch) {
         if let PortAddress::Tcp(_) = self.address {
             for socket in self.listening() {
-                watch.remove(socket)?;
+                watch.remove(socket);
             }
         }
-        Ok(())
     }
 
     /// Lets a socket listen again that a worker has shut down.
@@ -292,13 +289,13 @@ impl Port {
     }
 }
 
-/// Whether connections wait at a listening socket.
-fn has_queue(socket: BorrowedFd<'_>) -> io::Result<bool> {
+/// Whether connections wait at a listening socket. One that can't be asked is not listening.
+fn has_queue(socket: BorrowedFd<'_>) -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let mut sockets = [PollFd::from_borrowed_fd(socket, PollFlags::IN)];
     let now = Timespec {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    Ok(poll(&mut sockets, Some(&now))? > 0 && sockets[0].revents().contains(PollFlags::IN))
+    poll(&mut sockets, Some(&now)).is_ok() && sockets[0].revents().contains(PollFlags::IN)
 }

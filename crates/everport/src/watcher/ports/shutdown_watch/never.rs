@@ -19,9 +19,7 @@ impl ShutdownWatch {
         Ok(())
     }
 
-    pub(crate) fn remove(&self, _socket: impl AsFd) -> io::Result<()> {
-        Ok(())
-    }
+    pub(crate) fn remove(&self, _socket: impl AsFd) {}
 
     pub(crate) async fn wait(&self) -> io::Result<Vec<SocketName>> {
         pending().await

@@ -1,0 +1,106 @@
+//! What the kernel has counted for a process.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+
+/// How long a process's threads have run, in user and kernel mode together. A thread that has ended does
+/// not count any more; the servers' live as long as they do.
+pub(crate) fn processor_time(pid: u32) -> anyhow::Result<Duration> {
+    let mut nanos = 0;
+    for task in tasks(pid)? {
+        let text = read(&task.join("schedstat"))?;
+        let first = text.split_whitespace().next().unwrap_or_default();
+        nanos += first.parse::<u64>().context("schedstat")?;
+    }
+    Ok(Duration::from_nanos(nanos))
+}
+
+/// A process's memory.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Memory {
+    /// All that is resident, in KiB.
+    pub(crate) resident: u64,
+    /// The same, with shared pages divided by the number of their users.
+    pub(crate) proportional: u64,
+    /// What is only this process's own.
+    pub(crate) private: u64,
+}
+
+pub(crate) fn memory(pid: u32) -> anyhow::Result<Memory> {
+    let text = read(&PathBuf::from(format!("/proc/{pid}/smaps_rollup")))?;
+    let sum = |names: &[&str]| names.iter().map(|name| value(&text, name)).sum();
+    Ok(Memory {
+        resident: sum(&["Rss"]),
+        proportional: sum(&["Pss"]),
+        private: sum(&["Private_Clean", "Private_Dirty"]),
+    })
+}
+
+/// How often a process's threads have been switched away from, willingly or not: each time they run, they
+/// were woken up.
+pub(crate) fn switches(pid: u32) -> anyhow::Result<u64> {
+    let mut switches = 0;
+    for task in tasks(pid)? {
+        let text = read(&task.join("status"))?;
+        switches += value(&text, "voluntary_ctxt_switches");
+        switches += value(&text, "nonvoluntary_ctxt_switches");
+    }
+    Ok(switches)
+}
+
+fn tasks(pid: u32) -> anyhow::Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(format!("/proc/{pid}/task"));
+    let entries = entries.with_context(|| format!("process {pid} is gone"))?;
+    Ok(entries.flatten().map(|entry| entry.path()).collect())
+}
+
+fn read(path: &PathBuf) -> anyhow::Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// The number after `name:`; zero when there is none.
+fn value(text: &str, name: &str) -> u64 {
+    let mut lines = text.lines().filter_map(|line| line.split_once(':'));
+    let found = lines.find(|(key, _)| *key == name);
+    let number = found.and_then(|(_, rest)| rest.split_whitespace().next());
+    number
+        .and_then(|number| number.parse().ok())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn values_are_found_by_their_whole_name() {
+        let text = "Rss:  120 kB\nPss:  100 kB\nvoluntary_ctxt_switches:\t7\nnonvoluntary_ctxt_switches: 2";
+        assert_eq!(value(text, "Pss"), 100);
+        assert_eq!(value(text, "voluntary_ctxt_switches"), 7);
+        assert_eq!(value(text, "ss"), 0);
+    }
+
+    #[test]
+    fn a_process_that_works_is_charged_for_it() {
+        let mut busy = Command::new("sh")
+            .args(["-c", "while :; do :; done"])
+            .spawn()
+            .unwrap();
+        let before = processor_time(busy.id()).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while processor_time(busy.id()).unwrap() <= before {
+            assert!(Instant::now() < deadline, "it works and is not charged");
+        }
+        let memory = memory(busy.id()).unwrap();
+        busy.kill().unwrap();
+        busy.wait().unwrap();
+        assert!(memory.resident >= memory.proportional && memory.proportional >= memory.private);
+        assert!(memory.private > 0);
+    }
+}

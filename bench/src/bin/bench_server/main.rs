@@ -1,0 +1,71 @@
+//! The server under test: "Hello, World!" over HTTP, in a cluster or by itself.
+
+use std::error::Error;
+use std::io;
+use std::net::SocketAddr;
+
+use axum::{Router, routing::get};
+use clap::Parser;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::signal::unix::{SignalKind, signal};
+
+#[derive(Debug, Parser)]
+#[group(required = true, multiple = false)]
+struct Options {
+    /// Joins its cluster and listens there
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// Binds by itself with `SO_REUSEPORT`, says where, and serves
+    #[arg(long, value_name = "ADDR")]
+    unmanaged: Option<SocketAddr>,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let options = Options::parse();
+    if let Some(address) = options.listen {
+        return serve_in_cluster(&address).await;
+    }
+    let address = options.unmanaged.ok_or("an address is required")?;
+    Ok(serve_unmanaged(address).await?)
+}
+
+fn service() -> Router {
+    Router::new().route("/", get("Hello, World!"))
+}
+
+async fn serve_in_cluster(address: &str) -> Result<(), Box<dyn Error>> {
+    let cluster = everport::Cluster::join().await?;
+    let listener = cluster.listen(address).await?;
+    axum::serve(listener, service())
+        .with_graceful_shutdown(cluster.terminated())
+        .await?;
+    cluster.leave().await?;
+    Ok(())
+}
+
+/// What the same program does without everport: its own port, its own signal.
+async fn serve_unmanaged(address: SocketAddr) -> io::Result<()> {
+    let listener = bind(address)?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    println!("listening on {}", listener.local_addr()?);
+    axum::serve(listener, service())
+        .with_graceful_shutdown(async move {
+            terminate.recv().await;
+        })
+        .await
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    socket.set_reuseport(true)?;
+    socket.bind(address)?;
+    socket.listen(SAME_BACKLOG)
+}
+
+/// What a cluster's ports have unless told otherwise.
+const SAME_BACKLOG: u32 = 4096;

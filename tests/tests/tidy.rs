@@ -1,0 +1,84 @@
+//! What the compiler does not check: each file says what it is for, is of a size to read, and has a subject.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A file longer than this has more than one subject.
+const LONGEST_FILE: usize = 500;
+
+/// Names of places where anything could be.
+const NO_SUBJECT: [&str; 5] = ["utils", "util", "common", "helpers", "misc"];
+
+fn sources() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut found = Vec::new();
+    for folder in ["crates", "examples", "bench", "tests"] {
+        collect(&root.join(folder), &mut found);
+    }
+    assert!(found.len() > 100, "only {} sources found", found.len());
+    found
+}
+
+fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
+    let entries = fs::read_dir(folder).expect("a folder of this workspace");
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if path.is_dir() && !path.ends_with("target") {
+            collect(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Lists the files that a rule finds fault with.
+fn check(rule: &str, is_fine: impl Fn(&Path, &str) -> bool) {
+    let offending: Vec<PathBuf> = sources()
+        .into_iter()
+        .filter(|path| !is_fine(path, &fs::read_to_string(path).expect("a text")))
+        .collect();
+    assert!(offending.is_empty(), "{rule}: {offending:#?}");
+}
+
+#[test]
+fn every_module_opens_with_what_it_is_for() {
+    check("a first line that begins with //!", |_, text| {
+        text.starts_with("//! ")
+    });
+}
+
+#[test]
+fn every_file_has_one_subject() {
+    check("a name that names a subject", |path, _| {
+        let name = path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .unwrap_or_default();
+        !NO_SUBJECT.contains(&name)
+    });
+    check("no more than 500 lines", |_, text| {
+        text.lines().count() <= LONGEST_FILE
+    });
+}
+
+#[test]
+fn nothing_is_left_for_later() {
+    // Spelled in two halves, so that this file does not find itself.
+    let marks = [
+        concat!("TO", "DO"),
+        concat!("FIX", "ME"),
+        concat!("#[ig", "nore"),
+        concat!("unimpl", "emented!"),
+    ];
+    check("no mark of unfinished work", |_, text| {
+        !marks.iter().any(|mark| text.contains(mark))
+    });
+}
+
+#[test]
+fn the_core_has_no_dependency_and_no_standard_library() {
+    let core = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/everport-core");
+    let manifest = fs::read_to_string(core.join("Cargo.toml")).expect("the core's manifest");
+    assert!(!manifest.contains("dependencies]"), "{manifest}");
+    let root = fs::read_to_string(core.join("src/lib.rs")).expect("the core's root");
+    assert!(root.contains("#![no_std]") && root.contains("#![forbid(unsafe_code)]"));
+}

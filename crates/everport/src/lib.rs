@@ -2,9 +2,14 @@
 //!
 //! A *watcher* holds the listening sockets and runs *workers* that serve from them; workers crash, are
 //! replaced, upgraded and scaled, and no client notices.
-#[cfg(windows)]
+#[cfg(not(unix))]
 compile_error!(
-    "everport runs on Unix systems only: it needs processes that share listening sockets"
+    "everport runs on Unix systems only: it needs processes that share listening sockets (see docs/platforms.md)"
+);
+#[cfg(target_vendor = "apple")]
+compile_error!(
+    "everport does not run on Apple's systems yet: they have no SOCK_SEQPACKET for Unix sockets, which the link \
+     between watcher and workers is made of (see docs/platforms.md)"
 );
 
 mod address;

@@ -58,7 +58,8 @@ fn name_of(process: &Path) -> String {
         .map_or_else(|_| "a program".to_owned(), |name| name.trim().to_owned())
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use super::*;
 

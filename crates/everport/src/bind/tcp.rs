@@ -32,12 +32,25 @@ pub(crate) fn bind_shared(
     options: &ListenOptions,
 ) -> Result<OwnedFd, BindCause> {
     let socket = new_socket(address, options)?;
-    #[cfg(target_os = "freebsd")]
-    sockopt::set_socket_reuseport_lb(&socket, true)?;
-    #[cfg(not(target_os = "freebsd"))]
-    sockopt::set_socket_reuseport(&socket, true)?;
+    join_group(&socket)?;
     net::bind(&socket, &address)?;
     Ok(socket)
+}
+
+#[cfg(target_os = "linux")]
+fn join_group(socket: &OwnedFd) -> Result<(), BindCause> {
+    Ok(sockopt::set_socket_reuseport(socket, true)?)
+}
+
+#[cfg(target_os = "freebsd")]
+fn join_group(socket: &OwnedFd) -> Result<(), BindCause> {
+    Ok(sockopt::set_socket_reuseport_lb(socket, true)?)
+}
+
+/// Elsewhere the kernel does not balance: one socket of the group would get everything.
+#[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
+fn join_group(_socket: &OwnedFd) -> Result<(), BindCause> {
+    Err(BindCause::System(Errno::OPNOTSUPP.raw_os_error()))
 }
 
 /// Begins (or, after a `shutdown`, begins again) to take connections.

@@ -30,8 +30,7 @@ pub(crate) fn listen_at(
     let address = SocketAddrUnix::new(path)?;
     let socket = new_socket()?;
     if let Some(mode) = options.unix_mode {
-        // The file gets the socket's mode less the umask, so it is never open wider than asked for.
-        rustix::fs::fchmod(&socket, Mode::from_raw_mode(mode))?;
+        narrow(&socket, mode)?;
     }
     match net::bind(&socket, &address) {
         Err(Errno::ADDRINUSE) => {
@@ -64,6 +63,18 @@ pub(crate) fn listen_abstract(
     _options: &ListenOptions,
 ) -> Result<OwnedFd, BindCause> {
     Err(BindCause::System(Errno::OPNOTSUPP.raw_os_error()))
+}
+
+/// The file gets the socket's mode less the umask, so it is never open wider than asked for.
+#[cfg(all(target_os = "linux", not(everport_portable)))]
+fn narrow(socket: &OwnedFd, mode: u32) -> Result<(), BindCause> {
+    Ok(rustix::fs::fchmod(socket, Mode::from_raw_mode(mode))?)
+}
+
+/// Elsewhere a socket has no mode of its own. The file gets its mode before anybody can connect.
+#[cfg(any(not(target_os = "linux"), everport_portable))]
+fn narrow(_socket: &OwnedFd, _mode: u32) -> Result<(), BindCause> {
+    Ok(())
 }
 
 fn new_socket() -> Result<OwnedFd, BindCause> {

@@ -140,6 +140,20 @@ impl AsFd for WorkerEnd {
     }
 }
 
+/// Descriptors that come with a message are closed on exec.
+#[cfg(not(target_os = "illumos"))]
+const CLOSE_ON_EXEC: RecvFlags = RecvFlags::CMSG_CLOEXEC;
+/// Not known there: see [`first_descriptor`].
+#[cfg(target_os = "illumos")]
+const CLOSE_ON_EXEC: RecvFlags = RecvFlags::empty();
+
+/// The other side sends no more, though it may still receive.
+#[cfg(all(target_os = "linux", not(everport_portable)))]
+const HALF_GONE: PollFlags = PollFlags::RDHUP;
+/// Not told everywhere; nobody who speaks our protocol goes by halves.
+#[cfg(any(not(target_os = "linux"), everport_portable))]
+const HALF_GONE: PollFlags = PollFlags::empty();
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Descriptors {
     Unwanted,
@@ -158,7 +172,7 @@ fn receive(
         Descriptors::Unwanted => RecvAncillaryBuffer::default(),
     };
     let mut slices = [IoSliceMut::new(buffer)];
-    let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
+    let flags = CLOSE_ON_EXEC | RecvFlags::DONTWAIT;
     let message = loop {
         match recvmsg(socket, &mut slices, &mut control, flags) {
             Ok(message) => break message,
@@ -189,13 +203,19 @@ fn first_descriptor(control: &mut RecvAncillaryBuffer<'_>) -> Option<OwnedFd> {
             _ => None,
         })
         .flatten();
-    fds.next()
+    let first = fds.next();
+    // A program that is executed just before this still gets the descriptor.
+    #[cfg(target_os = "illumos")]
+    if let Some(fd) = &first {
+        rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC).ok()?;
+    }
+    first
 }
 
 /// End-of-file and an empty message look alike; only the first comes with a hang-up.
 fn empty_or_closed(socket: BorrowedFd<'_>) -> LinkError {
-    let mut fds = [PollFd::from_borrowed_fd(socket, PollFlags::RDHUP)];
-    let gone = PollFlags::HUP | PollFlags::RDHUP | PollFlags::ERR;
+    let mut fds = [PollFd::from_borrowed_fd(socket, HALF_GONE)];
+    let gone = PollFlags::HUP | HALF_GONE | PollFlags::ERR;
     match poll(&mut fds, Some(&Timespec::default())) {
         Ok(_) if !fds[0].revents().intersects(gone) => DecodeError::Empty.into(),
         _ => LinkError::Closed,

@@ -12,6 +12,7 @@ mod incoming;
 mod interest;
 mod tcp;
 mod transfer;
+mod turn;
 mod unix;
 mod waiting;
 
@@ -23,5 +24,6 @@ pub(crate) use family::Family;
 pub use incoming::Incoming;
 pub use tcp::TcpListener;
 #[cfg(test)]
+#[cfg(all(target_os = "linux", not(everport_portable)))]
 pub(crate) use transfer::Transfer;
 pub use unix::UnixListener;

@@ -1,8 +1,8 @@
 //! Accepting from a socket that all workers share: a thread takes one connection per waiting accept.
 //!
-//! The thread blocks in `epoll_wait` with `EPOLLEXCLUSIVE`, so that a connection wakes one worker and not
-//! all, and adds the socket to its epoll anew after each accept, so that the workers take turns. Under
-//! the runtime's own epoll neither would hold.
+//! The thread blocks until it is this worker's turn, which is given up after each accept, so that a
+//! connection wakes one worker and not all, and the workers take turns. Under the runtime's own epoll
+//! neither would hold.
 
 use std::collections::VecDeque;
 use std::io;
@@ -11,7 +11,6 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use rustix::event::epoll;
 use rustix::io::Errno;
 use rustix::net::{SocketAddrAny, SocketFlags, acceptfrom_with};
 use tokio::sync::Notify;
@@ -19,6 +18,7 @@ use tokio::sync::Notify;
 use super::connections::{Connections, Counted};
 use super::doorbell::Doorbell;
 use super::family::{MENDING, is_of_one_connection};
+use super::turn::Turn;
 use super::waiting::has_waiting;
 
 /// The thread works with a few small values; the smallest stack that std and libc are happy with.
@@ -188,7 +188,7 @@ impl Desk {
 struct Acceptor {
     shared: Arc<Shared>,
     socket: Arc<OwnedFd>,
-    epoll: OwnedFd,
+    turn: Turn,
 }
 
 /// What the thread is to do next.
@@ -197,41 +197,28 @@ struct Orders {
     must_look: bool,
 }
 
-const BELL: u64 = 0;
-const SOCKET: u64 = 1;
-
 impl Acceptor {
     fn new(shared: Arc<Shared>, socket: Arc<OwnedFd>) -> io::Result<Self> {
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        let bell = epoll::EventData::new_u64(BELL);
-        epoll::add(&epoll, &shared.bell, bell, epoll::EventFlags::IN)?;
+        let turn = Turn::new(Arc::clone(&socket), &shared.bell)?;
         Ok(Self {
             shared,
             socket,
-            epoll,
+            turn,
         })
     }
 
-    fn run(self) {
-        let mut is_armed = false;
+    fn run(mut self) {
         while let Some(orders) = self.orders() {
-            let must_rearm = is_armed && (orders.must_look || !orders.wants_more);
-            if must_rearm {
-                self.disarm();
-                is_armed = false;
+            if orders.must_look || !orders.wants_more {
+                self.turn.give_up();
             }
-            if orders.wants_more && !is_armed {
-                is_armed = self.arm();
+            if orders.wants_more {
+                self.take_turn();
             }
-            if self.wait() {
+            if self.turn.wait(&self.shared.bell) {
                 self.accept();
-                // Adding the socket anew puts this worker at the end of the queue of wakers.
-                self.disarm();
-                is_armed = false;
+                self.turn.give_up();
             }
-        }
-        if is_armed {
-            self.disarm();
         }
         self.close();
     }
@@ -247,41 +234,10 @@ impl Acceptor {
         (!desk.must_stop).then_some(orders)
     }
 
-    fn arm(&self) -> bool {
-        let data = epoll::EventData::new_u64(SOCKET);
-        let flags = epoll::EventFlags::IN | epoll::EventFlags::EXCLUSIVE;
-        match epoll::add(&self.epoll, &*self.socket, data, flags) {
-            Ok(()) => true,
-            Err(error) => {
-                self.shared.arrive(Err(error.into()));
-                false
-            }
+    fn take_turn(&mut self) {
+        if let Err(error) = self.turn.take() {
+            self.shared.arrive(Err(error));
         }
-    }
-
-    fn disarm(&self) {
-        // It fails only when the socket is not there, which is what is wanted.
-        epoll::delete(&self.epoll, &*self.socket).ok();
-    }
-
-    /// Waits for the bell or a connection; whether it is a connection.
-    fn wait(&self) -> bool {
-        let mut events = Vec::with_capacity(2);
-        // An interrupted wait is repeated by the caller's loop.
-        epoll::wait(
-            &self.epoll,
-            rustix::buffer::spare_capacity(&mut events),
-            None,
-        )
-        .ok();
-        let mut is_connection = false;
-        for event in &events {
-            match event.data.u64() {
-                BELL => self.shared.bell.hush(),
-                _ => is_connection = true,
-            }
-        }
-        is_connection
     }
 
     /// Accepts even when nobody waits any more: the wake-up was spent on this worker alone.
@@ -307,9 +263,9 @@ impl Acceptor {
         }
     }
 
-    /// The socket has left epoll by now; closing it earlier would leave a dead entry there, because other
-    /// processes hold it, too.
-    fn close(self) {
+    fn close(mut self) {
+        self.turn.give_up();
+        drop(self.turn);
         drop(self.socket);
         self.shared.desk().socket = None;
         self.shared.connections.nudge();

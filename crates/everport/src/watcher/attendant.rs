@@ -1,14 +1,13 @@
 //! One task per worker: waits for its frames and its death, and passes them to the watcher's loop.
 
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::event_loop::Input;
+use super::process_handle::ProcessHandle;
 use crate::WorkerId;
 use crate::link::{FromWorker, LinkError, WatcherEnd};
 
@@ -26,13 +25,13 @@ impl Attendant {
     /// Starts it on the current runtime.
     pub(crate) fn start(
         worker: WorkerId,
-        pidfd: Arc<AsyncFd<OwnedFd>>,
+        process: Arc<ProcessHandle>,
         end: Arc<WatcherEnd>,
         inbox: mpsc::Sender<Input>,
     ) -> Self {
         Self(tokio::spawn(async move {
             // The loop is gone when it takes nothing any more: then there is nobody to attend for.
-            let _loop_is_gone = Messenger { worker, inbox }.follow(&pidfd, end).await;
+            let _loop_is_gone = Messenger { worker, inbox }.follow(&process, end).await;
         }))
     }
 }
@@ -51,13 +50,13 @@ struct Messenger {
 type Passed = Result<(), mpsc::error::SendError<Input>>;
 
 impl Messenger {
-    async fn follow(&self, pidfd: &AsyncFd<OwnedFd>, end: Arc<WatcherEnd>) -> Passed {
+    async fn follow(&self, process: &ProcessHandle, end: Arc<WatcherEnd>) -> Passed {
         let error = loop {
             // A frame before the death it precedes.
             let frame = tokio::select! {
                 biased;
                 frame = end.receive() => frame,
-                _dead = pidfd.readable() => return self.pass_last(&end).await,
+                _dead = process.died() => return self.pass_last(&end).await,
             };
             match frame {
                 Ok(frame) => self.pass(frame).await?,
@@ -66,20 +65,20 @@ impl Messenger {
         };
         // Our end of a failed link closes with the loop's copy of it.
         drop(end);
-        self.outlive_link(pidfd, error).await
+        self.outlive_link(process, error).await
     }
 
     /// An ordinary exit closes the link a moment before the process is dead, which is no failure.
-    async fn outlive_link(&self, pidfd: &AsyncFd<OwnedFd>, error: LinkError) -> Passed {
+    async fn outlive_link(&self, process: &ProcessHandle, error: LinkError) -> Passed {
         let is_ordinary = matches!(error, LinkError::Closed)
-            && tokio::time::timeout(LAST_MOMENTS, pidfd.readable())
+            && tokio::time::timeout(LAST_MOMENTS, process.died())
                 .await
                 .is_ok();
         if !is_ordinary {
             let worker = self.worker;
             self.inbox.send(Input::LinkFailed { worker, error }).await?;
             // An error means that the reactor is gone, and the loop with it.
-            let _dead = pidfd.readable().await;
+            let _dead = process.died().await;
         }
         self.pass_death().await
     }

@@ -1,24 +1,21 @@
 //! The only place where a decision of the supervisor becomes an effect.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use everport_core::{Action, DrainReason, Event, PortId};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 use tokio::time::Instant;
 
 use super::attendant::Attendant;
 use super::death;
 use super::event_loop::EventLoop;
 use super::output::OutputCapture;
+use super::process_handle::ProcessHandle;
 use super::spawn::Spawned;
 use super::worker::{Started, Worker};
 use crate::link::{FromWatcher, WatcherEnd};
 use crate::log::{Notice, Sink};
-use crate::reactor;
 use crate::{Generation, SlotId, WorkerId};
 
 /// How long a port must be quiet before the last worker that accepts from it may stop, when the cluster
@@ -82,13 +79,12 @@ impl EventLoop {
         generation: Generation,
     ) -> io::Result<Worker> {
         let spawned = self.spawner.spawn()?;
-        let pid = spawned.pid;
+        let pid = spawned.process.pid();
         match self.attend_to(worker, slot, spawned) {
-            Ok((pidfd, output, attendant)) => Ok(Worker::new(Started {
+            Ok((process, output, attendant)) => Ok(Worker::new(Started {
                 slot,
                 generation,
-                pid,
-                pidfd,
+                process,
                 output,
                 attendant,
             })),
@@ -104,15 +100,15 @@ impl EventLoop {
         worker: WorkerId,
         slot: SlotId,
         spawned: Spawned,
-    ) -> io::Result<(Arc<AsyncFd<OwnedFd>>, OutputCapture, Attendant)> {
-        let pidfd = Arc::new(reactor::register(spawned.pidfd, Interest::READABLE)?);
+    ) -> io::Result<(Arc<ProcessHandle>, OutputCapture, Attendant)> {
+        let process = Arc::new(spawned.process);
         let end = Arc::new(WatcherEnd::new(spawned.link)?);
         let sink = self.output_sink();
         let output = OutputCapture::start(worker, slot, spawned.stdout, spawned.stderr, sink)?;
         let inbox = self.sender.clone();
-        let attendant = Attendant::start(worker, Arc::clone(&pidfd), Arc::clone(&end), inbox);
+        let attendant = Attendant::start(worker, Arc::clone(&process), Arc::clone(&end), inbox);
         self.links.add(worker, end);
-        Ok((pidfd, output, attendant))
+        Ok((process, output, attendant))
     }
 
     fn output_sink(&self) -> Arc<dyn Sink> {
@@ -120,17 +116,12 @@ impl EventLoop {
     }
 
     fn drain(&mut self, worker: WorkerId, reason: DrainReason, timeout: Duration) {
-        if reason == DrainReason::Stop && !self.is_stopping {
-            self.is_stopping = true;
-            self.ports.refuse_new_connections();
-        }
+        let quiet = match reason {
+            DrainReason::Stop => self.quiet_at_stop(),
+            _ => QUIET_AT_ROLLOUT,
+        };
         let empty = self.ports_to_empty(worker, reason);
         self.ports.forget_worker(worker);
-        let quiet = if reason == DrainReason::Stop {
-            QUIET_AT_STOP
-        } else {
-            QUIET_AT_ROLLOUT
-        };
         let frame = FromWatcher::Drain {
             reason,
             timeout,
@@ -146,8 +137,20 @@ impl EventLoop {
         } else {
             record.drain_when_joined = Some(frame);
             // It may not even know of links; a failure leaves it to its drain deadline.
-            drop(death::terminate(record.pidfd()));
+            drop(death::terminate(&record.process));
         }
+    }
+
+    /// Keeps new connections out when the stop begins, and says how long a port is to be quiet then.
+    fn quiet_at_stop(&mut self) -> Duration {
+        *self.quiet_at_stop.get_or_insert_with(|| {
+            if self.ports.refuse_new_connections() {
+                QUIET_AT_STOP
+            } else {
+                // A port that clients still get in at may never be quiet.
+                Duration::ZERO
+            }
+        })
     }
 
     /// The ports that nobody else will accept from: at a stop everybody's own, else those without another
@@ -167,7 +170,7 @@ impl EventLoop {
             record.was_killed = true;
             record.may_leave = true;
             let slot = record.slot;
-            if let Err(error) = death::kill(record.pid, record.pidfd()) {
+            if let Err(error) = death::kill(&record.process) {
                 let error = error.to_string();
                 self.tell(Notice::KillFailed {
                     worker,

@@ -52,7 +52,8 @@ pub(crate) struct EventLoop {
     pub(crate) sink: Option<Arc<dyn Sink>>,
     pub(crate) sender: mpsc::Sender<Input>,
     pub(crate) shutdown_timeout: Duration,
-    pub(crate) is_stopping: bool,
+    /// Since the stop has begun: how long a port must be quiet before its last worker stops accepting.
+    pub(crate) quiet_at_stop: Option<Duration>,
     pub(crate) exit: Option<ExitReason>,
     /// Whether the kernel's limit on waiting connections has been spoken of.
     pub(crate) backlog_checked: bool,
@@ -84,7 +85,7 @@ impl EventLoop {
             sink: builder.sink,
             sender,
             shutdown_timeout: builder.policy.drain_timeout,
-            is_stopping: false,
+            quiet_at_stop: None,
             exit: None,
             backlog_checked: false,
             inbox,
@@ -238,7 +239,7 @@ impl EventLoop {
         let mut changed = Vec::new();
         for (worker, record) in &self.workers {
             // A process that can't be asked is about to be reported dead.
-            if let Ok(Some(stopped)) = death::was_stopped(record.pidfd()) {
+            if let Ok(Some(stopped)) = record.process.was_stopped() {
                 changed.push((*worker, record.slot, stopped));
             }
         }
@@ -260,7 +261,7 @@ impl EventLoop {
     /// passes on what it said last: once that one is buried, this goes on.
     fn reap_orphans(&mut self) {
         while let Ok(Some(pid)) = orphans::dead_child() {
-            let is_it = |record: &Worker| record.pid.as_raw_nonzero().get() == pid;
+            let is_it = |record: &Worker| record.process.pid().as_raw_nonzero().get() == pid;
             self.orphans_wait = self.workers.values().any(is_it);
             if self.orphans_wait {
                 return;
@@ -274,7 +275,7 @@ impl EventLoop {
         let Some(record) = self.workers.get(&worker) else {
             return;
         };
-        let mut ending = match death::reap(record.pid, record.pidfd()) {
+        let mut ending = match death::reap(&record.process) {
             Ok(ending) => ending,
             // Somebody else in this process has reaped it; how it ended is lost with that.
             Err(_) => crate::log::Ending {

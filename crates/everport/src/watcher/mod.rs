@@ -11,6 +11,7 @@ mod memory;
 mod orphans;
 mod output;
 mod ports;
+mod process_handle;
 mod requests;
 mod run;
 mod spawn;

@@ -9,9 +9,10 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::fs::fstat;
 use rustix::io::FdFlags;
-use rustix::process::{Pid, PidfdFlags, Resource, Rlimit};
+use rustix::process::{Pid, Resource, Rlimit};
 
 use super::Program;
+use super::process_handle::ProcessHandle;
 use crate::link;
 
 /// The variable that tells a worker its link: `<fd>:<inode>`.
@@ -40,22 +41,21 @@ pub(crate) struct Spawner {
 /// A worker's process just started, and our ends of what leads to it.
 #[derive(Debug)]
 pub(crate) struct Spawned {
-    pub(crate) pid: Pid,
-    pub(crate) pidfd: OwnedFd,
+    pub(crate) process: ProcessHandle,
     pub(crate) link: OwnedFd,
     pub(crate) stdout: OwnedFd,
     pub(crate) stderr: OwnedFd,
 }
 
 impl Spawner {
-    /// Starts one worker in a session of its own. When it fails, no process stays behind.
+    /// Starts one worker in a session of its own. When it fails, no process stays behind. Needs a tokio
+    /// runtime.
     pub(crate) fn spawn(&self) -> io::Result<Spawned> {
         let (ours, theirs) = link::pair()?;
         let mut child = self.command(&theirs)?.spawn()?;
         match attach(&mut child) {
-            Ok((pid, pidfd, stdout, stderr)) => Ok(Spawned {
-                pid,
-                pidfd,
+            Ok((process, stdout, stderr)) => Ok(Spawned {
+                process,
                 link: ours,
                 stdout,
                 stderr,
@@ -95,13 +95,12 @@ impl Spawner {
 }
 
 /// The watcher's ends; taken before anything else can wait for the child, so the pid is still its own.
-fn attach(child: &mut Child) -> io::Result<(Pid, OwnedFd, OwnedFd, OwnedFd)> {
-    let pid = Pid::from_child(child);
-    let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK)?;
+fn attach(child: &mut Child) -> io::Result<(ProcessHandle, OwnedFd, OwnedFd)> {
+    let process = ProcessHandle::open(Pid::from_child(child))?;
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(io::ErrorKind::BrokenPipe.into());
     };
-    Ok((pid, pidfd, stdout.into(), stderr.into()))
+    Ok((process, stdout.into(), stderr.into()))
 }
 
 /// In the child, before the program is executed: a session of its own, no signal blocked or ignored, the
@@ -120,8 +119,9 @@ fn keep_through_exec(descriptor: RawFd) -> io::Result<()> {
     Ok(rustix::io::fcntl_setfd(descriptor, FdFlags::empty())?)
 }
 
-/// The highest signal number, 64, is that of Linux; elsewhere there are fewer.
-const HIGHEST_SIGNAL: i32 = if cfg!(target_os = "linux") { 64 } else { 31 };
+/// The highest signal number: 64 on Linux, 126 on FreeBSD, fewer elsewhere. Setting one that does not exist
+/// fails without harm.
+const HIGHEST_SIGNAL: i32 = if cfg!(target_os = "linux") { 64 } else { 126 };
 
 fn reset_signals() -> io::Result<()> {
     for signal in 1..=HIGHEST_SIGNAL {
@@ -142,7 +142,7 @@ fn reset_signals() -> io::Result<()> {
 
 /// The kernel is asked directly: the C library refuses to touch the signals it uses itself (32 and 33), and
 /// whoever started us may have ignored them, too.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(everport_portable)))]
 fn reset_disposition(signal: i32) {
     /// As large as the kernel's `sigaction` is anywhere; all zero it means the default, without flags.
     const DEFAULT: [u64; 8] = [0; 8];
@@ -161,14 +161,14 @@ fn reset_disposition(signal: i32) {
     };
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(not(target_os = "linux"), everport_portable))]
 fn reset_disposition(signal: i32) {
     // SAFETY: sets a default disposition. It fails for KILL and STOP, which have it anyway.
     unsafe { libc::signal(signal, libc::SIG_DFL) };
 }
 
 /// Marks every descriptor from `first` on close-on-exec, those that somebody else leaked to us included.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(everport_portable)))]
 fn close_on_exec_from(first: RawFd, open_files: Rlimit) -> io::Result<()> {
     // SAFETY: changes flags of this process's own descriptors only; it is between fork and exec.
     let result = unsafe {
@@ -186,7 +186,7 @@ fn close_on_exec_from(first: RawFd, open_files: Rlimit) -> io::Result<()> {
     close_on_exec_one_by_one(first, open_files)
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(not(target_os = "linux"), everport_portable))]
 fn close_on_exec_from(first: RawFd, open_files: Rlimit) -> io::Result<()> {
     close_on_exec_one_by_one(first, open_files)
 }

@@ -1,16 +1,14 @@
 //! What the watcher keeps about one worker's process.
 
 use std::collections::HashMap;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use everport_core::PortId;
-use rustix::process::Pid;
-use tokio::io::unix::AsyncFd;
 
 use super::attendant::Attendant;
 use super::output::OutputCapture;
 use super::ports::PortKey;
+use super::process_handle::ProcessHandle;
 use crate::link::{FromWatcher, Session};
 use crate::{Generation, PortAddress, SlotId};
 
@@ -18,8 +16,7 @@ use crate::{Generation, PortAddress, SlotId};
 pub(crate) struct Worker {
     pub(crate) slot: SlotId,
     pub(crate) generation: Generation,
-    pub(crate) pid: Pid,
-    pub(crate) pidfd: Arc<AsyncFd<OwnedFd>>,
+    pub(crate) process: Arc<ProcessHandle>,
     pub(crate) session: Session,
     pub(crate) output: OutputCapture,
     /// Kept for what happens when it is dropped: the task ends.
@@ -40,8 +37,7 @@ pub(crate) struct Worker {
 pub(crate) struct Started {
     pub(crate) slot: SlotId,
     pub(crate) generation: Generation,
-    pub(crate) pid: Pid,
-    pub(crate) pidfd: Arc<AsyncFd<OwnedFd>>,
+    pub(crate) process: Arc<ProcessHandle>,
     pub(crate) output: OutputCapture,
     pub(crate) attendant: Attendant,
 }
@@ -51,16 +47,14 @@ impl Worker {
         let Started {
             slot,
             generation,
-            pid,
-            pidfd,
+            process,
             output,
             attendant,
         } = started;
         Self {
             slot,
             generation,
-            pid,
-            pidfd,
+            process,
             session: Session::default(),
             output,
             _attendant: attendant,
@@ -73,13 +67,9 @@ impl Worker {
         }
     }
 
-    pub(crate) fn pidfd(&self) -> BorrowedFd<'_> {
-        self.pidfd.get_ref().as_fd()
-    }
-
     /// The process id as people write it.
     pub(crate) fn pid_number(&self) -> u32 {
-        self.pid.as_raw_nonzero().get().unsigned_abs()
+        self.process.pid().as_raw_nonzero().get().unsigned_abs()
     }
 
     /// The key of the port it asks for now: its *n*th request for number 0 is the cluster's *n*th.

@@ -12,3 +12,6 @@ mod process;
 mod readiness;
 mod standalone;
 mod transfer;
+// By poll(2) every connection wakes everybody, and no wake-up can be lost.
+#[cfg(all(target_os = "linux", not(everport_portable)))]
+mod turns;

@@ -247,12 +247,14 @@ impl PortTable {
         self.retired.insert(slot, now);
     }
 
-    /// The cluster stops: what is queued is served, nothing new gets in.
-    pub(crate) fn refuse_new_connections(&mut self) {
+    /// The cluster stops: what is queued is served, nothing new gets in. `false` if something still does,
+    /// because the kernel takes no filter; then it is the closing itself that refuses it.
+    pub(crate) fn refuse_new_connections(&mut self) -> bool {
+        let mut all_refuse = true;
         for port in self.ports.values_mut() {
-            // Without the filter it is the closing itself that refuses them.
-            drop(port.refuse_new_connections());
+            all_refuse &= port.refuse_new_connections().is_ok();
         }
+        all_refuse
     }
 
     /// When to call [`PortTable::handle_timeout`]: when late handshakes are through.

@@ -173,7 +173,8 @@ impl Port {
         self.serving.iter().any(|server| server.worker != worker)
     }
 
-    /// Closes a slot's socket, once it is empty; `false` while it is not.
+    /// Closes a slot's socket, once it is empty; `false` while it is not. One that new connections can't be
+    /// kept away from stays open until the port closes.
     pub(crate) fn close_slot(
         &mut self,
         slot: SlotId,
@@ -188,6 +189,10 @@ impl Port {
         let Some(socket) = group.socket(slot) else {
             return true;
         };
+        if group.is_beyond_steering() {
+            // New connections still go there, so it stays, and those who borrow it go on accepting them.
+            return true;
+        }
         if has_queue(socket) {
             return false;
         }
@@ -260,8 +265,12 @@ impl Port {
     }
 
     fn note_refusal(&mut self, steered: io::Result<()>) {
-        if let Err(error) = steered {
-            self.steering_refused = Some(error);
+        match steered {
+            // A system that can't steer at all is no news.
+            Err(error) if error.kind() != io::ErrorKind::Unsupported => {
+                self.steering_refused = Some(error);
+            }
+            Ok(()) | Err(_) => {}
         }
     }
 

@@ -1,4 +1,4 @@
-//! Sees when a worker shuts a shared listening socket down, without ever waking on connections.
+//! By an epoll set that asks for no events: errors and hang-ups are reported all the same.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -8,16 +8,14 @@ use rustix::event::epoll;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use super::SocketName;
 use crate::{SlotId, reactor};
 
-/// An epoll set that asks for no events: errors and hang-ups are reported all the same.
+/// The sockets that are watched.
 #[derive(Debug)]
 pub(crate) struct ShutdownWatch {
     set: AsyncFd<OwnedFd>,
 }
-
-/// Which socket of a port: a slot's, or the one that all workers share.
-pub(crate) type SocketName = (PortId, Option<SlotId>);
 
 impl ShutdownWatch {
     pub(crate) fn new() -> io::Result<Self> {

@@ -1,4 +1,4 @@
-//! Wakes a thread that blocks on descriptors.
+//! By an eventfd.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

@@ -46,6 +46,8 @@ async fn serve_in_cluster(address: &str) -> Result<(), Box<dyn Error>> {
 
 /// What the same program does without everport: its own port, its own signal.
 async fn serve_unmanaged(address: SocketAddr) -> io::Result<()> {
+    // A worker has a session of its own, and Linux may share the processors out by session.
+    rustix::process::setsid()?;
     let listener = bind(address)?;
     let mut terminate = signal(SignalKind::terminate())?;
     println!("listening on {}", listener.local_addr()?);

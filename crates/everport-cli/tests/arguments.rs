@@ -146,7 +146,7 @@ fn an_unknown_option_brings_the_nearest_to_mind() {
 
 #[test]
 fn a_program_that_does_not_exist_is_an_error_of_its_own() {
-    let hint = "give a path, or a name that is in PATH";
+    let hint = "write ./no-such-program-anywhere";
     check(
         ["no-such-program-anywhere"],
         127,
@@ -170,7 +170,11 @@ fn a_program_that_is_not_executable_is_an_error_of_its_own() {
 #[test]
 fn a_directory_is_not_a_program() {
     let directory = tempfile::tempdir().unwrap();
-    check([directory.path()], 126, &["everport: not executable: "]);
+    check(
+        [directory.path()],
+        126,
+        &["everport: not a program but a directory: "],
+    );
 }
 
 #[test]

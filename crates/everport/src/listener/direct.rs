@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 
 use everport_core::SlotId;
 use tokio::sync::watch;
@@ -59,12 +59,34 @@ where
 
     /// The next connection; pends for ever once stopped. Cancel safe.
     pub(crate) async fn accept(&self) -> io::Result<Accepted<F>> {
+        if let Some(accepted) = self.accept_at_once() {
+            return Ok(accepted);
+        }
         let mut accepting = pin!(self.accept_from_current());
         poll_fn(|cx| {
             let _open = self.gate.read().unwrap_or_else(PoisonError::into_inner);
             accepting.as_mut().poll(cx)
         })
         .await
+    }
+
+    /// A connection that waits already, without the preparations that waiting needs. An error is left to
+    /// the way that handles it.
+    fn accept_at_once(&self) -> Option<Accepted<F>> {
+        let _open = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+        let sockets = self.sockets.borrow();
+        let [own] = &*sockets.list else {
+            return None; // nothing left, or lent ones that come first
+        };
+        // Nobody waits by polling, so no other waker is lost to this one.
+        let mut nobody = Context::from_waker(Waker::noop());
+        match F::poll_accept(&own.listener, &mut nobody) {
+            Poll::Ready(Ok((stream, address))) => {
+                let counted = self.connections.accepted();
+                Some((Connection::new(stream, counted), address))
+            }
+            Poll::Ready(Err(_)) | Poll::Pending => None,
+        }
     }
 
     async fn accept_from_current(&self) -> io::Result<Accepted<F>> {

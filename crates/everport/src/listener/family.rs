@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -20,6 +21,12 @@ pub(crate) trait Family: Send + Sync + 'static {
     fn accept(
         listener: &Self::Listener,
     ) -> impl Future<Output = io::Result<(Self::Stream, Self::Address)>> + Send;
+
+    /// Accepts from it without waiting.
+    fn poll_accept(
+        listener: &Self::Listener,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<(Self::Stream, Self::Address)>>;
 
     /// Registers a connection that was accepted elsewhere.
     fn adopt(
@@ -49,6 +56,13 @@ impl Family for Tcp {
         listener.accept().await
     }
 
+    fn poll_accept(
+        listener: &Self::Listener,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<(Self::Stream, Self::Address)>> {
+        listener.poll_accept(cx)
+    }
+
     fn adopt(
         socket: OwnedFd,
         peer: Option<SocketAddrAny>,
@@ -74,6 +88,13 @@ impl Family for Unix {
 
     async fn accept(listener: &Self::Listener) -> io::Result<(Self::Stream, Self::Address)> {
         listener.accept().await
+    }
+
+    fn poll_accept(
+        listener: &Self::Listener,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<(Self::Stream, Self::Address)>> {
+        listener.poll_accept(cx)
     }
 
     fn adopt(

@@ -47,6 +47,11 @@ impl Interest {
         is_lost.then(|| self.start + last_end)
     }
 
+    fn end_one(&self, now: u64) {
+        self.last_end.fetch_max(now, Ordering::SeqCst);
+        self.accepts.fetch_sub(1, Ordering::SeqCst);
+    }
+
     fn now(&self) -> u64 {
         u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
@@ -59,14 +64,14 @@ impl Accept<'_> {
         self.interest
             .last_connection
             .fetch_max(now, Ordering::SeqCst);
+        self.interest.end_one(now);
+        // Its end has just been noted, and reading the clock once is enough.
+        std::mem::forget(self);
     }
 }
 
 impl Drop for Accept<'_> {
     fn drop(&mut self) {
-        self.interest
-            .last_end
-            .fetch_max(self.interest.now(), Ordering::SeqCst);
-        self.interest.accepts.fetch_sub(1, Ordering::SeqCst);
+        self.interest.end_one(self.interest.now());
     }
 }

@@ -34,3 +34,8 @@ pub use everport_core::{Generation, SlotId, WorkerId};
 pub use listener::{Connection, Incoming, TcpListener, TcpStream, UnixListener, UnixStream};
 pub use options::{ListenOptions, Sharing};
 pub use watcher::Watcher;
+
+/// The examples in the guide, which are compiled as tests.
+#[cfg(all(doctest, feature = "axum", feature = "cli"))]
+#[doc = include_str!("../../../docs/guide.md")]
+struct Guide;

@@ -46,6 +46,9 @@ async fn serve_in_cluster(address: &str) -> Result<(), Box<dyn Error>> {
 
 /// What the same program does without everport: its own port, its own signal.
 async fn serve_unmanaged(address: SocketAddr) -> io::Result<()> {
+    // A worker has a session of its own, and Linux may share the processors out by session.
+    // It fails only when a shell has made us the leader of a group; then nobody compares us.
+    rustix::process::setsid().ok();
     let listener = bind(address)?;
     let mut terminate = signal(SignalKind::terminate())?;
     println!("listening on {}", listener.local_addr()?);

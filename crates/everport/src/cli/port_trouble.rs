@@ -1,34 +1,38 @@
-//! Remembers whether a port was refused, so that the exit code can say so.
+//! Remembers the last port that was refused, so that the command's last words and exit code can say so.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::BindError;
 use crate::log::{Entry, Notice, Sink};
 
-/// Passes entries on and remembers whether one of them was about a port that could not be had.
+/// Passes entries on and remembers the last one about a port that could not be had.
 pub(super) struct PortTrouble {
     sink: Arc<dyn Sink>,
-    seen: AtomicBool,
+    last: Mutex<Option<BindError>>,
 }
 
 impl PortTrouble {
     pub(super) fn watch(sink: Arc<dyn Sink>) -> Self {
         Self {
             sink,
-            seen: AtomicBool::new(false),
+            last: Mutex::new(None),
         }
     }
 
-    /// Whether any worker was refused a port.
-    pub(super) fn was_seen(&self) -> bool {
-        self.seen.load(Ordering::Relaxed)
+    /// Why a worker was refused a port, if any was.
+    pub(super) fn last(&self) -> Option<BindError> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<BindError>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Sink for PortTrouble {
     fn write(&self, entry: Entry) {
-        if matches!(entry, Entry::Notice(Notice::PortRefused { .. })) {
-            self.seen.store(true, Ordering::Relaxed);
+        if let Entry::Notice(Notice::PortRefused { error, .. }) = &entry {
+            *self.lock() = Some(error.clone());
         }
         self.sink.write(entry);
     }

@@ -11,6 +11,7 @@ use super::pid_file::{PidFile, PidFileError};
 use super::port_trouble::PortTrouble;
 use super::signals::Signals;
 use super::{ClusterArgs, ExitCode};
+use crate::BindError;
 use crate::log::{OpenLogError, Sink, Writer};
 use crate::watcher::{Program, RunError, StartError};
 
@@ -46,10 +47,10 @@ pub enum CommandError {
     Run(#[from] RunError),
     /// No worker was ever ready.
     #[error("gave up: no worker was ever ready (the log says what each of them did)")]
-    NeverReady {
-        /// Whether a worker was refused a port.
-        port_refused: bool,
-    },
+    NeverReady,
+    /// No worker was ever ready, and a port could not be had.
+    #[error("gave up: no worker was ever ready")]
+    PortRefused(#[source] BindError),
     /// A slot was crash-looping.
     #[error("stopped: a slot was crash-looping (the log says how its workers died)")]
     CrashLoop,
@@ -63,10 +64,12 @@ impl CommandError {
             Self::Directory { .. } | Self::Start(StartError::NoWorkers) => ExitCode::Usage,
             Self::PidFile(PidFileError::Locked { .. }) => ExitCode::AlreadyRunning,
             Self::PidFile(_) | Self::Log(OpenLogError::File { .. }) => ExitCode::File,
-            Self::Start(StartError::NoProgram(_)) => ExitCode::NotFound,
-            Self::Start(StartError::NotExecutable(_)) => ExitCode::NotExecutable,
-            Self::NeverReady { port_refused: true } => ExitCode::Port,
-            Self::NeverReady { .. } => ExitCode::NeverReady,
+            Self::Start(StartError::NoProgram(_) | StartError::NotInPath(_)) => ExitCode::NotFound,
+            Self::Start(StartError::NotExecutable(_) | StartError::Directory(_)) => {
+                ExitCode::NotExecutable
+            }
+            Self::PortRefused(_) => ExitCode::Port,
+            Self::NeverReady => ExitCode::NeverReady,
             Self::CrashLoop => ExitCode::CrashLoop,
             Self::Log(_) | Self::Runtime(_) | Self::Signals(_) | Self::Start(_) | Self::Run(_) => {
                 ExitCode::Internal
@@ -132,8 +135,9 @@ async fn watch(
     match reason {
         ExitReason::Stopped => Ok(ExitCode::Graceful),
         ExitReason::Forced => Ok(ExitCode::Forced),
-        ExitReason::NeverReady => Err(CommandError::NeverReady {
-            port_refused: ports.was_seen(),
+        ExitReason::NeverReady => Err(match ports.last() {
+            Some(error) => CommandError::PortRefused(error),
+            None => CommandError::NeverReady,
         }),
         ExitReason::CrashLoop => Err(CommandError::CrashLoop),
     }
@@ -175,6 +179,7 @@ fn set_title(args: &ClusterArgs) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{BindCause, PortAddress};
 
     #[test]
     fn a_failure_is_told_with_its_causes() {
@@ -194,14 +199,14 @@ mod tests {
         };
         let path = PathBuf::from("server");
         check(StartError::NoWorkers.into(), 2);
-        check(
-            CommandError::NeverReady {
-                port_refused: false,
-            },
-            3,
-        );
+        check(CommandError::NeverReady, 3);
         check(CommandError::CrashLoop, 4);
-        check(CommandError::NeverReady { port_refused: true }, 5);
+        let address = PortAddress::unix("@x");
+        let refused = BindError {
+            address,
+            cause: BindCause::Live,
+        };
+        check(CommandError::PortRefused(refused), 5);
         check(PidFileError::NotAFile { path: path.clone() }.into(), 6);
         check(
             PidFileError::Locked {

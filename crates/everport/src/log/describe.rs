@@ -15,7 +15,9 @@ impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Supervisor(decision) => describe_decision(f, decision),
-            Self::Spawned { .. }
+            Self::Started { .. } | Self::Stopped { .. } => describe_watcher(f, self),
+            Self::NeverJoined { .. }
+            | Self::Spawned { .. }
             | Self::SpawnFailed { .. }
             | Self::Ended { .. }
             | Self::Left { .. }
@@ -52,6 +54,32 @@ impl fmt::Display for Counted {
     }
 }
 
+fn describe_watcher(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result {
+    match notice {
+        Notice::Started {
+            version,
+            pid,
+            workers,
+            program,
+        } => write!(
+            f,
+            "everport {version} started: pid {pid}, {} of {}",
+            Counted(*workers, "worker"),
+            escape_display(program)
+        ),
+        Notice::Stopped { reason, ran } => {
+            let how = match reason {
+                ExitReason::Stopped => "stopped",
+                ExitReason::Forced => "stopped by force",
+                ExitReason::NeverReady => "gave up",
+                ExitReason::CrashLoop => "stopped because of a crash loop",
+            };
+            write!(f, "{how} after {}", Readable(*ran))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn describe_worker(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result {
     let Some((worker, slot)) = notice.worker() else {
         return Ok(());
@@ -61,6 +89,10 @@ fn describe_worker(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result {
         Notice::Spawned {
             generation, pid, ..
         } => write!(f, "{who} started: pid {pid}, generation {generation}"),
+        Notice::NeverJoined { .. } => write!(
+            f,
+            "{who} has not joined the cluster: does its program call `everport::Cluster::join`?"
+        ),
         Notice::SpawnFailed { error, .. } => {
             write!(f, "{who} could not be started: {}", escape_display(error))
         }

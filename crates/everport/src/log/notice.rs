@@ -2,6 +2,8 @@
 
 use everport_core::{ExitReason, Notice as Decision};
 
+use std::time::Duration;
+
 use super::{Ending, Level};
 use crate::{BindError, Generation, PortAddress, Sharing, SlotId, WorkerId};
 
@@ -11,6 +13,31 @@ use crate::{BindError, Generation, PortAddress, Sharing, SlotId, WorkerId};
 pub enum Notice {
     /// The supervisor decided something.
     Supervisor(Decision),
+    /// The watcher began its work.
+    Started {
+        /// The library's version.
+        version: &'static str,
+        /// The watcher's process id.
+        pid: u32,
+        /// How many workers it is to run.
+        workers: u32,
+        /// What they run.
+        program: String,
+    },
+    /// The cluster has ended: the last notice there is.
+    Stopped {
+        /// Why.
+        reason: everport_core::ExitReason,
+        /// How long it ran.
+        ran: Duration,
+    },
+    /// A worker that was not ready in time has not even joined the cluster.
+    NeverJoined {
+        /// Which worker.
+        worker: WorkerId,
+        /// Its slot.
+        slot: SlotId,
+    },
     /// A worker's process was started.
     Spawned {
         /// Which worker.
@@ -136,6 +163,7 @@ impl Notice {
         match self {
             Self::Supervisor(decision) => decision_level(decision),
             Self::SpawnFailed { .. }
+            | Self::NeverJoined { .. }
             | Self::PortRefused { .. }
             | Self::MendFailed { .. }
             | Self::KillFailed { .. }
@@ -149,7 +177,9 @@ impl Notice {
             | Self::BacklogClamped { .. }
             | Self::SteeringRefused { .. }
             | Self::PortMended { .. } => Level::Warn,
-            Self::Spawned { .. }
+            Self::Started { .. }
+            | Self::Stopped { .. }
+            | Self::Spawned { .. }
             | Self::Ended { .. }
             | Self::Left { .. }
             | Self::Suspended { .. }
@@ -163,7 +193,8 @@ impl Notice {
     pub fn worker(&self) -> Option<(WorkerId, SlotId)> {
         match *self {
             Self::Supervisor(ref decision) => decision_worker(decision),
-            Self::Spawned { worker, slot, .. }
+            Self::NeverJoined { worker, slot }
+            | Self::Spawned { worker, slot, .. }
             | Self::SpawnFailed { worker, slot, .. }
             | Self::Ended { worker, slot, .. }
             | Self::Left { worker, slot, .. }
@@ -171,7 +202,9 @@ impl Notice {
             | Self::PortRefused { worker, slot, .. }
             | Self::KillFailed { worker, slot, .. }
             | Self::LinkBroken { worker, slot, .. } => Some((worker, slot)),
-            Self::PortOpened { .. }
+            Self::Started { .. }
+            | Self::Stopped { .. }
+            | Self::PortOpened { .. }
             | Self::PortClosed { .. }
             | Self::BacklogClamped { .. }
             | Self::SteeringRefused { .. }

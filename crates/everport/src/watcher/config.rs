@@ -36,11 +36,19 @@ impl Program {
         } else {
             std::path::absolute(name).ok()
         };
-        let path = found
-            .filter(|path| path.exists())
-            .ok_or_else(|| StartError::NoProgram(name.to_path_buf()))?;
+        let given = name.to_path_buf();
+        let Some(path) = found.filter(|path| path.exists()) else {
+            return Err(if is_bare {
+                StartError::NotInPath(given)
+            } else {
+                StartError::NoProgram(given)
+            });
+        };
+        if path.is_dir() {
+            return Err(StartError::Directory(given));
+        }
         if !is_executable(&path) {
-            return Err(StartError::NotExecutable(name.to_path_buf()));
+            return Err(StartError::NotExecutable(given));
         }
         Ok(Self {
             path,
@@ -61,8 +69,14 @@ impl Program {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// There is no such program.
-    #[error("no such program: {} (give a path, or a name that is in PATH)", .0.display())]
+    #[error("no such program: {} (a name is looked for in PATH; for a file here write ./{})", .0.display(), .0.display())]
+    NotInPath(PathBuf),
+    /// There is no such file.
+    #[error("no such program: {} (correct the path, or build the program)", .0.display())]
     NoProgram(PathBuf),
+    /// It is a directory.
+    #[error("not a program but a directory: {} (name the file in it)", .0.display())]
+    Directory(PathBuf),
     /// The program is there but cannot be executed.
     #[error("not executable: {} (chmod +x it, or name the interpreter: everport run -- python3 {})", .0.display(), .0.display())]
     NotExecutable(PathBuf),

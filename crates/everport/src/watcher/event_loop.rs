@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use everport_core::{Event, Exit, ExitReason, Supervisor, Timestamp};
+use everport_core::{Event, Exit, ExitReason, Notice as Decision, Supervisor, Timestamp};
 use rustix::process::Rlimit;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -99,9 +99,17 @@ impl EventLoop {
 
     /// Runs until the supervisor says that the cluster has ended.
     pub(crate) async fn run(mut self) -> io::Result<ExitReason> {
+        self.tell(Notice::Started {
+            version: env!("CARGO_PKG_VERSION"),
+            pid: std::process::id(),
+            workers: self.supervisor.status().slots,
+            program: self.spawner.program.path.display().to_string(),
+        });
         loop {
             self.perform_decisions();
             if let Some(reason) = self.exit {
+                let ran = self.start.elapsed();
+                self.tell(Notice::Stopped { reason, ran });
                 return Ok(reason);
             }
             self.wait().await?;
@@ -154,8 +162,8 @@ impl EventLoop {
     /// Drains the supervisor's outputs, and those of the events that performing them led to.
     fn perform_decisions(&mut self) {
         loop {
-            while let Some(notice) = self.supervisor.poll_notice() {
-                self.tell(Notice::Supervisor(notice));
+            while let Some(decision) = self.supervisor.poll_notice() {
+                self.tell_decision(decision);
             }
             if let Some(action) = self.supervisor.poll_action() {
                 self.perform(action);
@@ -318,6 +326,18 @@ impl EventLoop {
                 printed
             },
         });
+    }
+
+    fn tell_decision(&self, decision: Decision) {
+        self.tell(Notice::Supervisor(decision));
+        if let Decision::BootTimedOut { worker, slot, .. } = decision
+            && self
+                .workers
+                .get(&worker)
+                .is_some_and(|record| !record.has_joined)
+        {
+            self.tell(Notice::NeverJoined { worker, slot });
+        }
     }
 
     pub(crate) fn tell(&self, notice: Notice) {

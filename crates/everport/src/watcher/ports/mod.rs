@@ -320,12 +320,9 @@ impl PortTable {
         let mut mended = Vec::new();
         for (id, slot) in names {
             if let Some(port) = self.ports.get_mut(id) {
-                let result = port.mend(*slot);
-                mended.push(
-                    result
-                        .map(|()| port.address.clone())
-                        .map_err(|cause| BindError::new(&port.address, cause)),
-                );
+                let result = port.mend(*slot, &self.watch);
+                let error = |cause| BindError::new(&port.address, cause);
+                mended.push(result.map(|()| port.address.clone()).map_err(error));
             }
         }
         mended

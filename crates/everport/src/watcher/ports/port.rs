@@ -245,8 +245,29 @@ impl Port {
         }
     }
 
-    /// Lets a socket listen again that a worker has shut down.
-    pub(crate) fn mend(&mut self, slot: Option<SlotId>) -> Result<(), BindCause> {
+    /// Lets a socket listen again that a worker has shut down. One that can't is no longer watched: it would
+    /// be reported without end.
+    pub(crate) fn mend(
+        &mut self,
+        slot: Option<SlotId>,
+        watch: &ShutdownWatch,
+    ) -> Result<(), BindCause> {
+        let mended = self.listen_again(slot);
+        if mended.is_err() {
+            match (&self.sockets, slot) {
+                (Sockets::Transfer(bound), _) => watch.remove(&bound.socket),
+                (Sockets::Reuseport { group, .. }, Some(slot)) => {
+                    if let Some(socket) = group.socket(slot) {
+                        watch.remove(socket);
+                    }
+                }
+                (Sockets::Reuseport { .. }, None) => {}
+            }
+        }
+        mended
+    }
+
+    fn listen_again(&mut self, slot: Option<SlotId>) -> Result<(), BindCause> {
         let serving = self.serving_slots();
         match (&mut self.sockets, slot) {
             (Sockets::Transfer(bound), _) => tcp::listen(&bound.socket, &self.options)?,

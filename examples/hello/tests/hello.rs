@@ -1,0 +1,87 @@
+//! The example as its readers run it: by the command, standalone, and as its own watcher.
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
+use std::time::Instant;
+
+use everport_tests::{Cluster, Exit, PATIENCE, get, take_turn};
+
+const HELLO: &str = env!("CARGO_BIN_EXE_hello");
+
+/// Where it answers.
+const ADDRESSES: [&str; 2] = ["127.0.0.1:8080", "[::1]:8080"];
+
+/// Fails with a clear message when another program is in the way. Binding the IPv6 wildcard covers both
+/// families.
+fn expect_a_free_port() {
+    if let Err(error) = TcpListener::bind("[::]:8080") {
+        panic!("this test needs port 8080 for itself: {error} (see `ss -ltnp sport = :8080`)");
+    }
+}
+
+fn check_answers() {
+    for address in ADDRESSES {
+        let answer = get(address.parse().expect("an address"), "/");
+        assert!(answer.head.starts_with("HTTP/1.1 200 OK"), "{answer:?}");
+        assert_eq!(
+            answer.header("content-type"),
+            Some("text/plain; charset=utf-8")
+        );
+        assert_eq!(answer.body, "Hello, World!");
+    }
+}
+
+/// A program without a watcher does not say when it listens, so it is asked until it does.
+fn wait_until_it_listens() {
+    let deadline = Instant::now() + PATIENCE;
+    for address in ADDRESSES {
+        let address: SocketAddr = address.parse().expect("an address");
+        while TcpStream::connect(address).is_err() {
+            assert!(Instant::now() < deadline, "nothing listens on {address}");
+            std::thread::yield_now();
+        }
+    }
+}
+
+#[test]
+fn it_serves_in_a_cluster() {
+    let _turn = take_turn();
+    expect_a_free_port();
+    let mut command = Cluster::command(["--workers", "2"]);
+    command.arg("--").arg(HELLO);
+    let cluster = Cluster::spawn(command);
+    cluster.wait_until_ready();
+    check_answers();
+    cluster.restart();
+    check_answers();
+    assert_eq!(cluster.stop(), Exit::Code(0));
+}
+
+#[test]
+fn it_serves_standalone() {
+    let _turn = take_turn();
+    expect_a_free_port();
+    let hello = Cluster::spawn(Command::new(HELLO));
+    wait_until_it_listens();
+    check_answers();
+    assert_eq!(hello.stop(), Exit::Code(0));
+}
+
+#[test]
+fn it_serves_as_its_own_watcher() {
+    let _turn = take_turn();
+    expect_a_free_port();
+    let mut command = Command::new(HELLO);
+    command.args(["--workers", "2"]);
+    let cluster = Cluster::spawn(command);
+    cluster.wait_until_ready();
+    assert_eq!(cluster.workers().len(), 2);
+    check_answers();
+    assert_eq!(cluster.stop(), Exit::Code(0));
+}
+
+#[test]
+fn it_is_a_short_program() {
+    let lines = include_str!("../src/main.rs").lines().count();
+    assert!(lines < 30, "{lines} lines");
+}

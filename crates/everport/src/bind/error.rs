@@ -35,6 +35,10 @@ pub enum BindCause {
     Duplicate,
     /// The cluster shares the port in another way than asked for.
     SharedAs(Sharing),
+    /// The worker has as many ports as one may have.
+    TooMany,
+    /// The cluster stops.
+    Stopping,
     /// Any other error of the system, by its number.
     System(i32),
 }
@@ -59,6 +63,10 @@ impl fmt::Display for BindCause {
             Self::Live => f.write_str("a program answers on this socket (stop it or choose another path)"),
             Self::Duplicate => f.write_str("this worker listens on it already (use the listener it has)"),
             Self::SharedAs(sharing) => write!(f, "the cluster shares this port by {sharing} (ask for the same everywhere)"),
+            Self::TooMany => f.write_str(
+                "this worker has as many ports as one may have (drop a listener first)",
+            ),
+            Self::Stopping => f.write_str("the cluster stops"),
             Self::System(errno) => io::Error::from_raw_os_error(*errno).fmt(f),
         }
     }

@@ -3,6 +3,8 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
+use crate::link::LINK_VARIABLE;
+
 /// A variable and its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct EnvVar {
@@ -30,7 +32,7 @@ pub(super) fn parse(text: &OsStr) -> Result<EnvVar, EnvVarError> {
         Some(0) => return Err(EnvVarError::NoKey),
         Some(at) => (&bytes[..at], &bytes[at + 1..]),
     };
-    if key == b"EVERPORT_LINK" {
+    if key == LINK_VARIABLE.as_bytes() {
         return Err(EnvVarError::Reserved);
     }
     Ok(EnvVar {

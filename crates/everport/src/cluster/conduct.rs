@@ -13,10 +13,6 @@ use crate::listener::Port;
 /// on the other side of the world is on its way for a third of it.
 const FIRST_BYTE: Duration = Duration::from_secs(1);
 
-/// An application that has not accepted for this long, though connections wait, will not do so any more: it
-/// has left its loop, and would only be delayed by waiting for it.
-const GIVEN_UP: Duration = Duration::from_secs(1);
-
 /// How often ports are looked at that have nothing to say themselves when they stop.
 const BEAT: Duration = Duration::from_millis(10);
 
@@ -44,10 +40,11 @@ async fn stop_accepting(state: &State) {
         let now = Instant::now();
         let mut next = drain.deadline.max(now + BEAT);
         for (id, port) in &accepting {
-            let look_again = stops_at(*id, port.as_ref(), &drain, now).unwrap_or_else(|| {
-                port.stop();
-                now + BEAT
-            });
+            let look_again =
+                stops_at(state, (*id, port.as_ref()), &drain, now).unwrap_or_else(|| {
+                    port.stop();
+                    now + BEAT
+                });
             next = next.min(look_again);
         }
         if accepting.iter().all(|(_, port)| port.is_stopped()) {
@@ -59,7 +56,12 @@ async fn stop_accepting(state: &State) {
 }
 
 /// When to look at the port again; `None` when it must stop now.
-fn stops_at(id: PortId, port: &dyn Port, drain: &Drain, now: Instant) -> Option<Instant> {
+fn stops_at(
+    state: &State,
+    (id, port): (PortId, &dyn Port),
+    drain: &Drain,
+    now: Instant,
+) -> Option<Instant> {
     if !drain.empties(id) || now >= drain.deadline {
         return None;
     }
@@ -67,11 +69,9 @@ fn stops_at(id: PortId, port: &dyn Port, drain: &Drain, now: Instant) -> Option<
     if quiet_at > now {
         return Some(quiet_at);
     }
-    let was_given_up = port
-        .unwanted_since()
-        .is_some_and(|since| now >= since.max(drain.began) + GIVEN_UP);
-    // Quiet, but only because the application is busy: what waits is waited for.
-    (port.has_waiting() && !was_given_up).then_some(now + drain.quiet.max(BEAT))
+    // Quiet, but only because the application is busy: what waits is waited for, unless it has left.
+    let is_wanted = !(state.has_left() && port.is_unwanted());
+    (port.has_waiting() && is_wanted).then_some(now + drain.quiet.max(BEAT))
 }
 
 /// Waits until every accepted connection has said something, is gone, or had its time.

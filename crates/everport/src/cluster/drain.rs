@@ -19,11 +19,13 @@ pub(crate) enum Phase {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Drain {
     pub(crate) began: Instant,
-    /// When the hooks run whatever is still open; a second later the process ends.
+    /// When the hooks run whatever is still open.
     pub(crate) deadline: Instant,
     pub(crate) emptying: Emptying,
     /// A port counts as empty when no connection came for this long.
     pub(crate) quiet: Duration,
+    /// When the process ends, hooks or not.
+    pub(crate) end: Instant,
 }
 
 /// Which ports to empty before accepting ends.
@@ -50,13 +52,23 @@ impl Drain {
         Self::new(timeout, Emptying::Ports(Vec::new()), QUIET)
     }
 
-    pub(crate) fn new(timeout: Duration, emptying: Emptying, quiet: Duration) -> Self {
+    /// A drain that the watcher orders. It ends who overstays; this process does so by itself only when the
+    /// watcher does not.
+    pub(crate) fn ordered(timeout: Duration, empty: Vec<PortId>, quiet: Duration) -> Self {
+        let mut drain = Self::new(timeout, Emptying::Ports(empty), quiet);
+        drain.end += PRECEDENCE;
+        drain
+    }
+
+    fn new(timeout: Duration, emptying: Emptying, quiet: Duration) -> Self {
         let began = Instant::now();
+        let timeout = timeout.min(LONGEST);
         Self {
             began,
-            deadline: began + timeout.min(LONGEST),
+            deadline: began + timeout,
             emptying,
             quiet,
+            end: began + timeout + HOOKS.min(timeout),
         }
     }
 
@@ -67,6 +79,12 @@ impl Drain {
         }
     }
 }
+
+/// How long hooks may run after the deadline, but no longer than the drain itself.
+const HOOKS: Duration = Duration::from_secs(1);
+
+/// How long the watcher has precedence in ending a worker that overstays: it reports why.
+const PRECEDENCE: Duration = Duration::from_secs(1);
 
 /// The longest time a drain may take: a year, which any clock can add to now.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);

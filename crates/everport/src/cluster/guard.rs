@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::drain::{Drain, Emptying, Phase};
+use super::drain::{Drain, Phase};
 use super::ending::{End, OVERDUE};
 use super::membership::Membership;
 use super::outbox::Outgoing;
@@ -148,7 +148,7 @@ impl Guard {
                 empty,
                 quiet,
                 ..
-            } => state.begin_drain(Drain::new(timeout, Emptying::Ports(empty), quiet)),
+            } => state.begin_drain(Drain::ordered(timeout, empty, quiet)),
             FromWatcher::Lend { port, slot } => {
                 if let (Some(port), Some(socket)) = (state.port(port), fd) {
                     let _runtime = state.runtime.enter();

@@ -8,9 +8,7 @@ use rustix::fs::{FileType, fstat};
 use rustix::io::{FdFlags, fcntl_setfd};
 
 use super::error::JoinError;
-
-/// Names the link in a worker's environment: `<fd>:<inode>`.
-pub(crate) const LINK_VARIABLE: &str = "EVERPORT_LINK";
+use crate::link::LINK_VARIABLE;
 
 /// Whether this process has taken its link. The one piece of global state: there is one link to a process.
 static TAKEN: AtomicBool = AtomicBool::new(false);

@@ -19,9 +19,6 @@ use super::requests::Requests;
 use crate::link::{FromWorker, Welcome};
 use crate::listener::{Connections, Port};
 
-/// How long after the deadline of its drain a process may still be there: time for the hooks.
-const GRACE: Duration = Duration::from_secs(1);
-
 /// One worker, seen from inside.
 pub(crate) struct State {
     /// `None` when this process runs standalone.
@@ -131,9 +128,7 @@ impl State {
         if self.has_left() && !self.is_worker() {
             return None; // a standalone process that has left may go on with something else
         }
-        self.current_drain()
-            .as_ref()
-            .map(|drain| drain.deadline + GRACE)
+        self.current_drain().as_ref().map(|drain| drain.end)
     }
 
     pub(crate) fn has_left(&self) -> bool {
@@ -190,6 +185,7 @@ impl State {
 impl Drain {
     fn tighten(&mut self, other: Self) {
         self.deadline = self.deadline.min(other.deadline);
+        self.end = self.end.min(other.end);
         self.quiet = self.quiet.max(other.quiet);
         self.emptying = match (
             std::mem::replace(&mut self.emptying, Emptying::All),

@@ -63,6 +63,12 @@ impl WatcherEnd {
         })
     }
 
+    /// Ends the link for both sides, whoever still holds this end. What was sent can still be read.
+    pub(crate) fn hang_up(&self) {
+        // A link that is closed already is what is wanted.
+        let _closed = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Both);
+    }
+
     /// The next frame. Cancel safe: a frame is taken from the socket only when it is returned.
     pub(crate) async fn receive(&self) -> Result<FromWorker, LinkError> {
         let next = || match self.try_receive() {

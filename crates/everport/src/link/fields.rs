@@ -37,6 +37,8 @@ mod cause {
     pub(super) const DUPLICATE: u8 = 6;
     pub(super) const SHARED_BY_REUSEPORT: u8 = 7;
     pub(super) const SHARED_BY_TRANSFER: u8 = 8;
+    pub(super) const TOO_MANY: u8 = 9;
+    pub(super) const STOPPING: u8 = 10;
 }
 
 pub(super) fn write_address(writer: &mut Writer, address: &PortAddress) {
@@ -163,6 +165,8 @@ pub(super) fn write_bind_error(writer: &mut Writer, error: &BindError) {
             (cause::SHARED_BY_REUSEPORT, libc::EOPNOTSUPP, "")
         }
         BindCause::SharedAs(Sharing::Transfer) => (cause::SHARED_BY_TRANSFER, libc::EOPNOTSUPP, ""),
+        BindCause::TooMany => (cause::TOO_MANY, libc::EMFILE, ""),
+        BindCause::Stopping => (cause::STOPPING, libc::ECANCELED, ""),
     };
     write_address(writer, &error.address);
     writer.u8(kind).i32(errno).text(text);
@@ -184,6 +188,8 @@ pub(super) fn read_bind_error(reader: &mut Reader<'_>) -> Result<BindError, Deco
         cause::DUPLICATE => BindCause::Duplicate,
         cause::SHARED_BY_REUSEPORT => BindCause::SharedAs(Sharing::Reuseport),
         cause::SHARED_BY_TRANSFER => BindCause::SharedAs(Sharing::Transfer),
+        cause::TOO_MANY => BindCause::TooMany,
+        cause::STOPPING => BindCause::Stopping,
         _ => BindCause::System(errno),
     };
     Ok(BindError { address, cause })

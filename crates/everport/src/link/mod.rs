@@ -10,6 +10,9 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+/// Names the link in a worker's environment: `<fd>:<inode>`.
+pub(crate) const LINK_VARIABLE: &str = "EVERPORT_LINK";
+
 pub(crate) use channel::{LinkError, WatcherEnd, WorkerEnd, pair};
 pub(crate) use frame::{FromWatcher, FromWorker, Welcome};
 pub(crate) use session::{NEWEST_VERSION, OLDEST_VERSION, Session, negotiate};

@@ -34,8 +34,8 @@ pub(crate) trait Port: Send + Sync {
     fn has_waiting(&self) -> bool;
     /// When the application was last given a connection, or the beginning when it never was.
     fn last_accept(&self) -> Instant;
-    /// Since when the application has not been accepting; `None` while it does.
-    fn unwanted_since(&self) -> Option<Instant>;
+    /// Whether the application is not accepting.
+    fn is_unwanted(&self) -> bool;
 }
 
 /// A listening port of this worker.
@@ -153,7 +153,7 @@ where
         self.interest.last_connection()
     }
 
-    fn unwanted_since(&self) -> Option<Instant> {
-        self.interest.lost_at()
+    fn is_unwanted(&self) -> bool {
+        !self.interest.is_alive()
     }
 }

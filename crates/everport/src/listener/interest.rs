@@ -1,4 +1,4 @@
-//! Knows whether the application accepts from a port, and since when it no longer does.
+//! Knows whether the application accepts from a port, and when it last got a connection.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -9,8 +9,6 @@ pub(crate) struct Interest {
     /// Accepts under way.
     accepts: AtomicU32,
     start: Instant,
-    /// Nanoseconds from `start` to the end of the last accept, successful or given up.
-    last_end: AtomicU64,
     /// Nanoseconds from `start` to the last connection.
     last_connection: AtomicU64,
 }
@@ -25,7 +23,6 @@ impl Interest {
         Self {
             accepts: AtomicU32::new(0),
             start: Instant::now(),
-            last_end: AtomicU64::new(0),
             last_connection: AtomicU64::new(0),
         }
     }
@@ -40,16 +37,9 @@ impl Interest {
         self.start + Duration::from_nanos(self.last_connection.load(Ordering::SeqCst))
     }
 
-    /// Since when no accept has been under way; `None` while one is.
-    pub(crate) fn lost_at(&self) -> Option<Instant> {
-        let is_lost = self.accepts.load(Ordering::SeqCst) == 0;
-        let last_end = Duration::from_nanos(self.last_end.load(Ordering::SeqCst));
-        is_lost.then(|| self.start + last_end)
-    }
-
-    fn end_one(&self, now: u64) {
-        self.last_end.fetch_max(now, Ordering::SeqCst);
-        self.accepts.fetch_sub(1, Ordering::SeqCst);
+    /// Whether an accept is under way.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.accepts.load(Ordering::SeqCst) > 0
     }
 
     fn now(&self) -> u64 {
@@ -64,14 +54,11 @@ impl Accept<'_> {
         self.interest
             .last_connection
             .fetch_max(now, Ordering::SeqCst);
-        self.interest.end_one(now);
-        // Its end has just been noted, and reading the clock once is enough.
-        std::mem::forget(self);
     }
 }
 
 impl Drop for Accept<'_> {
     fn drop(&mut self) {
-        self.interest.end_one(self.interest.now());
+        self.interest.accepts.fetch_sub(1, Ordering::SeqCst);
     }
 }

@@ -27,3 +27,4 @@ pub use tcp::TcpListener;
 #[cfg(all(target_os = "linux", not(everport_portable)))]
 pub(crate) use transfer::Transfer;
 pub use unix::UnixListener;
+pub(crate) use waiting::has_waiting;

@@ -11,7 +11,8 @@ use crate::log::Ending;
 /// Reaps a process that is dead. Its process group is killed before that: until the leader is reaped its
 /// number can't be anybody else's.
 pub(crate) fn reap(process: &ProcessHandle) -> io::Result<Ending> {
-    kill_group(process.pid())?;
+    // A group that may not be killed, because its processes are another user's, is no reason to keep a zombie.
+    let _left_alone = kill_group(process.pid());
     process.reap()
 }
 
@@ -24,7 +25,7 @@ pub(crate) fn kill(process: &ProcessHandle) -> io::Result<()> {
 /// Kills and reaps a child that has just been started and that nothing attends to.
 pub(crate) fn put_down(pid: Pid) -> io::Result<()> {
     unless_gone(kill_process(pid, Signal::KILL))?;
-    kill_group(pid)?;
+    let _left_alone = kill_group(pid);
     retry_on_intr(|| waitpid(Some(pid), WaitOptions::empty()))?;
     Ok(())
 }

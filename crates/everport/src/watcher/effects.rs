@@ -22,7 +22,7 @@ use crate::{Generation, SlotId, WorkerId};
 /// stops: a handshake over an intercontinental line is through by then.
 const QUIET_AT_STOP: Duration = Duration::from_millis(250);
 /// The same for a port that the newest release no longer has, where nobody waits: a lost packet of a
-/// handshake has been sent again twice by then (1 s and 2 s, RFC 6298).
+/// handshake has been sent again by then (after 1 s, RFC 6298), over a slow line, too.
 const QUIET_AT_ROLLOUT: Duration = Duration::from_secs(3);
 
 impl EventLoop {
@@ -124,7 +124,7 @@ impl EventLoop {
         self.ports.forget_worker(worker);
         let frame = FromWatcher::Drain {
             reason,
-            timeout,
+            timeout: workers_share(timeout),
             empty,
             quiet,
         };
@@ -186,6 +186,13 @@ impl EventLoop {
             self.tell(Notice::PortClosed { address });
         }
     }
+}
+
+/// How much of a drain's time the worker is told of. The rest is for what it does at that deadline: its hooks
+/// run, and it reports what it had to cut.
+pub(super) fn workers_share(timeout: Duration) -> Duration {
+    const HOOKS: Duration = Duration::from_secs(1);
+    timeout.saturating_sub(HOOKS).max(timeout / 2)
 }
 
 /// Where entries go when nobody wants them.

@@ -122,12 +122,28 @@ impl EventLoop {
             Some(input) = self.inbox.recv() => self.handle_input(input),
             commands = self.desk.take() => self.handle_commands(commands),
             shut = self.ports.shut_down() => {
-                let shut = shut?;
-                self.handle_shutdown(&shut);
+                self.handle_shutdown(&shut?);
+                // A worker that does this without end must not keep everything else from its turn.
+                tokio::task::yield_now().await;
             }
-            () = sleep_until(timeout) => self.handle_timeout(),
+            () = sleep_until(timeout) => {
+                self.hear_what_waits().await;
+                self.handle_timeout();
+            }
         }
         Ok(())
+    }
+
+    /// What workers have said already counts before a deadline: when we ourselves did not run for a while,
+    /// both are there at once.
+    async fn hear_what_waits(&mut self) {
+        tokio::task::yield_now().await;
+        for _ in 0..INBOX {
+            match self.inbox.try_recv() {
+                Ok(input) => self.handle_input(input),
+                Err(_) => return,
+            }
+        }
     }
 
     fn next_timeout(&self) -> Option<Instant> {
@@ -293,7 +309,7 @@ impl EventLoop {
             },
         };
         if ending.signal == Some(libc::SIGKILL) && !record.was_killed {
-            ending.out_of_memory = self.memory.has_grown();
+            ending.out_of_memory = self.memory.explains();
         }
         let exit = if ending.code == Some(0) {
             Exit::Success
@@ -328,8 +344,11 @@ impl EventLoop {
         });
     }
 
-    fn tell_decision(&self, decision: Decision) {
+    fn tell_decision(&mut self, decision: Decision) {
         self.tell(Notice::Supervisor(decision));
+        if let Decision::WorkerReady { .. } = decision {
+            self.memory.forget();
+        }
         if let Decision::BootTimedOut { worker, slot, .. } = decision
             && self
                 .workers

@@ -19,9 +19,11 @@ impl Links {
         self.ends.insert(worker, end);
     }
 
-    /// Closes our end as soon as nobody reads from it any more; the worker then drains by itself.
+    /// Ends the link: a worker that still lives sees that and drains by itself.
     pub(crate) fn remove(&mut self, worker: WorkerId) {
-        self.ends.remove(&worker);
+        if let Some(end) = self.ends.remove(&worker) {
+            end.hang_up();
+        }
     }
 
     /// Sends without waiting. A failure is remembered for [`Links::take_failed`]; sending to a worker

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 pub(crate) struct OutOfMemoryCounter {
     file: PathBuf,
     last: Option<u64>,
+    /// Ends that were counted and not yet put down to anybody.
+    unexplained: u64,
 }
 
 impl OutOfMemoryCounter {
@@ -17,13 +19,28 @@ impl OutOfMemoryCounter {
             .filter(|file| count_in(file).is_some())
             .unwrap_or_else(|| PathBuf::from("/proc/vmstat"));
         let last = count_in(&file);
-        Self { file, last }
+        Self {
+            file,
+            last,
+            unexplained: 0,
+        }
     }
 
-    /// Whether it has grown since the last call.
-    pub(crate) fn has_grown(&mut self) -> bool {
+    /// Forgets ends that were somebody else's: call it when all is well.
+    pub(crate) fn forget(&mut self) {
+        self.last = count_in(&self.file);
+        self.unexplained = 0;
+    }
+
+    /// Whether there was such an end that explains one more death.
+    pub(crate) fn explains(&mut self) -> bool {
         let before = std::mem::replace(&mut self.last, count_in(&self.file));
-        matches!((before, self.last), (Some(before), Some(now)) if now > before)
+        if let (Some(before), Some(now)) = (before, self.last) {
+            self.unexplained += now.saturating_sub(before);
+        }
+        let explains = self.unexplained > 0;
+        self.unexplained = self.unexplained.saturating_sub(1);
+        explains
     }
 }
 
@@ -53,17 +70,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn growth_is_reported_once() {
+    fn each_end_explains_one_death() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("memory.events");
         fs::write(&file, "low 0\noom 1\noom_kill 1\n").unwrap();
         let mut counter = OutOfMemoryCounter {
             last: count_in(&file),
             file: file.clone(),
+            unexplained: 0,
         };
-        assert!(!counter.has_grown());
-        fs::write(&file, "low 0\noom 2\noom_kill 2\n").unwrap();
-        assert!(counter.has_grown());
-        assert!(!counter.has_grown());
+        assert!(!counter.explains());
+        fs::write(&file, "low 0\noom 3\noom_kill 3\n").unwrap();
+        assert!(counter.explains());
+        assert!(counter.explains());
+        assert!(!counter.explains());
+        fs::write(&file, "low 0\noom 4\noom_kill 4\n").unwrap();
+        counter.forget();
+        assert!(!counter.explains());
     }
 }

@@ -2,6 +2,7 @@
 
 use everport_core::{Event, PortId};
 
+use super::effects::workers_share;
 use super::event_loop::{EventLoop, Input};
 use super::ports::{Answer, Asker, PortKey, open};
 use crate::bind::BindCause;
@@ -62,7 +63,7 @@ impl EventLoop {
                 "it speaks versions {oldest} to {newest} of the protocol ({library}), this watcher \
                  {OLDEST_VERSION} to {NEWEST_VERSION}: build both with matching releases of everport"
             );
-            self.break_link(worker, &error);
+            self.turn_away(worker, error);
             return;
         };
         let Some(record) = self.workers.get_mut(&worker) else {
@@ -74,11 +75,25 @@ impl EventLoop {
             worker,
             slot: record.slot,
             generation: record.generation,
-            shutdown_timeout: self.shutdown_timeout,
+            shutdown_timeout: workers_share(self.shutdown_timeout),
         });
         self.links.send(worker, &welcome, None);
         if let Some(drain) = record.drain_when_joined.take() {
             self.links.send(worker, &drain, None);
+        }
+    }
+
+    /// Ends the link of a worker that was refused. It reads why and says so in its own words; if it does not
+    /// leave then, its boot timeout ends it.
+    fn turn_away(&mut self, worker: WorkerId, error: String) {
+        self.links.remove(worker);
+        if let Some(record) = self.workers.get_mut(&worker) {
+            let slot = record.slot;
+            self.tell(Notice::LinkBroken {
+                worker,
+                slot,
+                error,
+            });
         }
     }
 
@@ -89,6 +104,10 @@ impl EventLoop {
         let key = record.key_for(address);
         if record.has_asked_for(&key) {
             self.deny(&asker, BindError::new(address, BindCause::Duplicate));
+            return;
+        }
+        if record.has_most_ports() {
+            self.deny(&asker, BindError::new(address, BindCause::TooMany));
             return;
         }
         record.note_port(key.clone(), None);

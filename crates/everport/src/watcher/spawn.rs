@@ -13,20 +13,17 @@ use rustix::process::{Pid, Resource, Rlimit};
 
 use super::Program;
 use super::process_handle::ProcessHandle;
-use crate::link;
+use crate::link::{self, LINK_VARIABLE};
 
-/// The variable that tells a worker its link: `<fd>:<inode>`.
-pub(crate) const LINK_VARIABLE: &str = "EVERPORT_LINK";
+/// What the names of variables begin with by which our own supervisor speaks to us alone (sd_notify(3),
+/// sd_watchdog_enabled(3), sd_listen_fds(3)).
+const NOT_FOR_WORKERS: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_", "LISTEN_"];
 
-/// Variables by which our own supervisor speaks to us alone (sd_notify(3), sd_listen_fds(3)).
-const NOT_FOR_WORKERS: [&str; 6] = [
-    "NOTIFY_SOCKET",
-    "WATCHDOG_PID",
-    "WATCHDOG_USEC",
-    "LISTEN_PID",
-    "LISTEN_FDS",
-    "LISTEN_FDNAMES",
-];
+fn is_for_us_alone(variable: &OsStr) -> bool {
+    NOT_FOR_WORKERS
+        .iter()
+        .any(|prefix| variable.as_encoded_bytes().starts_with(prefix.as_bytes()))
+}
 
 /// What every worker is started with.
 #[derive(Debug)]
@@ -71,7 +68,7 @@ impl Spawner {
     fn command(&self, link: &OwnedFd) -> io::Result<Command> {
         let mut command = Command::new(&self.program.path);
         command.arg0(&self.program.name).args(&self.program.args);
-        for variable in NOT_FOR_WORKERS {
+        for (variable, _) in std::env::vars_os().filter(|(name, _)| is_for_us_alone(name)) {
             command.env_remove(variable);
         }
         command.envs(self.env.iter().map(|(key, value)| (key, value)));

@@ -12,6 +12,9 @@ use super::process_handle::ProcessHandle;
 use crate::link::{FromWatcher, Session};
 use crate::{Generation, PortAddress, SlotId};
 
+/// More than any server listens on; without a bound one worker could use up the watcher's descriptors.
+const MOST_PORTS: usize = 256;
+
 /// A worker whose process has not been reaped yet.
 pub(crate) struct Worker {
     pub(crate) slot: SlotId,
@@ -30,7 +33,6 @@ pub(crate) struct Worker {
     /// Whether we killed it.
     pub(crate) was_killed: bool,
     ports: HashMap<PortKey, Option<PortId>>,
-    ordinals: HashMap<PortAddress, u32>,
 }
 
 /// The parts of a worker that come from its start.
@@ -63,7 +65,6 @@ impl Worker {
             may_leave: false,
             was_killed: false,
             ports: HashMap::new(),
-            ordinals: HashMap::new(),
         }
     }
 
@@ -72,19 +73,24 @@ impl Worker {
         self.process.pid().as_raw_nonzero().get().unsigned_abs()
     }
 
-    /// The key of the port it asks for now: its *n*th request for number 0 is the cluster's *n*th.
-    pub(crate) fn key_for(&mut self, address: &PortAddress) -> PortKey {
-        let ordinal = if address.is_ephemeral() {
-            let counter = self.ordinals.entry(address.clone()).or_default();
-            *counter += 1;
-            *counter
-        } else {
-            0
-        };
-        PortKey {
+    /// The key of the port it asks for now: its *n*th port with number 0 is the cluster's *n*th. One that it
+    /// gave back is the next it gets.
+    pub(crate) fn key_for(&self, address: &PortAddress) -> PortKey {
+        let key = |ordinal| PortKey {
             address: address.clone(),
             ordinal,
+        };
+        if !address.is_ephemeral() {
+            return key(0);
         }
+        let mut ordinals = 1..;
+        let free = ordinals.find(|ordinal| !self.has_asked_for(&key(*ordinal)));
+        key(free.unwrap_or_default())
+    }
+
+    /// Whether it has as many ports as one worker may have.
+    pub(crate) fn has_most_ports(&self) -> bool {
+        self.ports.len() >= MOST_PORTS
     }
 
     /// Whether it listens there already, or has asked to.

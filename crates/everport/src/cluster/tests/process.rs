@@ -9,8 +9,8 @@ use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::harness::{BOUND, Watcher, watch, within};
-use crate::cluster::inherit::LINK_VARIABLE;
 use crate::link::FromWorker;
+use crate::link::LINK_VARIABLE;
 use crate::{Cluster, JoinError, LeaveError};
 
 /// Tells the program that it is executed again, and what to do then.

@@ -165,6 +165,8 @@ fn bind_errors_have_these_bytes() {
         (BindCause::Duplicate, "06 11000000 0000"),
         (BindCause::SharedAs(Sharing::Reuseport), "07 5f000000 0000"),
         (BindCause::SharedAs(Sharing::Transfer), "08 5f000000 0000"),
+        (BindCause::TooMany, "09 18000000 0000"),
+        (BindCause::Stopping, "0a 7d000000 0000"),
     ];
     for (cause, golden) in causes {
         let error = BindError::new(&tcp("1.2.3.4:80"), cause);

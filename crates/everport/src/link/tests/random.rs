@@ -93,7 +93,7 @@ impl Random {
     }
 
     fn cause(&mut self) -> BindCause {
-        match self.below(9) {
+        match self.below(11) {
             0 => BindCause::System(self.u32() as i32),
             1 => BindCause::InUse {
                 by: Some(self.text()),
@@ -104,6 +104,8 @@ impl Random {
             5 => BindCause::NotASocket,
             6 => BindCause::Live,
             7 => BindCause::Duplicate,
+            8 => BindCause::TooMany,
+            9 => BindCause::Stopping,
             _ => BindCause::SharedAs(self.sharing()),
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use rustix::io::Errno;
 use rustix::net;
 
 use super::filter::{self, Filter};
@@ -76,22 +77,28 @@ impl Group {
         between.and_then(|()| self.steer(serving))
     }
 
-    /// A shut down socket listens again and thereby has become the last one.
+    /// A shut down socket listens again and thereby has become the last one. One that can't leaves the group:
+    /// the slot gets a new socket when a worker next asks for it.
     pub(crate) fn listen_again(
         &mut self,
         slot: SlotId,
         options: &ListenOptions,
         serving: &[SlotId],
     ) -> Result<io::Result<()>, BindCause> {
-        let Some(index) = self.order.iter().position(|other| *other == slot) else {
-            return Ok(Ok(()));
+        let Some(socket) = self.sockets.get(&slot) else {
+            return Err(BindCause::System(Errno::BADF.raw_os_error()));
         };
-        self.order = order_without(&self.order, index);
-        if let Some(socket) = self.sockets.get(&slot) {
-            tcp::listen(socket, options)?;
-            self.order.push(slot);
+        let listens = tcp::listen(socket, options);
+        // The kernel took it out of the group when it was shut down.
+        if let Some(index) = self.order.iter().position(|other| *other == slot) {
+            self.order = order_without(&self.order, index);
         }
-        Ok(self.steer(serving))
+        match listens {
+            Ok(()) => self.order.push(slot),
+            Err(_) => drop(self.sockets.remove(&slot)),
+        }
+        let steered = self.steer(serving);
+        listens.map(|()| steered)
     }
 
     /// New connections go to these slots only, or, when these are all there are, as the kernel hashes.

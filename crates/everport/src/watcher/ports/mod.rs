@@ -25,7 +25,7 @@ use crate::log::Notice;
 use crate::{BindError, ListenOptions, PortAddress, Sharing, SlotId, WorkerId};
 
 /// How long a socket that gets no new connections stays open: a handshake that began before may still
-/// complete, after two retransmissions of a lost packet at the latest (1 s and 2 s, RFC 6298).
+/// complete, after the first retransmission of a lost packet (1 s, RFC 6298) and a slow way there and back.
 const LATE_HANDSHAKES: Duration = Duration::from_secs(3);
 
 /// What tells ports apart: the address asked for and, for port number 0, the how-manieth such request of
@@ -69,6 +69,8 @@ pub(crate) struct PortTable {
     default_sharing: Sharing,
     last_id: u32,
     refused_steering: Vec<PortId>,
+    /// Nothing is opened any more.
+    is_stopping: bool,
 }
 
 #[derive(Debug)]
@@ -88,6 +90,7 @@ impl PortTable {
             default_sharing,
             last_id: 0,
             refused_steering: Vec::new(),
+            is_stopping: false,
         })
     }
 
@@ -99,6 +102,9 @@ impl PortTable {
         asker: Asker,
         links: &mut Links,
     ) -> Answer {
+        if self.is_stopping {
+            return Answer::Denied(BindError::new(&key.address, BindCause::Stopping));
+        }
         if let Some(opening) = self.opening.get_mut(key) {
             opening.askers.push(asker);
             return Answer::Wait;
@@ -176,7 +182,12 @@ impl PortTable {
         let Some(opening) = self.opening.remove(key) else {
             return Vec::new();
         };
-        let result = result.and_then(|opened| self.add_port(key, opened, &opening.options));
+        let result = match result {
+            // What was bound meanwhile closes again, before anybody could connect in vain.
+            Ok(_) if self.is_stopping => Err(BindError::new(&key.address, BindCause::Stopping)),
+            Ok(opened) => self.add_port(key, opened, &opening.options),
+            Err(error) => Err(error),
+        };
         let mut answers = Vec::new();
         for asker in opening.askers {
             let answer = result.clone().and_then(|id| {
@@ -238,7 +249,7 @@ impl PortTable {
         let port = self.ports.get_mut(&id)?;
         port.closing_since = Some(now);
         // Without the filter it is the closing itself that refuses them.
-        drop(port.refuse_new_connections());
+        let _still_open = port.refuse_new_connections();
         Some(port.address.clone())
     }
 
@@ -250,9 +261,10 @@ impl PortTable {
     /// The cluster stops: what is queued is served, nothing new gets in. `false` if something still does,
     /// because the kernel takes no filter; then it is the closing itself that refuses it.
     pub(crate) fn refuse_new_connections(&mut self) -> bool {
+        self.is_stopping = true;
         let mut all_refuse = true;
         for port in self.ports.values_mut() {
-            all_refuse &= port.refuse_new_connections().is_ok();
+            all_refuse &= port.refuse_new_connections();
         }
         all_refuse
     }

@@ -13,6 +13,7 @@ use super::open::Opened;
 use super::shutdown_watch::ShutdownWatch;
 use crate::bind::{BindCause, Bound, tcp};
 use crate::link::FromWatcher;
+use crate::listener::has_waiting;
 use crate::watcher::links::Links;
 use crate::{BindError, ListenOptions, PortAddress, Sharing, SlotId, WorkerId};
 
@@ -113,7 +114,8 @@ impl Port {
             };
             let steered = group.add(slot, socket, &self.options, &serving)?;
             if let Some(socket) = group.socket(slot) {
-                watch.add(socket, (self.id, Some(slot)))?;
+                // One that can't be watched serves all the same.
+                let _unwatched = watch.add(socket, (self.id, Some(slot)));
             }
             self.note_refusal(steered);
         }
@@ -138,15 +140,20 @@ impl Port {
         let Sockets::Reuseport { group, .. } = &self.sockets else {
             return;
         };
+        let changes = self.lending.adapt(group.slots(), &self.serving);
+        self.carry_out(&changes, links);
+    }
+
+    fn carry_out(&self, changes: &[LoanChange], links: &mut Links) {
+        let Sockets::Reuseport { group, .. } = &self.sockets else {
+            return;
+        };
         let port = self.id;
-        for change in self.lending.adapt(group.slots(), &self.serving) {
-            match change {
+        for change in changes {
+            match *change {
                 LoanChange::Lend(slot, worker) => {
-                    links.send(
-                        worker,
-                        &FromWatcher::Lend { port, slot },
-                        group.socket(slot),
-                    );
+                    let socket = group.socket(slot);
+                    links.send(worker, &FromWatcher::Lend { port, slot }, socket);
                 }
                 LoanChange::Recall(slot, worker) => {
                     links.send(worker, &FromWatcher::Recall { port, slot }, None);
@@ -181,9 +188,7 @@ impl Port {
         watch: &ShutdownWatch,
         links: &mut Links,
     ) -> bool {
-        let serving = self.serving_slots();
-        let port = self.id;
-        let Sockets::Reuseport { group, .. } = &mut self.sockets else {
+        let Sockets::Reuseport { group, .. } = &self.sockets else {
             return true;
         };
         let Some(socket) = group.socket(slot) else {
@@ -193,33 +198,35 @@ impl Port {
             // New connections still go there, so it stays, and those who borrow it go on accepting them.
             return true;
         }
-        if has_queue(socket) {
+        if has_waiting(&socket) {
             return false;
         }
         watch.remove(socket);
         let others = group.slots().filter(|other| *other != slot);
-        for change in self.lending.adapt(others, &self.serving) {
-            if let LoanChange::Recall(slot, worker) = change {
-                links.send(worker, &FromWatcher::Recall { port, slot }, None);
-            }
+        let changes = self.lending.adapt(others, &self.serving);
+        self.carry_out(&changes, links);
+        let serving = self.serving_slots();
+        if let Sockets::Reuseport { group, .. } = &mut self.sockets {
+            let steered = group.remove(slot, &serving);
+            self.note_refusal(steered);
         }
-        let steered = group.remove(slot, &serving);
-        self.note_refusal(steered);
         true
     }
 
-    /// Lets no new connection in while those that have begun are still accepted.
-    pub(crate) fn refuse_new_connections(&mut self) -> io::Result<()> {
+    /// Lets no new connection in while those that have begun are still accepted; `false` if some still get in.
+    pub(crate) fn refuse_new_connections(&mut self) -> bool {
         if let Sockets::Transfer(bound) = &mut self.sockets {
             // Dropping the guard removes the file: nobody can connect to a Unix socket without it.
             drop(bound.path.take());
         }
-        if let PortAddress::Tcp(_) = self.address {
-            for socket in self.listening() {
-                Filter::drop_new_connections().attach_to_socket(socket)?;
-            }
+        match self.address {
+            PortAddress::Tcp(_) => self.listening().iter().fold(true, |all_refuse, socket| {
+                let filter = Filter::drop_new_connections();
+                filter.attach_to_socket(socket).is_ok() && all_refuse
+            }),
+            PortAddress::UnixPath(_) => true,
+            PortAddress::UnixAbstract(_) => false,
         }
-        Ok(())
     }
 
     /// Takes the port into use again that was being closed; `false` when it can't be.
@@ -252,32 +259,21 @@ impl Port {
         slot: Option<SlotId>,
         watch: &ShutdownWatch,
     ) -> Result<(), BindCause> {
-        let mended = self.listen_again(slot);
-        if mended.is_err() {
-            match (&self.sockets, slot) {
-                (Sockets::Transfer(bound), _) => watch.remove(&bound.socket),
-                (Sockets::Reuseport { group, .. }, Some(slot)) => {
-                    if let Some(socket) = group.socket(slot) {
-                        watch.remove(socket);
-                    }
-                }
-                (Sockets::Reuseport { .. }, None) => {}
-            }
-        }
-        mended
-    }
-
-    fn listen_again(&mut self, slot: Option<SlotId>) -> Result<(), BindCause> {
         let serving = self.serving_slots();
         match (&mut self.sockets, slot) {
-            (Sockets::Transfer(bound), _) => tcp::listen(&bound.socket, &self.options)?,
+            (Sockets::Transfer(bound), _) => tcp::listen(&bound.socket, &self.options)
+                .inspect_err(|_| watch.remove(&bound.socket)),
             (Sockets::Reuseport { group, .. }, Some(slot)) => {
-                let steered = group.listen_again(slot, &self.options, &serving)?;
-                self.note_refusal(steered);
+                let socket = group.socket(slot).map(|socket| socket.try_clone_to_owned());
+                let listens = group.listen_again(slot, &self.options, &serving);
+                if let (Err(_), Some(Ok(socket))) = (&listens, &socket) {
+                    watch.remove(socket);
+                }
+                self.note_refusal(listens?);
+                Ok(())
             }
-            (Sockets::Reuseport { .. }, None) => {}
+            (Sockets::Reuseport { .. }, None) => Ok(()),
         }
-        Ok(())
     }
 
     /// The kernel's refusal to steer, if there was one since the last call.
@@ -308,15 +304,4 @@ impl Port {
     fn serving_slots(&self) -> Vec<SlotId> {
         self.serving.iter().map(|server| server.slot).collect()
     }
-}
-
-/// Whether connections wait at a listening socket. One that can't be asked is not listening.
-fn has_queue(socket: BorrowedFd<'_>) -> bool {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    let mut sockets = [PollFd::from_borrowed_fd(socket, PollFlags::IN)];
-    let now = Timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    poll(&mut sockets, Some(&now)).is_ok() && sockets[0].revents().contains(PollFlags::IN)
 }

@@ -69,8 +69,8 @@ fn stops_at(
     if quiet_at > now {
         return Some(quiet_at);
     }
-    // Quiet, but only because the application is busy: what waits is waited for, unless it has left.
-    let is_wanted = !(state.has_left() && port.is_unwanted());
+    // Quiet, but only because the application is busy: what waits is waited for, unless it is done.
+    let is_wanted = !(state.wants_to_leave() && port.is_unwanted());
     (port.has_waiting() && is_wanted).then_some(now + drain.quiet.max(BEAT))
 }
 

@@ -210,6 +210,7 @@ impl Cluster {
     /// When hooks panicked or the watcher is gone. The worker has left nevertheless.
     pub async fn leave(&self) -> Result<(), LeaveError> {
         self.state.leave_alone();
+        self.state.wish_to_leave();
         self.terminated().await;
         let state = Arc::clone(&self.state);
         tokio::spawn(async move { state.hooks.run().await });

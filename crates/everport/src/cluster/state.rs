@@ -36,6 +36,8 @@ pub(crate) struct State {
     ports: Mutex<BTreeMap<PortId, Weak<dyn Port>>>,
     /// Numbers the ports of a standalone process.
     next_port: AtomicU32,
+    /// Whether the application has said that it is done.
+    wants_to_leave: AtomicBool,
     has_left: AtomicBool,
 }
 
@@ -59,6 +61,7 @@ impl State {
             drain: Mutex::new(None),
             ports: Mutex::new(BTreeMap::new()),
             next_port: AtomicU32::new(0),
+            wants_to_leave: AtomicBool::new(false),
             has_left: AtomicBool::new(false),
         })
     }
@@ -129,6 +132,17 @@ impl State {
             return None; // a standalone process that has left may go on with something else
         }
         self.current_drain().as_ref().map(|drain| drain.end)
+    }
+
+    /// Whether the application has said that it is done: what it does not accept by itself any more, it
+    /// never will.
+    pub(crate) fn wants_to_leave(&self) -> bool {
+        self.wants_to_leave.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn wish_to_leave(&self) {
+        self.wants_to_leave.store(true, Ordering::SeqCst);
+        self.connections.nudge();
     }
 
     pub(crate) fn has_left(&self) -> bool {

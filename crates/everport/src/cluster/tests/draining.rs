@@ -115,6 +115,24 @@ fn an_application_that_accepts_no_more_does_not_hold_up_its_own_end() {
             let (cluster, watcher, _listener, socket) = listening(sharing).await;
             let _client = socket.connect().await;
             watcher.drain(BOUND * 10, &[1]);
+            within(cluster.draining()).await;
+            within(cluster.leave()).await.unwrap();
+        });
+    }
+}
+
+#[test]
+fn an_application_that_is_busy_gets_what_waits_when_it_accepts_again() {
+    for sharing in BOTH {
+        on_both_runtimes(async || {
+            let (cluster, watcher, listener, socket) = listening(sharing).await;
+            let _client = socket.connect().await;
+            watcher.drain(BOUND * 10, &[1]);
+            within(cluster.draining()).await;
+            // Longer than the port has to be quiet; nobody accepts meanwhile.
+            assert!(pends(cluster.terminated()).await);
+            let accepted = within(listener.accept()).await.unwrap();
+            drop(accepted);
             within(cluster.terminated()).await;
         });
     }

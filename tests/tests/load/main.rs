@@ -26,6 +26,19 @@ fn one_shot_load(address: SocketAddr) -> RunningLoad {
         .expect("the load starts")
 }
 
+/// Clients that send request after request on the same connection.
+fn keep_alive_load(address: SocketAddr) -> RunningLoad {
+    Load::new(address)
+        .clients(16)
+        .keep_alive()
+        .rate(1000)
+        .expect_body("Hello, World!")
+        .timeout(Duration::from_secs(20))
+        .duration(Duration::from_secs(120))
+        .start()
+        .expect("the load starts")
+}
+
 /// Waits until the clients have made so many requests more.
 fn go_on(load: &RunningLoad, requests: u64) {
     load.wait_for_more(requests, PATIENCE)

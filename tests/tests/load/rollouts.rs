@@ -56,6 +56,34 @@ fn rolling_restarts_on_a_multi_threaded_runtime_lose_nothing() {
     }
 }
 
+/// Between a client's request and the server's closing of an idle connection there is a race that plain
+/// HTTP/1.1 keep-alive can't win; nothing else may happen to clients that keep their connections.
+#[test]
+fn rolling_restarts_cost_keep_alive_clients_at_most_what_they_send_on_a_closing_connection() {
+    use everport_load::FailureKind;
+    let _turn = take_turn();
+    for share in ["reuseport", "transfer"] {
+        let options = format!("-w 4 --settle 0.05 --share {share}");
+        let cluster = Cluster::ready(&options, "--listen 127.0.0.1:0");
+        let load = crate::keep_alive_load(cluster.address());
+        go_on(&load, 200);
+        for _ in 0..3 {
+            cluster.restart();
+            go_on(&load, 200);
+        }
+        let report = load.stop();
+        assert_eq!(
+            report.failed(),
+            report.failed_with(FailureKind::ResetOnReused),
+            "{report}"
+        );
+        assert!(
+            report.failed() * 100 <= report.total,
+            "more than one in a hundred:\n{report}"
+        );
+    }
+}
+
 /// Rolls a broken release out under load and says what the log tells of it.
 fn broken_release(words: &str, options: &str) -> String {
     let _turn = take_turn();

@@ -53,6 +53,37 @@ fn a_worker_that_turns_rude_once_ready_is_replaced() {
 }
 
 #[test]
+fn a_worker_that_breaks_the_protocol_sees_its_link_end() {
+    let cluster = Cluster::start("-w 1 --shutdown-timeout 20", "--rude ready-twice");
+    cluster.log().wait_for("Ready was sent twice");
+    cluster.log().wait_for("0.1 out  the link has ended");
+}
+
+/// Elsewhere nobody sees that a socket was shut down.
+#[test]
+#[cfg(all(target_os = "linux", not(everport_portable)))]
+fn a_socket_that_a_worker_spoils_for_good_harms_neither_the_others_nor_the_watcher() {
+    let cluster = Cluster::ready("-w 2 --share reuseport", "--listen 127.0.0.1:0");
+    let address = cluster.address();
+    assert_eq!(
+        everport_tests::get(address, "/shutdown?spoil").body,
+        "shut down"
+    );
+    cluster.log().wait_for("does not listen again");
+    for _ in 0..50 {
+        assert_eq!(everport_tests::get(address, "/").body, "Hello, World!");
+    }
+    // The slot has its share again once it has a new worker.
+    cluster.restart();
+    cluster.log().wait_for_many(2, "ended: exited");
+    let answers = std::iter::from_fn(|| Some(everport_tests::get(address, "/").worker()));
+    let both: std::collections::BTreeSet<u64> = answers.take(200).collect();
+    assert_eq!(both.len(), 2);
+    assert_eq!(cluster.log().matching("does not listen again").len(), 1);
+    assert_eq!(cluster.stop(), Exit::Code(0));
+}
+
+#[test]
 fn a_flood_of_frames_delays_neither_other_workers_nor_the_end() {
     let mut flooded = Cluster::ready("-w 2", "--rude flood");
     flooded.signal(Signal::TTIN);

@@ -10,6 +10,7 @@ mod output;
 mod pid_file;
 mod ports;
 mod replacement;
+mod rescue;
 mod standalone;
 mod supervision;
 mod unix_sockets;

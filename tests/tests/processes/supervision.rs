@@ -62,6 +62,26 @@ fn a_worker_that_ignores_its_drain_is_killed_at_the_deadline() {
 }
 
 #[test]
+fn hooks_run_to_their_end_at_the_deadline_and_what_was_cut_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let release = directory.path().join("release");
+    fs::write(&release, "v1 slow-hook").unwrap();
+    let arguments = format!("--listen 127.0.0.1:0 --release {}", release.display());
+    let mut cluster = Cluster::ready("-w 1 --shutdown-timeout 2", &arguments);
+    let mut request = std::net::TcpStream::connect(cluster.address()).unwrap();
+    std::io::Write::write_all(
+        &mut request,
+        b"GET /slow?ms=3600000 HTTP/1.1\r\nHost: x\r\n\r\n",
+    )
+    .unwrap();
+    cluster.log().wait_for("slow begins");
+    cluster.signal(Signal::TERM);
+    assert_eq!(cluster.wait(), Exit::Code(0));
+    cluster.log().wait_for("hook begins");
+    cluster.log().wait_for("hook ends");
+}
+
+#[test]
 fn a_cluster_of_which_no_worker_is_ever_ready_gives_up() {
     let directory = tempfile::tempdir().unwrap();
     let release = directory.path().join("release");

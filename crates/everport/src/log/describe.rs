@@ -63,7 +63,7 @@ fn describe_watcher(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result 
             program,
         } => write!(
             f,
-            "everport {version} started: pid {pid}, {} of {}",
+            "everport {version} with pid {pid} runs {} of {}",
             Counted(*workers, "worker"),
             escape_display(program)
         ),

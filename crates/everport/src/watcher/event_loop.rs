@@ -20,7 +20,7 @@ use super::worker::Worker;
 use super::{Builder, death, orphans};
 use crate::link::{FromWorker, LinkError};
 use crate::log::{Entry, Notice, Sink};
-use crate::{BindError, WorkerId};
+use crate::{BindError, SlotId, WorkerId};
 
 /// What the loop is told by its tasks.
 #[derive(Debug)]
@@ -319,12 +319,28 @@ impl EventLoop {
         self.links.remove(worker);
         self.ports.forget_worker(worker);
         if let Some(record) = self.workers.remove(&worker) {
+            if self.quiet_at_stop.is_some() {
+                self.rescue_at_stop(record.slot);
+            }
             self.report_end(worker, record, ending);
         }
         self.feed(Event::Exited { worker, exit });
         if self.orphans_wait {
             self.reap_orphans();
         }
+    }
+
+    fn rescue_at_stop(&mut self, slot: SlotId) {
+        let workers = &self.workers;
+        let rescuers = |port| {
+            let accepts =
+                |record: &Worker| record.has_joined && record.ports().any(|id| id == port);
+            let others = workers
+                .iter()
+                .filter(|(_, record)| record.slot != slot && accepts(record));
+            others.map(|(worker, _)| *worker).collect()
+        };
+        self.ports.rescue_at_stop(slot, rescuers, &mut self.links);
     }
 
     fn report_end(&self, worker: WorkerId, record: Worker, ending: crate::log::Ending) {

@@ -17,6 +17,7 @@ pub(crate) struct Behaviour {
     hangs_at_boot: bool,
     crashes_once_ready: bool,
     has_second_port: bool,
+    has_slow_hook: bool,
 }
 
 impl Behaviour {
@@ -38,6 +39,7 @@ impl Behaviour {
                 "crashes-at-boot" => behaviour.crashes_at_boot = true,
                 "hangs-at-boot" => behaviour.hangs_at_boot = true,
                 "crashes-once-ready" => behaviour.crashes_once_ready = true,
+                "slow-hook" => behaviour.has_slow_hook = true,
                 "second-port" => behaviour.has_second_port = true,
                 other => return Err(io::Error::other(format!("no such behaviour: {other}"))),
             }
@@ -58,6 +60,13 @@ impl Behaviour {
 
     /// What happens beside serving.
     pub(crate) fn once_serving(&self, cluster: &Cluster) {
+        if self.has_slow_hook {
+            cluster.on_terminate(async || {
+                println!("hook begins");
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                println!("hook ends");
+            });
+        }
         if self.crashes_once_ready {
             let cluster = cluster.clone();
             tokio::spawn(async move {

@@ -25,6 +25,7 @@ pub(crate) fn misbehave(word: &str) -> Result<(), Box<dyn Error>> {
         "empty" => &[b""],
         "out-of-state" => &[READY],
         "other-version" => &[b"\x01\x00everport\x84\x03\x85\x03\x01\x00r"],
+        "ready-twice" => &[HELLO, READY, READY],
         "ready-then-garbage" => &[HELLO, READY, b"\xff\xff"],
         "flood" => return flood(&link),
         other => return Err(format!("no such rudeness: {other}").into()),
@@ -32,6 +33,7 @@ pub(crate) fn misbehave(word: &str) -> Result<(), Box<dyn Error>> {
     for frame in frames {
         send(&link, frame, SendFlags::NOSIGNAL)?;
     }
+    say_when_the_link_ends(&link)?;
     stay()
 }
 
@@ -47,6 +49,13 @@ fn flood(link: &OwnedFd) -> Result<(), Box<dyn Error>> {
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+fn say_when_the_link_ends(link: &OwnedFd) -> Result<(), Box<dyn Error>> {
+    use rustix::event::{PollFd, PollFlags, poll};
+    poll(&mut [PollFd::new(link, PollFlags::RDHUP)], None)?;
+    println!("the link has ended");
+    Ok(())
 }
 
 fn wait_for_room(link: &OwnedFd) -> Result<(), Box<dyn Error>> {

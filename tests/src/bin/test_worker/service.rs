@@ -60,6 +60,7 @@ async fn crash() -> &'static str {
 
 /// Blocks the runtime's thread.
 async fn block(parameters: Parameters) -> &'static str {
+    println!("block begins");
     std::thread::sleep(milliseconds(&parameters));
     "Hello, World!"
 }
@@ -85,21 +86,31 @@ async fn print(parameters: Parameters) -> &'static str {
     "printed"
 }
 
-/// Shuts down every listening TCP socket of the process, which all workers share.
-async fn shutdown() -> &'static str {
+/// Shuts down every listening TCP socket of the process, which all workers share; with `spoil` only the one of
+/// its own slot, but in a way that keeps it from listening again.
+async fn shutdown(parameters: Parameters) -> &'static str {
+    use rustix::net::{Shutdown, shutdown, sockopt};
     use std::os::fd::BorrowedFd;
     let Ok(entries) = std::fs::read_dir("/proc/self/fd") else {
         return "no /proc";
     };
-    for number in entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-    {
+    let number = |entry: std::fs::DirEntry| entry.file_name().to_str()?.parse().ok();
+    let mut numbers: Vec<i32> = entries.flatten().filter_map(number).collect();
+    numbers.sort_unstable();
+    for number in numbers {
         // SAFETY: the number has just been listed, and nothing else in this worker closes descriptors now.
         let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
-        if rustix::net::sockopt::socket_acceptconn(descriptor) == Ok(true) {
-            // A socket that is no longer there is as good as shut down.
-            let _gone = rustix::net::shutdown(descriptor, rustix::net::Shutdown::Both);
+        if sockopt::socket_acceptconn(descriptor) != Ok(true) {
+            continue;
+        }
+        let is_to_be_spoiled = parameters.contains_key("spoil");
+        if is_to_be_spoiled {
+            let _kept = sockopt::set_socket_reuseport(descriptor, false);
+        }
+        // A socket that is no longer there is as good as shut down.
+        let _gone = shutdown(descriptor, Shutdown::Both);
+        if is_to_be_spoiled {
+            break; // the own one came first; those that are lent come and go
         }
     }
     "shut down"

@@ -269,6 +269,18 @@ impl PortTable {
         all_refuse
     }
 
+    /// A worker died while the cluster stops: what waits at its slot goes to those who still accept.
+    pub(crate) fn rescue_at_stop(
+        &mut self,
+        slot: SlotId,
+        rescuers: impl Fn(PortId) -> Vec<WorkerId>,
+        links: &mut Links,
+    ) {
+        for port in self.ports.values() {
+            port.rescue_at_stop(slot, &rescuers(port.id), links);
+        }
+    }
+
     /// When to call [`PortTable::handle_timeout`]: when late handshakes are through.
     pub(crate) fn next_timeout(&self) -> Option<Instant> {
         let closing = self.ports.values().filter_map(|port| port.closing_since);

@@ -162,6 +162,24 @@ impl Port {
         }
     }
 
+    /// While the cluster stops nobody serves any more, but some still empty their sockets: they get that of a
+    /// slot whose worker has died, too.
+    pub(crate) fn rescue_at_stop(&self, slot: SlotId, rescuers: &[WorkerId], links: &mut Links) {
+        let lend = |worker: &WorkerId| LoanChange::Lend(slot, *worker);
+        let changes: Vec<LoanChange> = rescuers.iter().map(lend).collect();
+        match &self.sockets {
+            Sockets::Reuseport { group, .. } if group.socket(slot).is_some() => {
+                self.carry_out(&changes, links);
+            }
+            Sockets::Reuseport { .. } => {}
+            Sockets::Transfer(_) => {
+                for worker in rescuers {
+                    links.send(*worker, &FromWatcher::Look, None);
+                }
+            }
+        }
+    }
+
     /// With one socket for all, a worker that stopped may have taken a wake-up along: somebody else looks.
     fn look(&self, links: &mut Links) {
         if let (Sockets::Transfer(_), Some(server)) = (&self.sockets, self.serving.first()) {
@@ -264,12 +282,15 @@ impl Port {
             (Sockets::Transfer(bound), _) => tcp::listen(&bound.socket, &self.options)
                 .inspect_err(|_| watch.remove(&bound.socket)),
             (Sockets::Reuseport { group, .. }, Some(slot)) => {
-                let socket = group.socket(slot).map(|socket| socket.try_clone_to_owned());
-                let listens = group.listen_again(slot, &self.options, &serving);
-                if let (Err(_), Some(Ok(socket))) = (&listens, &socket) {
+                // Before it may be closed, because it can be taken off the watch by this descriptor only.
+                if let Some(socket) = group.socket(slot) {
                     watch.remove(socket);
                 }
-                self.note_refusal(listens?);
+                let steered = group.listen_again(slot, &self.options, &serving)?;
+                if let Some(socket) = group.socket(slot) {
+                    let _unwatched = watch.add(socket, (self.id, Some(slot)));
+                }
+                self.note_refusal(steered);
                 Ok(())
             }
             (Sockets::Reuseport { .. }, None) => Ok(()),

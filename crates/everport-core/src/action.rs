@@ -41,7 +41,8 @@ pub enum Action {
         /// The slots that serve it, each with the worker that does.
         serving: Vec<Serving>,
     },
-    /// No worker wants this port any more: empty it and close it.
+    /// No worker wants this port any more: empty it and close it. A worker that asks for it later opens it
+    /// anew, and a `Steer` follows once that one serves.
     ClosePort {
         /// Which port.
         port: PortId,

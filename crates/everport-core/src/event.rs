@@ -34,7 +34,8 @@ pub enum Event {
         /// What it was given.
         port: PortId,
     },
-    /// The worker gave a port back while it goes on.
+    /// The worker gave a port back while it goes on. When no live worker is left that has asked for the
+    /// port, it is closed: nobody would accept its connections. A later `Listening` makes it known again.
     Released {
         /// Which one.
         worker: WorkerId,
@@ -52,11 +53,18 @@ pub enum Event {
         worker: WorkerId,
     },
     /// The worker no longer runs but is not dead (`SIGSTOP`): it does not serve.
+    ///
+    /// One that is ready but has not settled may stand still for the boot timeout; then it is killed as a
+    /// failed attempt, so that no rollout and no replacement waits for it for ever. The first workers of a
+    /// cluster are treated alike: nobody waits for them, but one that stopped before it had proven anything
+    /// is worth no more than one that never got ready, and its slot can have another. (A worker that still
+    /// boots has its boot deadline, whether it runs or not.) A worker that has settled may stand still for
+    /// as long as somebody wants it to, unless a rollout still waits for it to take its slot over.
     Suspended {
         /// Which one.
         worker: WorkerId,
     },
-    /// The suspended worker runs again.
+    /// The suspended worker runs again. If it had not settled, it starts to settle anew.
     Resumed {
         /// Which one.
         worker: WorkerId,

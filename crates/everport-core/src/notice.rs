@@ -25,7 +25,8 @@ pub enum Notice {
         /// The time since the supervisor was made.
         took: Duration,
     },
-    /// A worker was not ready within the boot timeout and is killed.
+    /// A worker was not ready within the boot timeout, or was stopped that long before it had settled, and
+    /// is killed.
     BootTimedOut {
         /// Which one.
         worker: WorkerId,
@@ -137,7 +138,7 @@ pub enum AbortCause {
     SpawnFailed,
     /// The new worker died before it was ready.
     DiedBooting,
-    /// The new worker was not ready within the boot timeout.
+    /// The new worker was not ready within the boot timeout, or was stopped that long before it had settled.
     BootTimedOut,
     /// The new worker was ready and died before the rollout had finished.
     DiedReady,

@@ -7,8 +7,9 @@ use crate::{AbortCause, Notice, WorkerId};
 impl Supervisor {
     pub(super) fn on_deadline(&mut self, timer: Timer) {
         match timer {
-            Timer::Boot(worker) => self.on_boot_timed_out(worker),
+            Timer::Boot(worker) => self.give_up_new(worker),
             Timer::Settle(worker) => self.on_settled(worker),
+            Timer::Suspended(worker) => self.on_suspended_too_long(worker),
             Timer::Forgive(worker) => self.on_forgiven(worker),
             Timer::Drain(worker) => self.on_drain_timed_out(worker),
             // That the slot may be filled again is all there is to it: `reconcile` sees it.
@@ -16,7 +17,8 @@ impl Supervisor {
         }
     }
 
-    fn on_boot_timed_out(&mut self, worker: WorkerId) {
+    /// Kills a new worker that has used up its time.
+    pub(super) fn give_up_new(&mut self, worker: WorkerId) {
         if let Some(slot) = self.homes.get(&worker).copied() {
             self.notices.push_back(Notice::BootTimedOut {
                 worker,
@@ -25,12 +27,6 @@ impl Supervisor {
             });
         }
         self.kill_as_failed(worker, AbortCause::BootTimedOut);
-    }
-
-    fn on_settled(&mut self, id: WorkerId) {
-        if let Some(worker) = self.worker_mut(id) {
-            worker.settled = true;
-        }
     }
 
     fn on_forgiven(&mut self, id: WorkerId) {

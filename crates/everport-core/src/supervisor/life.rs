@@ -1,4 +1,4 @@
-//! What workers do: be born, become ready, pause, leave and die.
+//! What workers do: be born, become ready, leave and die.
 
 use super::timers::Timer;
 use super::worker::Replacement;
@@ -69,22 +69,6 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn on_suspended(&mut self, id: WorkerId) {
-        if let Some(worker) = self.worker_mut(id) {
-            worker.suspended = true;
-            self.timers.clear(Timer::Settle(id));
-        }
-    }
-
-    pub(super) fn on_resumed(&mut self, id: WorkerId) {
-        if let Some(worker) = self.worker_mut(id)
-            && worker.suspended
-        {
-            worker.suspended = false;
-            self.begin_to_settle(id);
-        }
-    }
-
     /// A worker leaves by itself. A ready one has the drain timeout to finish in; one that was never
     /// ready has nothing to finish and can no longer become ready.
     pub(super) fn on_leaving(&mut self, id: WorkerId) {
@@ -100,7 +84,7 @@ impl Supervisor {
         }
     }
 
-    /// Kills a worker that did not get ready. Its slot counts the failure once it is gone.
+    /// Kills a worker that did not get ready, or did not settle. Its slot counts the failure once it is gone.
     pub(super) fn kill_as_failed(&mut self, id: WorkerId, cause: AbortCause) {
         if let Some(worker) = self.worker_mut(id) {
             worker.failed = true;
@@ -114,21 +98,6 @@ impl Supervisor {
             worker.state = WorkerState::Killed;
             self.timers.clear_worker(id);
             self.actions.push_back(Action::Kill { worker: id });
-        }
-    }
-
-    fn begin_to_settle(&mut self, id: WorkerId) {
-        let settle = self.policy.settle;
-        let Some(worker) = self.worker_mut(id) else {
-            return;
-        };
-        if !worker.serves() || worker.settled {
-            return;
-        }
-        if settle.is_zero() {
-            worker.settled = true;
-        } else {
-            self.timers.set(Timer::Settle(id), self.now + settle);
         }
     }
 

@@ -9,6 +9,7 @@ mod reconcile;
 mod retire;
 mod rollout;
 mod scale;
+mod settling;
 mod slot;
 mod status;
 mod steering;

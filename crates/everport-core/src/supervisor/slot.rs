@@ -73,7 +73,7 @@ impl Slot {
     /// Whether an attempt of the good generation may be made: its back-off is over, no other spawn is in
     /// flight, and at most `going` workers are still on their way out.
     pub(super) fn may_spawn(&self, good: Generation, now: Timestamp, going: usize) -> bool {
-        // The back-off after a worker that was killed for not getting ready begins when it is gone.
+        // The back-off after a worker that was killed for not proving itself begins when it is gone.
         let backs_off_later = |worker: &Worker| worker.failed && worker.generation == good;
         let waits = self.retry_at.is_some_and(|moment| now < moment)
             || self.workers.iter().any(backs_off_later);

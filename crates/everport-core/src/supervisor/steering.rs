@@ -2,9 +2,9 @@
 
 use alloc::vec::Vec;
 
-use super::Supervisor;
 use super::slot::Slot;
 use super::worker::Worker;
+use super::{Phase, Supervisor};
 use crate::{Action, Generation, PortId, Serving, WorkerId};
 
 impl Supervisor {
@@ -17,9 +17,16 @@ impl Supervisor {
         }
     }
 
+    /// Closes the port when nobody is left who would accept its connections. A worker on its way out says
+    /// nothing about that: its successor will ask again.
     pub(super) fn on_released(&mut self, id: WorkerId, port: PortId) {
-        if let Some(worker) = self.worker_mut(id) {
-            worker.ports.remove(&port);
+        let Some(worker) = self.worker_mut(id) else {
+            return;
+        };
+        let gave_back = worker.ports.remove(&port) && worker.is_live();
+        let running = self.phase == Phase::Running;
+        if gave_back && running && !self.is_asked_for(port) {
+            self.close_port(port);
         }
     }
 
@@ -65,12 +72,23 @@ impl Supervisor {
             .copied()
             .collect();
         for port in unwanted {
-            self.ports.remove(&port);
-            for worker in self.slots.values_mut().flat_map(Slot::workers_mut) {
-                worker.ports.remove(&port);
-            }
-            self.actions.push_back(Action::ClosePort { port });
+            self.close_port(port);
         }
+    }
+
+    /// Whether a live worker of any generation holds the port, whatever it is doing.
+    fn is_asked_for(&self, port: PortId) -> bool {
+        self.all_workers()
+            .any(|worker| worker.is_live() && worker.ports.contains(&port))
+    }
+
+    /// Closes and forgets a port. Whoever asks for it from now on makes it known again.
+    fn close_port(&mut self, port: PortId) {
+        self.ports.remove(&port);
+        for worker in self.slots.values_mut().flat_map(Slot::workers_mut) {
+            worker.ports.remove(&port);
+        }
+        self.actions.push_back(Action::ClosePort { port });
     }
 }
 

@@ -12,6 +12,8 @@ pub(super) enum Timer {
     Boot(WorkerId),
     /// When to believe a worker that has said it is ready.
     Settle(WorkerId),
+    /// When to give up a new worker that is stopped before it has settled.
+    Suspended(WorkerId),
     /// When to forget the failures of a slot because its worker has stayed ready.
     Forgive(WorkerId),
     /// When to kill a worker that still drains.
@@ -34,9 +36,11 @@ impl Timers {
     }
 
     pub(super) fn clear_worker(&mut self, worker: WorkerId) {
-        for timer in [Timer::Boot, Timer::Settle, Timer::Forgive, Timer::Drain] {
-            self.clear(timer(worker));
-        }
+        self.clear(Timer::Boot(worker));
+        self.clear(Timer::Settle(worker));
+        self.clear(Timer::Suspended(worker));
+        self.clear(Timer::Forgive(worker));
+        self.clear(Timer::Drain(worker));
     }
 
     pub(super) fn clear_all(&mut self) {

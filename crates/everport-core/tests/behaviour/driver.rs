@@ -75,6 +75,11 @@ impl Driver {
         self.now = end;
     }
 
+    /// Lets time pass without a turn, as when the shell is busy.
+    pub(crate) fn skip_turns(&mut self, duration: Duration) {
+        self.now = self.now + duration;
+    }
+
     /// The time until the next deadline.
     pub(crate) fn next_deadline(&self) -> Duration {
         self.supervisor.poll_timeout().expect("a timer runs") - self.now

@@ -3,8 +3,10 @@
 mod commands;
 mod driver;
 mod failing;
+mod giving_back;
 mod replacing;
 mod rollout;
 mod starting;
 mod steering;
 mod stopping;
+mod suspending;

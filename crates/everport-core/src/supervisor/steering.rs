@@ -2,9 +2,9 @@
 
 use alloc::vec::Vec;
 
+use super::Supervisor;
 use super::slot::Slot;
 use super::worker::Worker;
-use super::{Phase, Supervisor};
 use crate::{Action, Generation, PortId, Serving, WorkerId};
 
 impl Supervisor {
@@ -18,14 +18,13 @@ impl Supervisor {
     }
 
     /// Closes the port when nobody is left who would accept its connections. A worker on its way out says
-    /// nothing about that: its successor will ask again.
+    /// nothing about that: its successor will ask again. In a cluster that ends, all of them are.
     pub(super) fn on_released(&mut self, id: WorkerId, port: PortId) {
         let Some(worker) = self.worker_mut(id) else {
             return;
         };
         let gave_back = worker.ports.remove(&port) && worker.is_live();
-        let running = self.phase == Phase::Running;
-        if gave_back && running && !self.is_asked_for(port) {
+        if gave_back && !self.is_asked_for(port) {
             self.close_port(port);
         }
     }

@@ -19,6 +19,15 @@ pub(crate) struct Checker {
     told: Vec<WorkerId>,
     /// Within one step: the ports that were closed.
     closed: Vec<PortId>,
+    /// Within one step: the port that its last live worker gave back and that has not been closed yet.
+    given_back: Option<PortId>,
+}
+
+/// Where on its way to be relied on a worker is.
+pub(crate) enum Trial {
+    Boots,
+    Settles,
+    Waits,
 }
 
 impl Checker {
@@ -30,6 +39,7 @@ impl Checker {
             drained_for_rollout: false,
             told: Vec::new(),
             closed: Vec::new(),
+            given_back: None,
         }
     }
 
@@ -48,9 +58,7 @@ impl Checker {
             Event::Restart | Event::Scale { .. } => {}
             Event::Spawned { worker } => self.seen(worker, |seen| seen.exists = true),
             Event::Listening { worker, port } => self.listening(worker, port),
-            Event::Released { worker, port } => self.seen(worker, |seen| {
-                seen.ports.remove(&port);
-            }),
+            Event::Released { worker, port } => self.released(worker, port),
             Event::Ready { worker } => self.ready(worker),
             Event::ReplaceRequested { worker } => {
                 self.seen(worker, |seen| seen.asked_replacement |= seen.is_live());
@@ -74,13 +82,10 @@ impl Checker {
 
     pub(crate) fn before_timeout(&mut self, now: Timestamp) {
         self.begin_step(now);
-        let reset_after = self.model.policy.backoff.reset_after;
-        let (now, good) = (self.model.now, self.model.good);
-        for seen in self.model.workers.values_mut() {
-            let stayed = seen
-                .ready_at
-                .is_some_and(|since| since + reset_after <= now);
-            if seen.is_live() && stayed && !seen.forgiven {
+        let good = self.model.good;
+        let stayed: Vec<_> = self.model.stayed_ready().map(|seen| seen.id).collect();
+        for worker in stayed {
+            if let Some(seen) = self.model.workers.get_mut(&worker) {
                 seen.forgiven = true;
                 if seen.generation == good
                     && let Some(past) = self.model.slots.get_mut(&seen.slot)
@@ -153,6 +158,18 @@ impl Checker {
                 );
             }
             Notice::ClusterReady { .. } | Notice::Draining { .. } | Notice::Scaled { .. } => {}
+        }
+    }
+
+    /// What a worker that is given up had yet to do.
+    pub(crate) fn trial_of(&self, worker: WorkerId) -> Trial {
+        let seen = &self.model.workers[&worker];
+        if seen.ready_at.is_none() {
+            Trial::Boots
+        } else if seen.has_settled(self.model.now, self.model.policy.settle) {
+            Trial::Waits
+        } else {
+            Trial::Settles
         }
     }
 
@@ -234,6 +251,8 @@ impl Checker {
             let boots = seen.is_live() && seen.ready_at.is_none();
             let late = boots && seen.spawned_at + policy.boot_timeout <= now;
             assert!(!late, "worker {} boots beyond its deadline", seen.id);
+            let late = self.model.stood_still_too_long(seen);
+            assert!(!late, "worker {} is waited for for ever", seen.id);
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use everport_core::{AbortCause, Action, DrainReason, ExitReason, Notice};
 
-/// What a full set of runs must have met. Each name is counted by `of_notice` or `of_action`.
+/// What a full set of runs must have met. Each name is counted by `of_notice`, `of_action` or the world.
 const MUST_HAPPEN: &[&str] = &[
     "cluster ready",
     "boot timed out",
@@ -28,6 +28,9 @@ const MUST_HAPPEN: &[&str] = &[
     "drain: scale down",
     "drain: stop",
     "close port",
+    "close port given back",
+    "gave up: boots",
+    "gave up: stopped before it had settled",
     "close slot",
     "exit: stopped",
     "exit: forced",
@@ -47,6 +50,10 @@ pub(crate) struct Coverage {
 impl Coverage {
     pub(crate) fn count(&mut self, what: &'static str) {
         *self.met.entry(what).or_default() += 1;
+    }
+
+    pub(crate) fn times(&self, what: &str) -> u64 {
+        self.met.get(what).copied().unwrap_or_default()
     }
 
     pub(crate) fn notice(&mut self, notice: &Notice) {

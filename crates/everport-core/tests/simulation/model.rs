@@ -22,6 +22,8 @@ pub(crate) struct Seen {
     /// Since when it is ready without a stop; what it has proven by then stays proven.
     pub(crate) steady_since: Option<Timestamp>,
     pub(crate) proven: bool,
+    /// Since when it is ready and stopped at once.
+    pub(crate) still_since: Option<Timestamp>,
     pub(crate) asked_replacement: bool,
     pub(crate) told: Option<DrainReason>,
     pub(crate) left: bool,
@@ -45,6 +47,7 @@ impl Seen {
             suspended: false,
             steady_since: None,
             proven: false,
+            still_since: None,
             asked_replacement: false,
             told: None,
             left: false,
@@ -168,14 +171,41 @@ impl Model {
             .count()
     }
 
-    /// Whether a worker that was killed for not getting ready is still there: its back-off has yet to begin.
+    /// Whether a worker that was killed for not proving itself is still there: its back-off has yet to begin.
     pub(crate) fn has_failure_to_come(&self, slot: SlotId) -> bool {
         self.in_slot(slot)
             .any(|seen| seen.failed && seen.generation == self.good)
     }
 
+    /// Whether a worker that others may wait for has been stopped for longer than it may: it has not
+    /// settled, or a rollout wants it to take over from another worker of its slot.
+    pub(crate) fn stood_still_too_long(&self, seen: &Seen) -> bool {
+        let over = |since: Timestamp| since + self.policy.boot_timeout <= self.now;
+        let other = |other: &Seen| other.generation != seen.generation;
+        let takes_over = Some(seen.generation) == self.to && self.live_in(seen.slot).any(other);
+        let unproven = !seen.has_settled(self.now, self.policy.settle);
+        seen.is_ready() && (unproven || takes_over) && seen.still_since.is_some_and(over)
+    }
+
     pub(crate) fn surge(&self) -> usize {
         self.policy.surge.max(1) as usize
+    }
+
+    /// Workers that have newly been ready for long enough to reset their slots. One that was stopped until
+    /// its time was up before that, in a turn that comes late for both, has not stayed.
+    pub(crate) fn stayed_ready(&self) -> impl Iterator<Item = &Seen> {
+        let Policy {
+            backoff,
+            boot_timeout,
+            ..
+        } = self.policy;
+        self.workers.values().filter(move |seen| {
+            let resets_at = seen.ready_at.map(|since| since + backoff.reset_after);
+            let given_up = self.stood_still_too_long(seen)
+                && seen.still_since.map(|since| since + boot_timeout) <= resets_at;
+            let due = resets_at.is_some_and(|moment| moment <= self.now);
+            seen.is_live() && due && !seen.forgiven && !given_up
+        })
     }
 
     /// Who should get the new connections of a port.

@@ -7,9 +7,9 @@ use core::fmt;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use everport_core::{Action, Event, Exit, PortId, Supervisor, Timestamp, WorkerId};
+use everport_core::{Action, Event, Exit, Notice, PortId, Supervisor, Timestamp, WorkerId};
 
-use crate::checker::Checker;
+use crate::checker::{Checker, Trial};
 use crate::coverage::Coverage;
 use crate::random::Random;
 use crate::swarm::Swarm;
@@ -43,7 +43,7 @@ enum Line {
     Event(u64, Event),
     Timeout(u64),
     Action(Action),
-    Notice(everport_core::Notice),
+    Notice(Notice),
     Calm,
 }
 
@@ -290,7 +290,11 @@ impl World {
         self.checker.before_event(now, event);
         self.supervisor.handle_event(now, event);
         self.coverage.events += 1;
+        let closed = self.coverage.times("close port");
         self.drain_outputs();
+        if matches!(event, Event::Released { .. }) && self.coverage.times("close port") > closed {
+            self.coverage.count("close port given back");
+        }
     }
 
     /// Reads notices before actions: the checker needs to know which rollout a decision is part of.
@@ -298,6 +302,7 @@ impl World {
         while let Some(notice) = self.supervisor.poll_notice() {
             self.trace(Line::Notice(notice));
             self.coverage.notice(&notice);
+            self.count_given_up(notice);
             self.checker.notice(notice);
         }
         while let Some(action) = self.supervisor.poll_action() {
@@ -307,6 +312,17 @@ impl World {
             self.perform(&action);
         }
         self.checker.after_step();
+    }
+
+    /// Tells apart why a worker had no time left.
+    fn count_given_up(&mut self, notice: Notice) {
+        if let Notice::BootTimedOut { worker, .. } = notice {
+            self.coverage.count(match self.checker.trial_of(worker) {
+                Trial::Boots => "gave up: boots",
+                Trial::Settles => "gave up: stopped before it had settled",
+                Trial::Waits => "gave up: stopped before it could take over",
+            });
+        }
     }
 
     fn perform(&mut self, action: &Action) {

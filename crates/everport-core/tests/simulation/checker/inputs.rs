@@ -14,6 +14,17 @@ impl Checker {
         }
     }
 
+    pub(super) fn released(&mut self, worker: WorkerId, port: PortId) {
+        let Some(seen) = self.model.workers.get_mut(&worker) else {
+            return;
+        };
+        let gave_back = seen.ports.remove(&port) && seen.is_live();
+        let goes_on = self.model.stopping.is_none();
+        if gave_back && goes_on && !self.is_asked_for(port) {
+            self.given_back = Some(port);
+        }
+    }
+
     pub(super) fn ready(&mut self, worker: WorkerId) {
         let now = self.model.now;
         if let Some(seen) = self.model.workers.get_mut(&worker)
@@ -23,6 +34,7 @@ impl Checker {
             seen.exists = true;
             seen.ready_at = Some(now);
             seen.steady_since = (!seen.suspended).then_some(now);
+            seen.still_since = seen.suspended.then_some(now);
             self.model.ever_ready = true;
         }
     }
@@ -30,6 +42,9 @@ impl Checker {
     pub(super) fn suspended(&mut self, worker: WorkerId) {
         let (now, settle) = (self.model.now, self.model.policy.settle);
         self.seen(worker, |seen| {
+            if !seen.suspended && seen.ready_at.is_some() {
+                seen.still_since = Some(now);
+            }
             seen.suspended = true;
             seen.proven = seen.has_settled(now, settle);
             seen.steady_since = None;
@@ -40,6 +55,7 @@ impl Checker {
         let now = self.model.now;
         self.seen(worker, |seen| {
             let runs_again = core::mem::take(&mut seen.suspended);
+            seen.still_since = None;
             if runs_again && seen.ready_at.is_some() {
                 seen.steady_since = Some(now);
             }

@@ -46,6 +46,18 @@ impl Checker {
 
     pub(super) fn close_port(&mut self, port: PortId) {
         let model = &mut self.model;
+        if self.given_back == Some(port) {
+            self.given_back = None;
+            assert!(
+                model.ports.remove(&port).is_some(),
+                "port {port} is not open"
+            );
+            // Workers on their way out may hold it still.
+            for seen in model.workers.values_mut() {
+                seen.ports.remove(&port);
+            }
+            return;
+        }
         assert!(
             self.rollout_ended,
             "port {port} is closed without the end of a rollout"
@@ -63,6 +75,8 @@ impl Checker {
 
     /// Judged once everything is said: workers that are told to drain in the same step do not count.
     pub(super) fn assert_right_ports_closed(&mut self) {
+        let unserved = self.given_back.take();
+        assert_eq!(unserved, None, "a port stays open that everybody gave back");
         for port in core::mem::take(&mut self.closed) {
             assert!(
                 self.every_slot_serves(),
@@ -84,6 +98,12 @@ impl Checker {
                 );
             }
         }
+    }
+
+    /// Whether a live worker of any generation has asked for the port and not given it back.
+    pub(super) fn is_asked_for(&self, port: PortId) -> bool {
+        let mut workers = self.model.workers.values().filter(|seen| seen.is_live());
+        workers.any(|seen| seen.ports.contains(&port))
     }
 
     pub(super) fn is_wanted(&self, port: PortId) -> bool {

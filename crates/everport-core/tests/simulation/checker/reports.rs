@@ -52,12 +52,13 @@ impl Checker {
     }
 
     pub(super) fn boot_timed_out(&mut self, worker: WorkerId) {
-        let deadline = self.model.workers[&worker].spawned_at + self.model.policy.boot_timeout;
-        assert!(deadline <= self.model.now, "worker {worker} had time left");
         let seen = &self.model.workers[&worker];
+        assert!(seen.is_live(), "worker {worker} is on its way out");
+        let deadline = seen.spawned_at + self.model.policy.boot_timeout;
+        let boots_too_long = seen.ready_at.is_none() && deadline <= self.model.now;
         assert!(
-            seen.is_live() && seen.ready_at.is_none(),
-            "worker {worker} does not boot"
+            boots_too_long || self.model.stood_still_too_long(seen),
+            "worker {worker} had time left, or nobody waits for it"
         );
         let generation = seen.generation;
         self.seen(worker, |seen| seen.failed = true);

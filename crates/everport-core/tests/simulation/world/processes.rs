@@ -7,6 +7,8 @@ use crate::random::Random;
 
 impl World {
     pub(super) fn take_step(&mut self, worker: WorkerId, step: Step) {
+        // What it said before it was stopped can be heard afterwards.
+        let heard_late = matches!(step, Step::BeReady) && self.fails(10);
         let Some(process) = self.processes.get_mut(&worker) else {
             return;
         };
@@ -27,7 +29,9 @@ impl World {
                 self.report(Event::Resumed { worker });
             }
             // It stands still: what it was about to do it does later.
-            _ if process.suspended => self.plan_in(20_000_000, Planned::Step(worker, step)),
+            _ if process.suspended && !heard_late => {
+                self.plan_in(20_000_000, Planned::Step(worker, step))
+            }
             Step::Listen(port) => self.report(Event::Listening { worker, port }),
             Step::Release(port) => self.report(Event::Released { worker, port }),
             Step::BeReady => self.report(Event::Ready { worker }),
@@ -89,11 +93,8 @@ impl World {
         for port in self.ports_of(generation) {
             let listens = at + self.random.millis(0, longest_boot);
             self.plan_in(listens, Planned::Step(worker, Step::Listen(port)));
-            if self.fails(3) {
-                self.plan_in(
-                    listens + 50_000_000,
-                    Planned::Step(worker, Step::Release(port)),
-                );
+            if self.fails(self.swarm.gives_back) {
+                self.plan_giving_back(worker, port, listens);
             }
         }
         at += self.random.millis(0, longest_boot);
@@ -101,6 +102,17 @@ impl World {
             self.plan_in(at, Planned::Step(worker, Step::BeReady));
         }
         self.plan_troubles(worker, generation, at);
+    }
+
+    /// Some only change their mind.
+    fn plan_giving_back(&mut self, worker: WorkerId, port: PortId, listens: u64) {
+        let longest = self.random.pick(&[10, 100, 3_000]);
+        let gives_back = listens + self.random.millis(0, longest);
+        self.plan_in(gives_back, Planned::Step(worker, Step::Release(port)));
+        if self.random.chance(50) {
+            let again = gives_back + self.random.millis(0, longest);
+            self.plan_in(again, Planned::Step(worker, Step::Listen(port)));
+        }
     }
 
     /// Being slower than the boot timeout is a fault like any other.

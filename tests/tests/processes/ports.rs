@@ -139,6 +139,32 @@ fn a_worker_that_asks_twice_for_one_port_is_told_so() {
 }
 
 #[test]
+fn a_port_that_every_worker_gives_back_is_closed() {
+    for share in ["reuseport", "transfer"] {
+        let directory = tempfile::tempdir().unwrap();
+        let release = directory.path().join("release");
+        fs::write(&release, "v1 second-port gives-second-port-back").unwrap();
+        let second = free_port();
+        let arguments = format!(
+            "--listen 127.0.0.1:0 --second-port 127.0.0.1:{second} --release {}",
+            release.display()
+        );
+        let cluster = Cluster::ready(&format!("-w 2 --share {share}"), &arguments);
+        cluster
+            .log()
+            .wait_for(&format!("closed 127.0.0.1:{second}"));
+        assert_eq!(get(cluster.address(), "/").body, "Hello, World!");
+        let deadline = std::time::Instant::now() + everport_tests::PATIENCE;
+        while TcpStream::connect(("127.0.0.1", second)).is_ok() {
+            assert!(
+                std::time::Instant::now() < deadline,
+                "{second} is still open"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_port_that_the_new_release_does_not_ask_for_is_closed() {
     for share in ["reuseport", "transfer"] {
         let directory = tempfile::tempdir().unwrap();

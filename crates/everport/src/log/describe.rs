@@ -137,7 +137,7 @@ fn describe_port(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result {
         }
         Notice::PortClosed { address } => write!(
             f,
-            "closed {}: no worker of the newest generation asked for it",
+            "closed {}: no worker wants it any more",
             escape_display(address)
         ),
         Notice::PortRefused {

@@ -187,7 +187,7 @@ fn ports_are_told_by_their_address() {
     check(
         Notice::PortClosed { address: address() },
         Level::Info,
-        "closed 0.0.0.0:8080: no worker of the newest generation asked for it",
+        "closed 0.0.0.0:8080: no worker wants it any more",
     );
     check(
         Notice::PortMended { address: address() },

@@ -98,7 +98,8 @@ pub enum Notice {
         /// How it is shared.
         sharing: Sharing,
     },
-    /// A port was closed because no worker of the newest release asked for it.
+    /// A port was closed because no worker wants it any more: none of the newest release asked for it, or all
+    /// gave it back.
     PortClosed {
         /// Its address.
         address: PortAddress,

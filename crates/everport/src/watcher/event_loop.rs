@@ -15,6 +15,7 @@ use super::handle::{Commands, Desk};
 use super::links::Links;
 use super::memory::OutOfMemoryCounter;
 use super::ports::{Opened, PortKey, PortTable};
+use super::releases::Releases;
 use super::spawn::Spawner;
 use super::worker::Worker;
 use super::{Builder, death, orphans};
@@ -48,6 +49,7 @@ pub(crate) struct EventLoop {
     pub(crate) workers: HashMap<WorkerId, Worker>,
     pub(crate) links: Links,
     pub(crate) ports: PortTable,
+    pub(crate) releases: Releases,
     pub(crate) spawner: Spawner,
     pub(crate) sink: Option<Arc<dyn Sink>>,
     pub(crate) sender: mpsc::Sender<Input>,
@@ -76,6 +78,7 @@ impl EventLoop {
             workers: HashMap::new(),
             links: Links::default(),
             ports: PortTable::new(builder.sharing)?,
+            releases: Releases::default(),
             spawner: Spawner {
                 program: builder.program,
                 env: builder.env,
@@ -154,6 +157,7 @@ impl EventLoop {
         supervision
             .into_iter()
             .chain(self.ports.next_timeout())
+            .chain(self.releases.next_timeout())
             .min()
     }
 
@@ -165,6 +169,9 @@ impl EventLoop {
         let now = self.now();
         self.supervisor.handle_timeout(now);
         self.perform_decisions();
+        while let Some((worker, port)) = self.releases.pop_due(Instant::now()) {
+            self.feed(Event::Released { worker, port });
+        }
         self.ports.handle_timeout(Instant::now(), &mut self.links);
     }
 
@@ -317,6 +324,7 @@ impl EventLoop {
             Exit::Failure
         };
         self.links.remove(worker);
+        self.releases.forget(worker);
         self.ports.forget_worker(worker);
         if let Some(record) = self.workers.remove(&worker) {
             if self.quiet_at_stop.is_some() {

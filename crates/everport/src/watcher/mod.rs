@@ -12,6 +12,7 @@ mod orphans;
 mod output;
 mod ports;
 mod process_handle;
+mod releases;
 mod requests;
 mod run;
 mod spawn;

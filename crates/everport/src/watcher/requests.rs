@@ -1,6 +1,7 @@
 //! What workers say: their frames, and the ports they ask for.
 
 use everport_core::{Event, PortId};
+use tokio::time::Instant;
 
 use super::effects::workers_share;
 use super::event_loop::{EventLoop, Input};
@@ -150,6 +151,7 @@ impl EventLoop {
     fn note_granted(&mut self, asker: &Asker, key: PortKey, port: PortId) {
         if let Some(record) = self.workers.get_mut(&asker.worker) {
             record.note_port(key, Some(port));
+            self.releases.take_back(asker.worker, port);
             self.feed(Event::Listening {
                 worker: asker.worker,
                 port,
@@ -183,7 +185,7 @@ impl EventLoop {
             .get_mut(&worker)
             .is_some_and(|record| record.release(port));
         if had_it {
-            self.feed(Event::Released { worker, port });
+            self.releases.add(worker, port, Instant::now());
         }
     }
 
@@ -191,6 +193,7 @@ impl EventLoop {
         if let Some(record) = self.workers.get_mut(&worker) {
             record.may_leave = true;
         }
+        self.releases.forget(worker);
         self.feed(Event::Leaving { worker });
     }
 

@@ -85,6 +85,9 @@ async fn serve(options: Options, behaviour: Behaviour) -> Result<(), Box<dyn Err
         println!("listening on {}", listener.local_addr()?);
         listeners.push(listener);
     }
+    if behaviour.gives_second_port_back {
+        drop(listeners.pop());
+    }
     // All of them are there before any is accepted from: that is what being ready means.
     let mut servers = tokio::task::JoinSet::new();
     for listener in listeners {

@@ -38,7 +38,7 @@ pub fn program(name: &str) -> PathBuf {
     let path = directory.join(name);
     assert!(
         path.is_file(),
-        "{} is not built: run `cargo test --workspace`",
+        "{} is not built: run `cargo build --workspace` for the same profile",
         path.display()
     );
     path

@@ -57,7 +57,7 @@ impl ClusterBuilder {
     /// Joins the cluster whose watcher started this process, or runs standalone when there is none.
     ///
     /// From then on this process has a small thread that learns of the watcher's death and ends the
-    /// process with exit code 70 when it is still there one second after the deadline of its drain.
+    /// process with exit code 70 when it is still there after its drain and its hooks had their time.
     /// `TERM` and `INT` are handled: in a cluster the first one asks the watcher for a successor that is
     /// ready first, the second one drains at once; standalone the first one drains. One more ends the
     /// process with 128 and the signal's number.

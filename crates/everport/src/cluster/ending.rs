@@ -1,6 +1,6 @@
 //! Ends the process when nothing else does.
 
-/// The exit code of a worker that was still there one second after the deadline of its drain
+/// The exit code of a worker that was still there when the time for its drain and its hooks was over
 /// (`EX_SOFTWARE` of sysexits).
 pub(crate) const OVERDUE: i32 = 70;
 

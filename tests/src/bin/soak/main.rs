@@ -1,7 +1,7 @@
 //! A long row of restarts, scalings, broken releases and kills under load, drawn from a seed.
 //!
-//! `cargo run --release -p everport-tests --bin soak -- --seconds 600` runs it; it talks to loopback only, ends by
-//! itself, and exits with 1 when anything was lost that may not be lost.
+//! `cargo build --release && target/release/soak --seconds 600` runs it; it talks to loopback only, ends by itself,
+//! and exits with 1 when anything was lost that may not be lost.
 
 mod ledger;
 mod torment;

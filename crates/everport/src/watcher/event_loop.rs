@@ -6,11 +6,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use everport_core::{Event, Exit, ExitReason, Notice as Decision, Supervisor, Timestamp};
+use everport_core::{Event, ExitReason, Notice as Decision, Supervisor, Timestamp};
 use rustix::process::Rlimit;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::Builder;
 use super::handle::{Commands, Desk};
 use super::links::Links;
 use super::memory::OutOfMemoryCounter;
@@ -18,10 +19,9 @@ use super::ports::{Opened, PortKey, PortTable};
 use super::releases::Releases;
 use super::spawn::Spawner;
 use super::worker::Worker;
-use super::{Builder, death, orphans};
 use crate::link::{FromWorker, LinkError};
 use crate::log::{Entry, Notice, Sink};
-use crate::{BindError, SlotId, WorkerId};
+use crate::{BindError, WorkerId};
 
 /// What the loop is told by its tasks.
 #[derive(Debug)]
@@ -62,9 +62,9 @@ pub(crate) struct EventLoop {
     inbox: mpsc::Receiver<Input>,
     /// What effects led to; handed to the supervisor before anything new is.
     pub(crate) follow_ups: VecDeque<Event>,
-    memory: OutOfMemoryCounter,
+    pub(crate) memory: OutOfMemoryCounter,
     /// Whether dead children that are no workers may be left behind a worker not yet buried.
-    orphans_wait: bool,
+    pub(crate) orphans_wait: bool,
     desk: Arc<Desk>,
     start: Instant,
 }
@@ -286,86 +286,6 @@ impl EventLoop {
                 Event::Resumed { worker }
             });
         }
-    }
-
-    /// Reaps dead children that are no workers. A dead worker in front of them has its attendant, who still
-    /// passes on what it said last: once that one is buried, this goes on.
-    fn reap_orphans(&mut self) {
-        while let Ok(Some(pid)) = orphans::dead_child() {
-            let is_it = |record: &Worker| record.process.pid().as_raw_nonzero().get() == pid;
-            self.orphans_wait = self.workers.values().any(is_it);
-            if self.orphans_wait {
-                return;
-            }
-            orphans::reap(pid);
-        }
-    }
-
-    /// Reaps a dead worker, reports how it ended and lets the supervisor know.
-    fn bury(&mut self, worker: WorkerId) {
-        let Some(record) = self.workers.get(&worker) else {
-            return;
-        };
-        let mut ending = match death::reap(&record.process) {
-            Ok(ending) => ending,
-            // Somebody else in this process has reaped it; how it ended is lost with that.
-            Err(_) => crate::log::Ending {
-                code: None,
-                signal: None,
-                out_of_memory: false,
-            },
-        };
-        if ending.signal == Some(libc::SIGKILL) && !record.was_killed {
-            ending.out_of_memory = self.memory.explains();
-        }
-        let exit = if ending.code == Some(0) {
-            Exit::Success
-        } else {
-            Exit::Failure
-        };
-        self.links.remove(worker);
-        self.releases.forget(worker);
-        self.ports.forget_worker(worker);
-        if let Some(record) = self.workers.remove(&worker) {
-            if self.quiet_at_stop.is_some() {
-                self.rescue_at_stop(record.slot);
-            }
-            self.report_end(worker, record, ending);
-        }
-        self.feed(Event::Exited { worker, exit });
-        if self.orphans_wait {
-            self.reap_orphans();
-        }
-    }
-
-    fn rescue_at_stop(&mut self, slot: SlotId) {
-        let workers = &self.workers;
-        let rescuers = |port| {
-            let accepts =
-                |record: &Worker| record.has_joined && record.ports().any(|id| id == port);
-            let others = workers
-                .iter()
-                .filter(|(_, record)| record.slot != slot && accepts(record));
-            others.map(|(worker, _)| *worker).collect()
-        };
-        self.ports.rescue_at_stop(slot, rescuers, &mut self.links);
-    }
-
-    fn report_end(&self, worker: WorkerId, record: Worker, ending: crate::log::Ending) {
-        let pid = record.pid_number();
-        let printed = record.output.finish();
-        self.tell(Notice::Ended {
-            worker,
-            slot: record.slot,
-            pid,
-            ending,
-            expected: record.may_leave,
-            last_lines: if record.may_leave {
-                Vec::new()
-            } else {
-                printed
-            },
-        });
     }
 
     fn tell_decision(&mut self, decision: Decision) {

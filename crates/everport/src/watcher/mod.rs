@@ -1,6 +1,7 @@
 //! The watcher: holds ports, spawns and replaces workers, writes the logs.
 
 mod attendant;
+mod burial;
 mod config;
 mod death;
 mod effects;

@@ -1,0 +1,91 @@
+//! What follows a worker's death: it is reaped, what waited for it is rescued, and its end is reported.
+
+use everport_core::{Event, Exit};
+
+use super::event_loop::EventLoop;
+use super::worker::Worker;
+use super::{death, orphans};
+use crate::log::{Ending, Notice};
+use crate::{SlotId, WorkerId};
+
+impl EventLoop {
+    /// Reaps dead children that are no workers. A dead worker in front of them has its attendant, who still
+    /// passes on what it said last: once that one is buried, this goes on.
+    pub(super) fn reap_orphans(&mut self) {
+        while let Ok(Some(pid)) = orphans::dead_child() {
+            let is_it = |record: &Worker| record.process.pid().as_raw_nonzero().get() == pid;
+            self.orphans_wait = self.workers.values().any(is_it);
+            if self.orphans_wait {
+                return;
+            }
+            orphans::reap(pid);
+        }
+    }
+
+    /// Reaps a dead worker, reports how it ended and lets the supervisor know.
+    pub(super) fn bury(&mut self, worker: WorkerId) {
+        let Some(record) = self.workers.get(&worker) else {
+            return;
+        };
+        let mut ending = match death::reap(&record.process) {
+            Ok(ending) => ending,
+            // Somebody else in this process has reaped it; how it ended is lost with that.
+            Err(_) => Ending {
+                code: None,
+                signal: None,
+                out_of_memory: false,
+            },
+        };
+        if ending.signal == Some(libc::SIGKILL) && !record.was_killed {
+            ending.out_of_memory = self.memory.explains();
+        }
+        let exit = if ending.code == Some(0) {
+            Exit::Success
+        } else {
+            Exit::Failure
+        };
+        self.links.remove(worker);
+        self.releases.forget(worker);
+        self.ports.forget_worker(worker);
+        if let Some(record) = self.workers.remove(&worker) {
+            if self.quiet_at_stop.is_some() {
+                self.rescue_at_stop(record.slot);
+            }
+            self.report_end(worker, record, ending);
+        }
+        self.feed(Event::Exited { worker, exit });
+        if self.orphans_wait {
+            self.reap_orphans();
+        }
+    }
+
+    fn rescue_at_stop(&mut self, slot: SlotId) {
+        let workers = &self.workers;
+        let rescuers = |port| {
+            let accepts =
+                |record: &Worker| record.has_joined && record.ports().any(|id| id == port);
+            let others = workers
+                .iter()
+                .filter(|(_, record)| record.slot != slot && accepts(record));
+            others.map(|(worker, _)| *worker).collect()
+        };
+        self.ports.rescue_at_stop(slot, rescuers, &mut self.links);
+    }
+
+    fn report_end(&self, worker: WorkerId, record: Worker, ending: Ending) {
+        let pid = record.pid_number();
+        let printed = record.output.finish();
+        self.tell(Notice::Ended {
+            worker,
+            slot: record.slot,
+            pid,
+            ending,
+            expected: record.may_leave,
+            last_lines: if record.may_leave {
+                Vec::new()
+            } else {
+                printed
+            },
+        });
+    }
+}

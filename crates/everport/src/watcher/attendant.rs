@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::event_loop::Input;
+use super::input::Input;
 use super::process_handle::ProcessHandle;
 use crate::WorkerId;
 use crate::link::{FromWorker, LinkError, WatcherEnd};

@@ -13,31 +13,15 @@ use tokio::time::Instant;
 
 use super::Builder;
 use super::handle::{Commands, Desk};
+use super::input::Input;
 use super::links::Links;
 use super::memory::OutOfMemoryCounter;
-use super::ports::{Opened, PortKey, PortTable};
+use super::ports::PortTable;
 use super::releases::Releases;
 use super::spawn::Spawner;
 use super::worker::Worker;
-use crate::link::{FromWorker, LinkError};
+use crate::WorkerId;
 use crate::log::{Entry, Notice, Sink};
-use crate::{BindError, WorkerId};
-
-/// What the loop is told by its tasks.
-#[derive(Debug)]
-pub(crate) enum Input {
-    /// A worker said something.
-    Frame { worker: WorkerId, frame: FromWorker },
-    /// A worker can't be talked to any more while it still lives.
-    LinkFailed { worker: WorkerId, error: LinkError },
-    /// A worker's process is dead and waits to be reaped.
-    Died { worker: WorkerId },
-    /// A port was opened, or not.
-    Opened {
-        key: PortKey,
-        result: Result<Opened, BindError>,
-    },
-}
 
 /// How many inputs may wait. Their senders then wait in turn, so a flooding worker delays the others by one
 /// queue's length at most.

@@ -7,6 +7,7 @@ mod death;
 mod effects;
 mod event_loop;
 mod handle;
+mod input;
 mod links;
 mod memory;
 mod orphans;

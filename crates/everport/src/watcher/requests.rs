@@ -4,7 +4,8 @@ use everport_core::{Event, PortId};
 use tokio::time::Instant;
 
 use super::effects::workers_share;
-use super::event_loop::{EventLoop, Input};
+use super::event_loop::EventLoop;
+use super::input::Input;
 use super::ports::{Answer, Asker, PortKey, open};
 use crate::bind::BindCause;
 use crate::link::{FromWatcher, FromWorker, NEWEST_VERSION, OLDEST_VERSION, Welcome, negotiate};

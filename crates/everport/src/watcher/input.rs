@@ -1,0 +1,21 @@
+//! What the watcher's tasks tell its loop.
+
+use super::ports::{Opened, PortKey};
+use crate::link::{FromWorker, LinkError};
+use crate::{BindError, WorkerId};
+
+/// What the loop is told by its tasks.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// A worker said something.
+    Frame { worker: WorkerId, frame: FromWorker },
+    /// A worker can't be talked to any more while it still lives.
+    LinkFailed { worker: WorkerId, error: LinkError },
+    /// A worker's process is dead and waits to be reaped.
+    Died { worker: WorkerId },
+    /// A port was opened, or not.
+    Opened {
+        key: PortKey,
+        result: Result<Opened, BindError>,
+    },
+}

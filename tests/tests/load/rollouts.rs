@@ -123,7 +123,7 @@ fn a_release_that_crashes_at_boot_is_rolled_back_without_loss() {
 fn a_release_that_hangs_at_boot_is_rolled_back_without_loss() {
     let aborted = broken_release("hangs-at-boot", "--boot-timeout 1");
     assert!(
-        aborted.contains("was not ready in time; generation 1 stays"),
+        aborted.contains("did not come up in time; generation 1 stays"),
         "{aborted}"
     );
 }

@@ -37,7 +37,7 @@ fn a_program_that_closes_its_link_or_says_nothing_never_gets_ready() {
     check_with(
         "--boot-timeout 0.3",
         "silent",
-        "is not ready after 300 ms and is killed",
+        "did not come up within 300 ms and is killed",
     );
 }
 

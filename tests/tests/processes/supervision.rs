@@ -79,6 +79,9 @@ fn hooks_run_to_their_end_at_the_deadline_and_what_was_cut_is_told() {
     assert_eq!(cluster.wait(), Exit::Code(0));
     cluster.log().wait_for("hook begins");
     cluster.log().wait_for("hook ends");
+    cluster
+        .log()
+        .wait_for("worker 1 (slot 0) timed out draining: 1 connection cut");
 }
 
 #[test]

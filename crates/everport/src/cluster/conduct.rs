@@ -7,6 +7,7 @@ use everport_core::PortId;
 
 use super::drain::{Drain, Draining};
 use super::state::State;
+use crate::link::FromWorker;
 use crate::listener::Port;
 
 /// How long the first byte of a connection is waited for after the last accept: the request of a client
@@ -25,6 +26,16 @@ pub(crate) async fn conduct(state: Arc<State>) {
     state.terminate();
     wait_for_deadline(&state).await;
     state.hooks.run().await;
+    report_cut(&state);
+}
+
+/// The drain has timed out, and the application has not said so.
+fn report_cut(state: &State) {
+    if state.is_worker() && state.leave() {
+        let cut = state.connections.open();
+        // Without a link there is nobody to be told.
+        let _told = state.outbox.push(FromWorker::Left { cut });
+    }
 }
 
 /// Stops every port, those to be emptied when they are empty, and returns when all have stopped.

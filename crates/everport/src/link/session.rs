@@ -42,6 +42,11 @@ pub(crate) enum Violation {
 }
 
 impl Session {
+    /// Whether the worker has said its last word.
+    pub(crate) fn has_left(&self) -> bool {
+        self.stage == Stage::Left
+    }
+
     /// Lets the frame pass when it is legal now.
     pub(crate) fn accept(&mut self, frame: FromWorker) -> Result<FromWorker, Violation> {
         match (self.stage, &frame) {

@@ -230,7 +230,7 @@ fn describe_life(f: &mut fmt::Formatter<'_>, decision: &Decision) -> fmt::Result
             timeout,
         } => write!(
             f,
-            "{} is not ready after {} and is killed",
+            "{} did not come up within {} and is killed",
             Who(worker, slot),
             Readable(timeout)
         ),
@@ -291,7 +291,7 @@ fn describe_rollout(f: &mut fmt::Formatter<'_>, decision: &Decision) -> fmt::Res
             let how = match cause {
                 AbortCause::SpawnFailed => "could not be started",
                 AbortCause::DiedBooting => "died before it was ready",
-                AbortCause::BootTimedOut => "was not ready in time",
+                AbortCause::BootTimedOut => "did not come up in time",
                 AbortCause::DiedReady => "died after it was ready",
             };
             write!(

@@ -79,7 +79,7 @@ fn a_workers_life_is_told() {
             timeout: Duration::from_secs(30),
         },
         Level::Error,
-        "worker 7 (slot 2) is not ready after 30 s and is killed",
+        "worker 7 (slot 2) did not come up within 30 s and is killed",
     );
     check_decision(
         Decision::ReplacementStarted {
@@ -283,7 +283,7 @@ fn an_aborted_rollout_names_the_worker_the_cause_and_what_returns() {
         (
             AbortCause::BootTimedOut,
             2,
-            "was not ready in time",
+            "did not come up in time",
             ", 2 slots return to it",
         ),
         (AbortCause::DiedReady, 0, "died after it was ready", ""),

@@ -8,6 +8,9 @@ use super::{death, orphans};
 use crate::log::{Ending, Notice};
 use crate::{SlotId, WorkerId};
 
+/// How many workers are asked to rescue what waits, because one could be about to stop.
+const RESCUERS: usize = 2;
+
 impl EventLoop {
     /// Reaps dead children that are no workers. A dead worker in front of them has its attendant, who still
     /// passes on what it said last: once that one is buried, this goes on.
@@ -48,7 +51,8 @@ impl EventLoop {
         self.releases.forget(worker);
         self.ports.forget_worker(worker);
         if let Some(record) = self.workers.remove(&worker) {
-            if self.quiet_at_stop.is_some() {
+            // One that has left by itself has emptied its ports.
+            if self.quiet_at_stop.is_some() && !record.session.has_left() {
                 self.rescue_at_stop(record.slot);
             }
             self.report_end(worker, record, ending);
@@ -64,10 +68,10 @@ impl EventLoop {
         let rescuers = |port| {
             let accepts =
                 |record: &Worker| record.has_joined && record.ports().any(|id| id == port);
-            let others = workers
-                .iter()
-                .filter(|(_, record)| record.slot != slot && accepts(record));
-            others.map(|(worker, _)| *worker).collect()
+            let others = workers.iter().filter(|(_, record)| {
+                record.slot != slot && !record.session.has_left() && accepts(record)
+            });
+            others.map(|(worker, _)| *worker).take(RESCUERS).collect()
         };
         self.ports.rescue_at_stop(slot, rescuers, &mut self.links);
     }

@@ -122,6 +122,7 @@ impl EventLoop {
         };
         let empty = self.ports_to_empty(worker, reason);
         self.ports.forget_worker(worker);
+        self.deny_waiting_requests(worker);
         let frame = FromWatcher::Drain {
             reason,
             timeout: workers_share(timeout),
@@ -181,7 +182,15 @@ impl EventLoop {
         }
     }
 
+    /// A port that the last worker has just given back is closed once that worker has outlived this.
     fn close_port(&mut self, port: PortId) {
+        match self.releasing {
+            Some(worker) => self.releases.add(worker, port, Instant::now()),
+            None => self.close_port_now(port),
+        }
+    }
+
+    pub(super) fn close_port_now(&mut self, port: PortId) {
         if let Some(address) = self.ports.close(port, Instant::now()) {
             self.tell(Notice::PortClosed { address });
         }

@@ -34,6 +34,8 @@ pub(crate) struct EventLoop {
     pub(crate) links: Links,
     pub(crate) ports: PortTable,
     pub(crate) releases: Releases,
+    /// The worker that is just giving a port back.
+    pub(crate) releasing: Option<WorkerId>,
     pub(crate) spawner: Spawner,
     pub(crate) sink: Option<Arc<dyn Sink>>,
     pub(crate) sender: mpsc::Sender<Input>,
@@ -63,6 +65,7 @@ impl EventLoop {
             links: Links::default(),
             ports: PortTable::new(builder.sharing)?,
             releases: Releases::default(),
+            releasing: None,
             spawner: Spawner {
                 program: builder.program,
                 env: builder.env,
@@ -124,11 +127,14 @@ impl EventLoop {
     /// What workers have said already counts before a deadline: when we ourselves did not run for a while,
     /// both are there at once.
     async fn hear_what_waits(&mut self) {
-        tokio::task::yield_now().await;
-        for _ in 0..INBOX {
-            match self.inbox.try_recv() {
-                Ok(input) => self.handle_input(input),
-                Err(_) => return,
+        let rounds = 1 + self.workers.len() / INBOX;
+        for _ in 0..rounds {
+            tokio::task::yield_now().await;
+            for _ in 0..INBOX {
+                match self.inbox.try_recv() {
+                    Ok(input) => self.handle_input(input),
+                    Err(_) => break,
+                }
             }
         }
     }
@@ -153,8 +159,8 @@ impl EventLoop {
         let now = self.now();
         self.supervisor.handle_timeout(now);
         self.perform_decisions();
-        while let Some((worker, port)) = self.releases.pop_due(Instant::now()) {
-            self.feed(Event::Released { worker, port });
+        while let Some(port) = self.releases.pop_due(Instant::now()) {
+            self.close_port_now(port);
         }
         self.ports.handle_timeout(Instant::now(), &mut self.links);
     }

@@ -44,6 +44,17 @@ impl Links {
         }
     }
 
+    /// Sends what a worker may as well not hear: a full link is no failure then. Whether it was sent.
+    pub(crate) fn suggest(
+        &mut self,
+        worker: WorkerId,
+        frame: &FromWatcher,
+        fd: Option<BorrowedFd<'_>>,
+    ) -> bool {
+        let end = self.ends.get(&worker);
+        end.is_some_and(|end| end.send(frame, fd).is_ok())
+    }
+
     /// Whose links failed since the last call.
     pub(crate) fn take_failed(&mut self) -> Vec<(WorkerId, LinkError)> {
         std::mem::take(&mut self.failed)

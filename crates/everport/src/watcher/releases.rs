@@ -1,4 +1,4 @@
-//! Ports that workers have given back, held for a moment: a dying worker gives everything back, too.
+//! Ports that their last worker has given back, kept for a moment: a dying worker gives everything back, too.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,24 +10,24 @@ use crate::WorkerId;
 
 /// How long a worker must outlive what it gave back for that to count as its will. One whose `main` returns,
 /// or that unwinds, drops its listeners some moments before it is dead, and its successor will ask again.
-const OUTLIVED: Duration = Duration::from_millis(200);
+const OUTLIVED: Duration = Duration::from_secs(1);
 
-/// What was given back and does not count yet, in the order of time.
+/// The ports that close soon, in the order of time.
 #[derive(Debug, Default)]
 pub(crate) struct Releases {
     waiting: VecDeque<(Instant, WorkerId, PortId)>,
 }
 
 impl Releases {
+    /// This worker has given the port back, and nobody else wants it.
     pub(crate) fn add(&mut self, worker: WorkerId, port: PortId, now: Instant) {
-        self.take_back(worker, port);
+        self.take_back(port);
         self.waiting.push_back((now + OUTLIVED, worker, port));
     }
 
-    /// The worker has asked for the port again.
-    pub(crate) fn take_back(&mut self, worker: WorkerId, port: PortId) {
-        self.waiting
-            .retain(|(_, other, theirs)| (*other, *theirs) != (worker, port));
+    /// Somebody has asked for the port again.
+    pub(crate) fn take_back(&mut self, port: PortId) {
+        self.waiting.retain(|(_, _, other)| *other != port);
     }
 
     /// The worker is dead or leaves: whatever it gave back, its successor will want.
@@ -39,11 +39,11 @@ impl Releases {
         self.waiting.front().map(|(at, _, _)| *at)
     }
 
-    /// The next one that counts now.
-    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<(WorkerId, PortId)> {
+    /// The next port that is to be closed now.
+    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<PortId> {
         let is_due = self.next_timeout().is_some_and(|at| at <= now);
-        let (_, worker, port) = is_due.then(|| self.waiting.pop_front()).flatten()?;
-        Some((worker, port))
+        let (_, _, port) = is_due.then(|| self.waiting.pop_front()).flatten()?;
+        Some(port)
     }
 }
 
@@ -55,15 +55,15 @@ mod tests {
     const PORT: PortId = PortId(2);
 
     #[test]
-    fn what_a_worker_outlives_counts_and_what_it_takes_back_or_dies_with_does_not() {
+    fn what_a_worker_outlives_counts_and_what_is_asked_for_again_or_dies_with_it_does_not() {
         let now = Instant::now();
         let mut releases = Releases::default();
         releases.add(WORKER, PORT, now);
         assert_eq!(releases.pop_due(now), None);
         assert_eq!(releases.next_timeout(), Some(now + OUTLIVED));
-        assert_eq!(releases.pop_due(now + OUTLIVED), Some((WORKER, PORT)));
+        assert_eq!(releases.pop_due(now + OUTLIVED), Some(PORT));
         releases.add(WORKER, PORT, now);
-        releases.take_back(WORKER, PORT);
+        releases.take_back(PORT);
         assert_eq!(releases.pop_due(now + OUTLIVED), None);
         releases.add(WORKER, PORT, now);
         releases.forget(WORKER);

@@ -1,7 +1,6 @@
 //! What workers say: their frames, and the ports they ask for.
 
 use everport_core::{Event, PortId};
-use tokio::time::Instant;
 
 use super::effects::workers_share;
 use super::event_loop::EventLoop;
@@ -152,7 +151,7 @@ impl EventLoop {
     fn note_granted(&mut self, asker: &Asker, key: PortKey, port: PortId) {
         if let Some(record) = self.workers.get_mut(&asker.worker) {
             record.note_port(key, Some(port));
-            self.releases.take_back(asker.worker, port);
+            self.releases.take_back(port);
             self.feed(Event::Listening {
                 worker: asker.worker,
                 port,
@@ -167,17 +166,28 @@ impl EventLoop {
         self.deny(asker, error);
     }
 
+    /// A worker that is to leave needs no port any more; whoever waits for one there is told so.
+    pub(crate) fn deny_waiting_requests(&mut self, worker: WorkerId) {
+        for (asker, address) in self.ports.take_requests(worker) {
+            self.send_denial(&asker, &BindError::new(&address, BindCause::Stopping));
+        }
+    }
+
     fn deny(&mut self, asker: &Asker, error: BindError) {
-        let denied = FromWatcher::Denied {
-            request: asker.request,
-            error: error.clone(),
-        };
-        self.links.send(asker.worker, &denied, None);
+        self.send_denial(asker, &error);
         self.tell(Notice::PortRefused {
             worker: asker.worker,
             slot: asker.slot,
             error,
         });
+    }
+
+    fn send_denial(&mut self, asker: &Asker, error: &BindError) {
+        let denied = FromWatcher::Denied {
+            request: asker.request,
+            error: error.clone(),
+        };
+        self.links.send(asker.worker, &denied, None);
     }
 
     fn handle_release(&mut self, worker: WorkerId, port: PortId) {
@@ -186,7 +196,9 @@ impl EventLoop {
             .get_mut(&worker)
             .is_some_and(|record| record.release(port));
         if had_it {
-            self.releases.add(worker, port, Instant::now());
+            self.releasing = Some(worker);
+            self.feed(Event::Released { worker, port });
+            self.releasing = None;
         }
     }
 

@@ -57,6 +57,13 @@ impl Lending {
         changes
     }
 
+    /// A worker could not be told of what it was to borrow.
+    pub(crate) fn not_taken(&mut self, slot: SlotId, worker: WorkerId) {
+        if let Some(borrowers) = self.loans.get_mut(&slot) {
+            borrowers.remove(&worker);
+        }
+    }
+
     /// A worker is gone and what it borrowed with it.
     pub(crate) fn forget(&mut self, worker: WorkerId) {
         for borrowers in self.loans.values_mut() {

@@ -28,6 +28,12 @@ use crate::{BindError, ListenOptions, PortAddress, Sharing, SlotId, WorkerId};
 /// complete, after the first retransmission of a lost packet (1 s, RFC 6298) and a slow way there and back.
 const LATE_HANDSHAKES: Duration = Duration::from_secs(3);
 
+/// How often the closing of a port is put off because somebody still has to accept what waits there.
+const MOST_POSTPONEMENTS: u32 = 10;
+
+/// How many ports a cluster may have, so that no worker can use up the watcher's descriptors.
+const MOST_PORTS: usize = 1024;
+
 /// What tells ports apart: the address asked for and, for port number 0, the how-manieth such request of
 /// a worker it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -114,6 +120,9 @@ impl PortTable {
                 Ok(()) => Answer::Granted(id),
                 Err(error) => Answer::Denied(error),
             },
+            None if self.ports.len() + self.opening.len() >= MOST_PORTS => {
+                Answer::Denied(BindError::new(&key.address, BindCause::TooMany))
+            }
             None => self.begin_opening(key, options, asker),
         }
     }
@@ -196,6 +205,12 @@ impl PortTable {
             });
             answers.push((asker, answer));
         }
+        if let Ok(id) = result
+            && !answers.iter().any(|(_, answer)| answer.is_ok())
+        {
+            // Nobody waits for it any more, and nobody would accept from it.
+            self.drop_port(id);
+        }
         answers
     }
 
@@ -232,9 +247,17 @@ impl PortTable {
         for port in self.ports.values_mut() {
             port.forget_worker(worker);
         }
-        for opening in self.opening.values_mut() {
-            opening.askers.retain(|asker| asker.worker != worker);
+    }
+
+    /// Takes the requests of this worker that still wait, with the address each is for.
+    pub(crate) fn take_requests(&mut self, worker: WorkerId) -> Vec<(Asker, PortAddress)> {
+        let mut taken = Vec::new();
+        for (key, opening) in &mut self.opening {
+            let is_its = |asker: &mut Asker| asker.worker == worker;
+            let requests = opening.askers.extract_if(.., is_its);
+            taken.extend(requests.map(|asker| (asker, key.address.clone())));
         }
+        taken
     }
 
     /// Whether somebody else accepts from the port once this worker stops.
@@ -276,7 +299,7 @@ impl PortTable {
         rescuers: impl Fn(PortId) -> Vec<WorkerId>,
         links: &mut Links,
     ) {
-        for port in self.ports.values() {
+        for port in self.ports.values_mut() {
             port.rescue_at_stop(slot, &rescuers(port.id), links);
         }
     }
@@ -301,7 +324,7 @@ impl PortTable {
             .map(|port| port.id)
             .collect();
         for id in closed {
-            self.drop_port(id);
+            self.drop_when_empty(id, now);
         }
         let due: Vec<SlotId> = self
             .retired
@@ -327,10 +350,24 @@ impl PortTable {
         }
     }
 
+    /// Somebody may still be emptying it: then it is looked at again later, but not for ever.
+    fn drop_when_empty(&mut self, id: PortId, now: Instant) {
+        if let Some(port) = self.ports.get_mut(&id)
+            && port.has_queue()
+            && port.postponed < MOST_POSTPONEMENTS
+        {
+            port.postponed += 1;
+            port.closing_since = Some(now);
+            return;
+        }
+        self.drop_port(id);
+    }
+
     fn drop_port(&mut self, id: PortId) {
         self.keys.retain(|_, other| *other != id);
         if let Some(port) = self.ports.remove(&id) {
             port.unwatch(&self.watch);
+            port.shut_down();
         }
     }
 

@@ -1,5 +1,6 @@
 //! One port: its address, its sockets, who serves it and who borrows from it.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -26,9 +27,14 @@ pub(crate) struct Port {
     sockets: Sockets,
     serving: Vec<Serving>,
     lending: Lending,
+    /// The slots at whose sockets connections may wait: those that were served once, and those whose socket
+    /// listened before anybody served. Others get none before their worker is ready.
+    exposed: BTreeSet<SlotId>,
     steering_refused: Option<io::Error>,
     /// Since when it is being closed.
     pub(crate) closing_since: Option<Instant>,
+    /// How often that was put off.
+    pub(crate) postponed: u32,
 }
 
 #[derive(Debug)]
@@ -71,8 +77,10 @@ impl Port {
             sockets,
             serving: Vec::new(),
             lending: Lending::default(),
+            exposed: BTreeSet::new(),
             steering_refused: None,
             closing_since: None,
+            postponed: 0,
         })
     }
 
@@ -113,6 +121,9 @@ impl Port {
                 None => tcp::bind_shared(*address, &self.options)?,
             };
             let steered = group.add(slot, socket, &self.options, &serving)?;
+            if serving.is_empty() || steered.is_err() {
+                self.exposed.insert(slot);
+            }
             if let Some(socket) = group.socket(slot) {
                 // One that can't be watched serves all the same.
                 let _unwatched = watch.add(socket, (self.id, Some(slot)));
@@ -127,6 +138,7 @@ impl Port {
     pub(crate) fn steer(&mut self, serving: Vec<Serving>, links: &mut Links) {
         self.serving = serving;
         let slots = self.serving_slots();
+        self.exposed.extend(&slots);
         if let Sockets::Reuseport { group, .. } = &mut self.sockets {
             let steered = group.steer(&slots);
             self.note_refusal(steered);
@@ -140,11 +152,13 @@ impl Port {
         let Sockets::Reuseport { group, .. } = &self.sockets else {
             return;
         };
-        let changes = self.lending.adapt(group.slots(), &self.serving);
+        let exposed = group.slots().filter(|slot| self.exposed.contains(slot));
+        let changes = self.lending.adapt(exposed, &self.serving);
         self.carry_out(&changes, links);
     }
 
-    fn carry_out(&self, changes: &[LoanChange], links: &mut Links) {
+    /// A worker whose link is full at the moment is passed over; it is asked again with the next change.
+    fn carry_out(&mut self, changes: &[LoanChange], links: &mut Links) {
         let Sockets::Reuseport { group, .. } = &self.sockets else {
             return;
         };
@@ -153,10 +167,13 @@ impl Port {
             match *change {
                 LoanChange::Lend(slot, worker) => {
                     let socket = group.socket(slot);
-                    links.send(worker, &FromWatcher::Lend { port, slot }, socket);
+                    if !links.suggest(worker, &FromWatcher::Lend { port, slot }, socket) {
+                        self.lending.not_taken(slot, worker);
+                    }
                 }
                 LoanChange::Recall(slot, worker) => {
-                    links.send(worker, &FromWatcher::Recall { port, slot }, None);
+                    // Not told, it goes on accepting from there, which does no harm.
+                    links.suggest(worker, &FromWatcher::Recall { port, slot }, None);
                 }
             }
         }
@@ -164,7 +181,12 @@ impl Port {
 
     /// While the cluster stops nobody serves any more, but some still empty their sockets: they get that of a
     /// slot whose worker has died, too.
-    pub(crate) fn rescue_at_stop(&self, slot: SlotId, rescuers: &[WorkerId], links: &mut Links) {
+    pub(crate) fn rescue_at_stop(
+        &mut self,
+        slot: SlotId,
+        rescuers: &[WorkerId],
+        links: &mut Links,
+    ) {
         let lend = |worker: &WorkerId| LoanChange::Lend(slot, *worker);
         let changes: Vec<LoanChange> = rescuers.iter().map(lend).collect();
         match &self.sockets {
@@ -174,7 +196,7 @@ impl Port {
             Sockets::Reuseport { .. } => {}
             Sockets::Transfer(_) => {
                 for worker in rescuers {
-                    links.send(*worker, &FromWatcher::Look, None);
+                    links.suggest(*worker, &FromWatcher::Look, None);
                 }
             }
         }
@@ -183,7 +205,7 @@ impl Port {
     /// With one socket for all, a worker that stopped may have taken a wake-up along: somebody else looks.
     fn look(&self, links: &mut Links) {
         if let (Sockets::Transfer(_), Some(server)) = (&self.sockets, self.serving.first()) {
-            links.send(server.worker, &FromWatcher::Look, None);
+            links.suggest(server.worker, &FromWatcher::Look, None);
         }
     }
 
@@ -193,9 +215,10 @@ impl Port {
         self.lending.forget(worker);
     }
 
-    /// Whether anybody but this worker serves the port.
+    /// Whether anybody but this worker goes on serving the port. While it is being closed everybody who still
+    /// accepts from it is about to stop.
     pub(crate) fn is_served_without(&self, worker: WorkerId) -> bool {
-        self.serving.iter().any(|server| server.worker != worker)
+        self.closing_since.is_none() && self.serving.iter().any(|server| server.worker != worker)
     }
 
     /// Closes a slot's socket, once it is empty; `false` while it is not. One that new connections can't be
@@ -220,8 +243,9 @@ impl Port {
             return false;
         }
         watch.remove(socket);
-        let others = group.slots().filter(|other| *other != slot);
-        let changes = self.lending.adapt(others, &self.serving);
+        self.exposed.remove(&slot);
+        let exposed = group.slots().filter(|slot| self.exposed.contains(slot));
+        let changes = self.lending.adapt(exposed, &self.serving);
         self.carry_out(&changes, links);
         let serving = self.serving_slots();
         if let Sockets::Reuseport { group, .. } = &mut self.sockets {
@@ -253,12 +277,26 @@ impl Port {
             return false;
         }
         self.closing_since = None;
+        self.postponed = 0;
         self.serving.clear();
         // A filter that cannot be taken away leaves the socket deaf, so it has to be bound anew.
         self.listening().iter().all(|socket| match self.address {
             PortAddress::Tcp(_) => filter::detach_from_socket(socket).is_ok(),
             _ => true,
         })
+    }
+
+    /// Whether a connection waits at any of its sockets.
+    pub(crate) fn has_queue(&self) -> bool {
+        self.listening().iter().any(has_waiting)
+    }
+
+    /// Takes every socket out of the kernel's hands, whoever still holds a copy, so that the address is free.
+    pub(crate) fn shut_down(&self) {
+        for socket in self.listening() {
+            // One that a worker has shut down already is what is wanted.
+            let _shut = rustix::net::shutdown(socket, rustix::net::Shutdown::Both);
+        }
     }
 
     /// Stops watching its sockets, which has to come before they are closed.

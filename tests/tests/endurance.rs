@@ -8,13 +8,16 @@ use rustix::process::Signal;
 #[test]
 fn two_hundred_workers_start_restart_and_stop_without_a_zombie() {
     let _turn = take_turn();
-    let cluster = Cluster::ready("-w 200 --settle 0 --surge 20", "--listen 127.0.0.1:0");
+    let ports = "--listen 127.0.0.1:0 --listen 127.0.0.1:0";
+    let cluster = Cluster::ready("-w 200 --settle 0 --surge 20", ports);
     assert_eq!(cluster.workers().len(), 200);
     cluster.restart();
     cluster.log().wait_for_many(200, "ended: exited");
     assert_eq!(zombies_of(cluster.pid()), 0);
     assert_eq!(cluster.workers().len(), 200);
+    let log = cluster.log().clone();
     assert_eq!(cluster.stop(), Exit::Code(0));
+    assert_eq!(log.matching("broke the link's protocol"), [""; 0]);
 }
 
 #[test]

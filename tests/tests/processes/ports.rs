@@ -87,6 +87,20 @@ fn a_port_that_is_taken_is_an_error_that_names_its_owner() {
 }
 
 #[test]
+fn a_worker_that_still_waits_for_its_port_when_the_cluster_stops_is_told_so() {
+    let owner = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = owner.local_addr().unwrap();
+    let mut cluster = Cluster::start("-w 1", &format!("--listen 127.0.0.1:0 --listen {address}"));
+    // The first port is open, and the second one is tried for a second.
+    cluster.log().wait_for("0.1 out  listening on");
+    cluster.signal(rustix::process::Signal::TERM);
+    cluster
+        .log()
+        .wait_for(&format!("err  test-worker: cannot listen on {address}"));
+    assert_eq!(cluster.wait(), Exit::Code(0));
+}
+
+#[test]
 fn a_foreign_cluster_on_the_port_is_seen_although_the_kernel_would_let_us_in() {
     let first = Cluster::ready("-w 1 --share reuseport", "--listen 127.0.0.1:0");
     let address = first.address();

@@ -46,8 +46,13 @@ fn check_answered(connections: Vec<TcpStream>, lost: usize) {
 
 /// A worker whose runtime is busy for ever, so that connections queue up at it.
 fn block_one(cluster: &Cluster) -> (WorkerSeen, TcpStream) {
-    let request = ask(cluster.address(), "/block?ms=3600000");
-    let line = cluster.log().wait_for("block begins");
+    block_for(cluster, 3_600_000)
+}
+
+fn block_for(cluster: &Cluster, milliseconds: u32) -> (WorkerSeen, TcpStream) {
+    let position = cluster.log().position();
+    let request = ask(cluster.address(), &format!("/block?ms={milliseconds}"));
+    let line = cluster.log().wait_after(position, "block begins");
     let tag = line.split_whitespace().nth(2).unwrap().to_owned();
     let is_it = |seen: &WorkerSeen| format!("{}.{}", seen.slot, seen.worker) == tag;
     (cluster.workers().into_iter().find(is_it).unwrap(), request)
@@ -91,4 +96,35 @@ fn what_waits_at_a_worker_that_dies_while_the_cluster_stops_is_served_by_others(
     victim.signal(Signal::KILL);
     check_answered(waiting, 0);
     assert_eq!(cluster.wait(), Exit::Code(0));
+}
+
+#[test]
+fn what_waits_at_a_port_that_goes_is_served_when_several_slots_move_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let release = directory.path().join("release");
+    std::fs::write(&release, "v1 second-port").unwrap();
+    let arguments = format!(
+        "--listen 127.0.0.1:0 --second-port 127.0.0.2:0 --release {}",
+        release.display()
+    );
+    let options = "-w 2 --surge 2 --settle 0.5 --share reuseport";
+    let cluster = Cluster::ready(options, &arguments);
+    // Both workers are busy for a while, so that what comes to the second port waits.
+    let mut busy = Vec::new();
+    while !(1..=2).all(|worker| {
+        busy.iter()
+            .any(|(seen, _): &(WorkerSeen, _)| seen.worker == worker)
+    }) {
+        busy.push(block_for(&cluster, 3000));
+    }
+    let second = *cluster
+        .addresses(2)
+        .iter()
+        .find(|address| address.ip().to_string() == "127.0.0.2")
+        .unwrap();
+    let waiting = ask_many(second);
+    std::fs::write(&release, "v2").unwrap();
+    cluster.signal(Signal::USR1);
+    cluster.log().wait_for(&format!("closed {second}"));
+    check_answered(waiting, 0);
 }

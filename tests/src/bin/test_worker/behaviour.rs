@@ -72,7 +72,7 @@ impl Behaviour {
         if self.crashes_once_ready {
             let cluster = cluster.clone();
             tokio::spawn(async move {
-                // Long enough to be ready, short enough to be within the settle time.
+                // It is ready as soon as it accepts, which it does long before; the test's settle time is longer.
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 eprintln!("worker {:?} gives up", cluster.id());
                 std::process::abort();

@@ -7,13 +7,10 @@ use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser}
 use everport_core::CrashLoop;
 
 use super::env_var::{self, EnvVar};
-use super::{name, seconds};
+use super::{count, name, seconds};
 use crate::Sharing;
 use crate::log::Level;
 use crate::watcher::{Builder, Program, Watcher};
-
-/// More workers than any machine of today has use for: such a number is a slip.
-const MOST_WORKERS: i64 = 4096;
 
 /// The flags of a cluster: flatten them into your own `clap` parser.
 ///
@@ -33,7 +30,7 @@ const MOST_WORKERS: i64 = 4096;
 pub struct ClusterArgs {
     /// How many workers serve [default: one per CPU]
     #[arg(short, long, value_name = "N", allow_negative_numbers = true,
-        value_parser = clap::value_parser!(u32).range(1..=MOST_WORKERS), help_heading = CLUSTER)]
+        value_parser = count::parse, help_heading = CLUSTER)]
     pub(super) workers: Option<u32>,
 
     /// How workers get at a port: reuseport or transfer [default: what the kernel balances best]
@@ -65,7 +62,7 @@ pub struct ClusterArgs {
 
     /// How many workers more than usual during a rollout
     #[arg(long, value_name = "N", default_value = "1", allow_negative_numbers = true,
-        value_parser = clap::value_parser!(u32).range(1..=MOST_WORKERS), help_heading = TIMES)]
+        value_parser = count::parse, help_heading = TIMES)]
     surge: u32,
 
     /// Set a variable in the workers' environment; may be repeated

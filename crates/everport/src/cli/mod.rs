@@ -2,6 +2,7 @@
 //! their own watcher.
 
 mod args;
+mod count;
 mod env_var;
 mod exit_code;
 mod name;

@@ -6,7 +6,8 @@ use std::str::FromStr;
 use super::Notice;
 use crate::{SlotId, WorkerId};
 
-/// Takes the cluster's entries. Called on the watcher's loop: it must not block.
+/// Takes the cluster's entries. Called by the watcher's loop and by the tasks that read what workers print, at
+/// once if the runtime has several threads: it must not block.
 pub trait Sink: Send + Sync {
     /// Takes one entry; one that cannot be kept is dropped and counted by the sink.
     fn write(&self, entry: Entry);

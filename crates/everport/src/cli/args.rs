@@ -189,11 +189,11 @@ mod tests {
 
     #[test]
     fn values_that_make_no_sense_are_refused_with_a_way_out() {
-        check_refused("-w 0", "0 is not in from 1 to 4096");
-        check_refused("-w -1", "-1 is not in from 1 to 4096");
-        check_refused("-w 4097", "4097 is not in from 1 to 4096");
-        check_refused("-w four", "invalid digit");
-        check_refused("--surge 0", "0 is not in from 1 to 4096");
+        check_refused("-w 0", "give one from 1 to 4096");
+        check_refused("-w -1", "give one from 1 to 4096");
+        check_refused("-w 4097", "give one from 1 to 4096");
+        check_refused("-w four", "give one from 1 to 4096");
+        check_refused("--surge 0", "give one from 1 to 4096");
         check_refused("-t -1", "a time cannot be negative");
         check_refused("-t inf", "longer than a day");
         check_refused("--boot-timeout 0", "zero leaves no time");

@@ -138,7 +138,7 @@ fn a_release_that_dies_while_it_settles_is_rolled_back_without_loss() {
     let cluster = Cluster::ready("-w 2 --settle 30", &arguments);
     let load = one_shot_load(cluster.address());
     go_on(&load, 100);
-    fs::write(&release, "v2 crashes-once-ready").unwrap();
+    fs::write(&release, "v2 crashes-at-request").unwrap();
     cluster.signal(Signal::USR1);
     cluster
         .log()

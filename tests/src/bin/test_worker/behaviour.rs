@@ -14,9 +14,10 @@ pub(crate) struct Behaviour {
     pub(crate) ignores_drain: bool,
     pub(crate) fails_when_leaving: bool,
     pub(crate) gives_second_port_back: bool,
+    /// It dies with the first request it gets: by then it has said that it is ready.
+    pub(crate) crashes_at_request: bool,
     crashes_at_boot: bool,
     hangs_at_boot: bool,
-    crashes_once_ready: bool,
     has_second_port: bool,
     has_slow_hook: bool,
 }
@@ -39,7 +40,7 @@ impl Behaviour {
                 "fails-when-leaving" => behaviour.fails_when_leaving = true,
                 "crashes-at-boot" => behaviour.crashes_at_boot = true,
                 "hangs-at-boot" => behaviour.hangs_at_boot = true,
-                "crashes-once-ready" => behaviour.crashes_once_ready = true,
+                "crashes-at-request" => behaviour.crashes_at_request = true,
                 "gives-second-port-back" => behaviour.gives_second_port_back = true,
                 "slow-hook" => behaviour.has_slow_hook = true,
                 "second-port" => behaviour.has_second_port = true,
@@ -67,15 +68,6 @@ impl Behaviour {
                 println!("hook begins");
                 tokio::time::sleep(Duration::from_millis(200)).await;
                 println!("hook ends");
-            });
-        }
-        if self.crashes_once_ready {
-            let cluster = cluster.clone();
-            tokio::spawn(async move {
-                // It is ready as soon as it accepts, which it does long before; the test's settle time is longer.
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                eprintln!("worker {:?} gives up", cluster.id());
-                std::process::abort();
             });
         }
     }

@@ -21,8 +21,13 @@ pub(crate) fn router(cluster: &Cluster, behaviour: &Behaviour) -> Router {
         (HeaderName::from_static("x-worker"), worker),
         (HeaderName::from_static("x-release"), behaviour.name.clone()),
     ];
+    let root = if behaviour.crashes_at_request {
+        get(crash)
+    } else {
+        get("Hello, World!")
+    };
     Router::new()
-        .route("/", get("Hello, World!"))
+        .route("/", root)
         .route("/slow", get(slow))
         .route("/print", get(print))
         .route("/crash", get(crash))

@@ -44,3 +44,13 @@ fn the_watcher_is_called_as_asked_and_its_workers_keep_their_names() {
     cluster.log().wait_for("INFO  shop");
     assert_eq!(name(cluster.pid()), "shop\n");
 }
+
+#[test]
+fn details_are_logged_at_debug_only() {
+    let detailed = Cluster::ready("-w 1 --log-level debug", "--listen 127.0.0.1:0");
+    detailed
+        .log()
+        .wait_for("DEBUG watcher  worker 1 (slot 0) joined: everport");
+    let ordinary = Cluster::ready("-w 1", "--listen 127.0.0.1:0");
+    assert_eq!(ordinary.log().matching("joined: "), [""; 0]);
+}

@@ -12,17 +12,26 @@ use crate::PortAddress;
 /// How long to wait when this process cannot accept at all: until some connections have ended.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// axum wants connections only: an error is waited out.
+async fn until_accepted<T, F>(accept: impl Fn() -> F) -> T
+where
+    F: Future<Output = io::Result<T>>,
+{
+    loop {
+        match accept().await {
+            Ok(accepted) => return accepted,
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
+    }
+}
+
 impl Listener for TcpListener {
     type Io = TcpStream;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        loop {
-            match Self::accept(self).await {
-                Ok(accepted) => return accepted,
-                Err(_) => tokio::time::sleep(PAUSE).await,
-            }
-        }
+        let listener = &*self;
+        until_accepted(|| Self::accept(listener)).await
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
@@ -35,12 +44,8 @@ impl Listener for UnixListener {
     type Addr = tokio::net::unix::SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        loop {
-            match Self::accept(self).await {
-                Ok(accepted) => return accepted,
-                Err(_) => tokio::time::sleep(PAUSE).await,
-            }
-        }
+        let listener = &*self;
+        until_accepted(|| Self::accept(listener)).await
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {

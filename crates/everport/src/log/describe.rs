@@ -17,6 +17,7 @@ impl fmt::Display for Notice {
             Self::Supervisor(decision) => describe_decision(f, decision),
             Self::Started { .. } | Self::Stopped { .. } => describe_watcher(f, self),
             Self::NeverJoined { .. }
+            | Self::Joined { .. }
             | Self::Spawned { .. }
             | Self::SpawnFailed { .. }
             | Self::Ended { .. }
@@ -89,6 +90,13 @@ fn describe_worker(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result {
         Notice::Spawned {
             generation, pid, ..
         } => write!(f, "{who} started: pid {pid}, generation {generation}"),
+        Notice::Joined {
+            library, protocol, ..
+        } => write!(
+            f,
+            "{who} joined: {}, protocol version {protocol}",
+            escape_display(library)
+        ),
         Notice::NeverJoined { .. } => write!(
             f,
             "{who} has not joined the cluster: does its program call `everport::Cluster::join`?"

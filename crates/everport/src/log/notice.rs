@@ -31,6 +31,17 @@ pub enum Notice {
         /// How long it ran.
         ran: Duration,
     },
+    /// A worker has joined the cluster.
+    Joined {
+        /// Which worker.
+        worker: WorkerId,
+        /// Its slot.
+        slot: SlotId,
+        /// Its library and version, as it says.
+        library: String,
+        /// The version of the link's protocol both go on with.
+        protocol: u16,
+    },
     /// A worker that was not ready in time has not even joined the cluster.
     NeverJoined {
         /// Which worker.
@@ -178,6 +189,7 @@ impl Notice {
             | Self::BacklogClamped { .. }
             | Self::SteeringRefused { .. }
             | Self::PortMended { .. } => Level::Warn,
+            Self::Joined { .. } => Level::Debug,
             Self::Started { .. }
             | Self::Stopped { .. }
             | Self::Spawned { .. }
@@ -195,6 +207,7 @@ impl Notice {
         match *self {
             Self::Supervisor(ref decision) => decision_worker(decision),
             Self::NeverJoined { worker, slot }
+            | Self::Joined { worker, slot, .. }
             | Self::Spawned { worker, slot, .. }
             | Self::SpawnFailed { worker, slot, .. }
             | Self::Ended { worker, slot, .. }

@@ -71,10 +71,11 @@ impl EventLoop {
             return;
         };
         record.has_joined = true;
+        let slot = record.slot;
         let welcome = FromWatcher::Welcome(Welcome {
             version,
             worker,
-            slot: record.slot,
+            slot,
             generation: record.generation,
             shutdown_timeout: workers_share(self.shutdown_timeout),
         });
@@ -82,6 +83,12 @@ impl EventLoop {
         if let Some(drain) = record.drain_when_joined.take() {
             self.links.send(worker, &drain, None);
         }
+        self.tell(Notice::Joined {
+            worker,
+            slot,
+            library: library.to_owned(),
+            protocol: version,
+        });
     }
 
     /// Ends the link of a worker that was refused. It reads why and says so in its own words; if it does not

@@ -27,6 +27,14 @@ pub enum Action {
         /// How long it has until it is killed.
         timeout: Duration,
     },
+    /// Tell a worker that the cluster is going to stop and that its drain begins after the drain delay. It
+    /// goes on accepting until then.
+    AnnounceLeaving {
+        /// Which one.
+        worker: WorkerId,
+        /// How long it goes on.
+        delay: Duration,
+    },
     /// Kill a worker and its process group. When it comes before the spawn was answered there may be
     /// nothing to kill yet; it is repeated when `Spawned` arrives.
     Kill {

@@ -47,10 +47,12 @@ pub enum Event {
         /// Which one.
         worker: WorkerId,
     },
-    /// The worker asked to be replaced ready-first and drained afterwards.
+    /// The worker is to be replaced ready-first and drained afterwards.
     ReplaceRequested {
         /// Which one.
         worker: WorkerId,
+        /// Why.
+        cause: ReplaceCause,
     },
     /// The worker no longer runs but is not dead (`SIGSTOP`): it does not serve.
     ///
@@ -69,6 +71,17 @@ pub enum Event {
         /// Which one.
         worker: WorkerId,
     },
+    /// The worker runs but does not answer while somebody waits for it: it does not serve. It is killed when
+    /// it stays silent for the hang timeout; until then new connections go to others.
+    Silent {
+        /// Which one.
+        worker: WorkerId,
+    },
+    /// The silent worker answers again.
+    Heard {
+        /// Which one.
+        worker: WorkerId,
+    },
     /// The worker began to drain on its own, or can no longer be told anything (its link is gone): it
     /// does not serve any more and will exit, at the latest when its drain deadline kills it.
     Leaving {
@@ -82,6 +95,19 @@ pub enum Event {
         /// How it went.
         exit: Exit,
     },
+}
+
+/// Why a worker is to be replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplaceCause {
+    /// It asked for that.
+    Asked,
+    /// It has accepted as many connections as one worker may.
+    Connections,
+    /// It uses more memory than one worker may.
+    Memory,
+    /// It has lived for as long as one worker may.
+    Lifetime,
 }
 
 /// How a worker's process ended, as far as the supervisor cares.

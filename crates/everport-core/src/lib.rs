@@ -18,7 +18,7 @@ mod supervisor;
 mod time;
 
 pub use action::{Action, DrainReason, ExitReason, Serving};
-pub use event::{Event, Exit};
+pub use event::{Event, Exit, ReplaceCause};
 pub use identity::{Generation, PortId, SlotId, WorkerId};
 pub use notice::{AbortCause, Notice};
 pub use policy::{Backoff, Budget, CrashLoop, Policy};

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::{DrainReason, ExitReason, Generation, SlotId, WorkerId};
+use crate::{DrainReason, ExitReason, Generation, ReplaceCause, SlotId, WorkerId};
 
 /// A record of a decision. The shell adds what only it knows (process ids, causes, last lines).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +53,15 @@ pub enum Notice {
         /// The deadline it had.
         timeout: Duration,
     },
+    /// A worker was silent for the hang timeout, and is killed.
+    HangTimedOut {
+        /// Which one.
+        worker: WorkerId,
+        /// Its slot.
+        slot: SlotId,
+        /// The timeout.
+        timeout: Duration,
+    },
     /// A slot waits before its next spawn attempt.
     BackingOff {
         /// Which slot.
@@ -71,12 +80,14 @@ pub enum Notice {
         /// Within which time.
         period: Duration,
     },
-    /// A worker asked to be replaced.
+    /// A worker is being replaced.
     ReplacementStarted {
-        /// The worker that asked.
+        /// The worker that goes.
         worker: WorkerId,
         /// Its slot.
         slot: SlotId,
+        /// Why.
+        cause: ReplaceCause,
     },
     /// A rollout began.
     RolloutStarted {
@@ -116,6 +127,8 @@ pub enum Notice {
         generation: Generation,
         /// From the abort.
         took: Duration,
+        /// How many slots were moved back.
+        slots: u32,
     },
     /// The number of slots changed.
     Scaled {
@@ -123,6 +136,11 @@ pub enum Notice {
         from: u32,
         /// After.
         to: u32,
+    },
+    /// A graceful stop was asked for: the cluster goes on serving for the drain delay.
+    Leaving {
+        /// How long.
+        delay: Duration,
     },
     /// The cluster began to stop.
     Stopping {
@@ -140,6 +158,8 @@ pub enum AbortCause {
     DiedBooting,
     /// The new worker was not ready within the boot timeout, or was stopped that long before it had settled.
     BootTimedOut,
+    /// The new worker was silent for too long before it could be relied on.
+    Hung,
     /// The new worker was ready and died before the rollout had finished.
     DiedReady,
 }

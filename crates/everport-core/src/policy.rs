@@ -14,6 +14,14 @@ pub struct Policy {
     pub surge: u32,
     /// How long a worker may drain before it is killed. Default 30 s.
     pub drain_timeout: Duration,
+    /// How long a worker may be silent before it is killed; zero: for ever. Default 30 s.
+    pub hang_timeout: Duration,
+    /// How long the workers go on serving once a graceful stop was asked for, so that a load balancer can
+    /// notice that they are leaving. Default zero.
+    pub drain_delay: Duration,
+    /// How long a worker may live before it is replaced. Each gets up to a tenth less, so that those that
+    /// were started together are not replaced together. Default: for ever.
+    pub max_lifetime: Option<Duration>,
     /// The delays between a slot's spawn attempts.
     pub backoff: Backoff,
     /// When a slot counts as crash-looping.
@@ -61,6 +69,9 @@ impl Default for Policy {
             settle: Duration::from_secs(1),
             surge: 1,
             drain_timeout: Duration::from_secs(30),
+            hang_timeout: Duration::from_secs(30),
+            drain_delay: Duration::ZERO,
+            max_lifetime: None,
             backoff: Backoff::default(),
             budget: Budget::default(),
             attempts_until_never_ready: 5,

@@ -3,7 +3,9 @@
 use super::timers::Timer;
 use super::worker::Replacement;
 use super::{Phase, Supervisor};
-use crate::{AbortCause, Action, CrashLoop, ExitReason, Notice, SlotId, WorkerId, WorkerState};
+use crate::{
+    AbortCause, Action, CrashLoop, ExitReason, Notice, ReplaceCause, SlotId, WorkerId, WorkerState,
+};
 
 impl Supervisor {
     pub(super) fn on_spawned(&mut self, id: WorkerId) {
@@ -60,12 +62,12 @@ impl Supervisor {
         });
     }
 
-    pub(super) fn on_replace_requested(&mut self, id: WorkerId) {
+    pub(super) fn on_replace_requested(&mut self, id: WorkerId, cause: ReplaceCause) {
         if let Some(worker) = self.worker_mut(id)
             && worker.is_live()
             && !worker.wants_successor()
         {
-            worker.replacement = Replacement::Wanted;
+            worker.replacement = Replacement::Wanted(cause);
         }
     }
 

@@ -124,7 +124,8 @@ impl Supervisor {
             Event::Listening { worker, port } => self.on_listening(worker, port),
             Event::Released { worker, port } => self.on_released(worker, port),
             Event::Ready { worker } => self.on_ready(worker),
-            Event::ReplaceRequested { worker } => self.on_replace_requested(worker),
+            Event::ReplaceRequested { worker, cause } => self.on_replace_requested(worker, cause),
+            Event::Silent { .. } | Event::Heard { .. } => {}
             Event::Suspended { worker } => self.on_suspended(worker),
             Event::Resumed { worker } => self.on_resumed(worker),
             Event::Leaving { worker } => self.on_leaving(worker),
@@ -157,6 +158,13 @@ impl Supervisor {
     /// The next record.
     pub fn poll_notice(&mut self) -> Option<Notice> {
         self.notices.pop_front()
+    }
+
+    /// Whether a deadline runs at which a worker would be killed. Time in which the shell itself did not run
+    /// must not count towards it, so the shell looks at its clock more often then.
+    #[must_use]
+    pub fn is_impatient(&self) -> bool {
+        self.timers.has_deadly()
     }
 
     /// When `handle_timeout` must be called at the latest.

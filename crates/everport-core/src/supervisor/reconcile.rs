@@ -112,11 +112,14 @@ impl Supervisor {
             return;
         };
         if let Some(worker) = self.worker_mut(id)
-            && worker.replacement == Replacement::Wanted
+            && let Replacement::Wanted(cause) = worker.replacement
         {
             worker.replacement = Replacement::Started;
-            self.notices
-                .push_back(Notice::ReplacementStarted { worker: id, slot });
+            self.notices.push_back(Notice::ReplacementStarted {
+                worker: id,
+                slot,
+                cause,
+            });
         }
         self.spawn(slot, good);
     }

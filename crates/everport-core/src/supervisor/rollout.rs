@@ -11,7 +11,7 @@ pub(super) enum Rollout {
     /// To this generation.
     Forward { to: Generation, since: Timestamp },
     /// Back to the good one.
-    Back { since: Timestamp },
+    Back { since: Timestamp, slots: u32 },
 }
 
 /// A worker of the generation being rolled out.
@@ -93,14 +93,19 @@ impl Supervisor {
             .wanted_slots()
             .filter(|entry| held_alone(*entry))
             .count();
-        self.rollout = Some(Rollout::Back { since: self.now });
+        let moved = u32::try_from(moved).unwrap_or(u32::MAX);
+        let since = self.now;
+        self.rollout = Some(Rollout::Back {
+            since,
+            slots: moved,
+        });
         self.notices.push_back(Notice::RolloutAborted {
             generation: to,
             back_to: self.good,
             slot,
             worker,
             cause,
-            moved: u32::try_from(moved).unwrap_or(u32::MAX),
+            moved,
         });
     }
 
@@ -125,10 +130,13 @@ impl Supervisor {
                 self.notices
                     .push_back(Notice::RolloutFinished { generation, took });
             }
-            Some(Rollout::Back { since }) => {
+            Some(Rollout::Back { since, slots }) => {
                 let took = self.now - since;
-                self.notices
-                    .push_back(Notice::RolledBack { generation, took });
+                self.notices.push_back(Notice::RolledBack {
+                    generation,
+                    took,
+                    slots,
+                });
             }
             None => {}
         }

@@ -51,6 +51,17 @@ impl Timers {
         self.0.values().min().copied()
     }
 
+    /// Whether one of them ends in killing a worker.
+    pub(super) fn has_deadly(&self) -> bool {
+        let is_deadly = |timer: &Timer| {
+            matches!(
+                timer,
+                Timer::Boot(_) | Timer::Suspended(_) | Timer::Drain(_)
+            )
+        };
+        self.0.keys().any(is_deadly)
+    }
+
     /// Those whose deadline has come, earliest first.
     pub(super) fn expired(&self, now: Timestamp) -> Vec<Timer> {
         let due = self.0.iter().filter(|(_, deadline)| **deadline <= now);

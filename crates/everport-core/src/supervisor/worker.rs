@@ -2,7 +2,7 @@
 
 use alloc::collections::BTreeSet;
 
-use crate::{Generation, PortId, Timestamp, WorkerId, WorkerState};
+use crate::{Generation, PortId, ReplaceCause, Timestamp, WorkerId, WorkerState};
 
 /// One spawn attempt and what became of it.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub(super) struct Worker {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Replacement {
     No,
-    Wanted,
+    Wanted(ReplaceCause),
     Started,
 }
 

@@ -20,6 +20,7 @@ fn a_worker_that_asks_is_replaced_ready_first_by_its_own_generation() {
     driver.expect_notice(&Notice::ReplacementStarted {
         worker: WorkerId(1),
         slot: SlotId(0),
+        cause: ReplaceCause::Asked,
     });
     assert_eq!(
         driver.supervisor.pending(),

@@ -129,7 +129,10 @@ fn events_about_workers_that_are_gone_or_never_were_change_nothing() {
         driver.event(Event::SpawnFailed { worker });
         driver.event(Event::Ready { worker });
         driver.event(Event::Leaving { worker });
-        driver.event(Event::ReplaceRequested { worker });
+        driver.event(Event::ReplaceRequested {
+            worker,
+            cause: ReplaceCause::Asked,
+        });
         driver.dies(worker.0);
     }
     driver.expect(&[]);

@@ -97,6 +97,8 @@ fn of_notice(notice: &Notice) -> &'static str {
         Notice::BackingOff { .. } => "backing off",
         Notice::CrashLooping { .. } => "crash looping",
         Notice::ReplacementStarted { .. } => "replacement started",
+        Notice::HangTimedOut { .. } => "hang timed out",
+        Notice::Leaving { .. } => "leaving",
         Notice::RolloutStarted { .. } => "rollout started",
         Notice::RestartCoalesced => "restart coalesced",
         Notice::RolloutFinished { .. } => "rollout finished",

@@ -7,7 +7,7 @@ use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser}
 use everport_core::CrashLoop;
 
 use super::env_var::{self, EnvVar};
-use super::{count, name, seconds};
+use super::{count, lifetime, name, seconds, size};
 use crate::Sharing;
 use crate::log::Level;
 use crate::watcher::{Builder, Program, Watcher};
@@ -55,6 +55,16 @@ pub struct ClusterArgs {
         value_parser = seconds::parse, help_heading = TIMES)]
     pub(super) shutdown_timeout: Duration,
 
+    /// How long a worker may be silent while somebody waits for it; 0: for ever
+    #[arg(long, value_name = "SECONDS", default_value = "30", allow_negative_numbers = true,
+        value_parser = seconds::parse, help_heading = TIMES)]
+    hang_timeout: Duration,
+
+    /// How long to go on serving when told to stop, until a load balancer has noticed
+    #[arg(long, value_name = "SECONDS", default_value = "0", allow_negative_numbers = true,
+        value_parser = seconds::parse, help_heading = TIMES)]
+    drain_delay: Duration,
+
     /// How long a new worker must stay ready before a rollout moves on
     #[arg(long, value_name = "SECONDS", default_value = "1", allow_negative_numbers = true,
         value_parser = seconds::parse, help_heading = TIMES)]
@@ -64,6 +74,21 @@ pub struct ClusterArgs {
     #[arg(long, value_name = "N", default_value = "1", allow_negative_numbers = true,
         value_parser = count::parse, help_heading = TIMES)]
     surge: u32,
+
+    /// Replace a worker that uses more memory, such as 512M or 2G
+    #[arg(long, value_name = "SIZE", allow_negative_numbers = true, value_parser = size::parse,
+        help_heading = LIMITS)]
+    max_memory: Option<u64>,
+
+    /// Replace a worker that has lived this long, such as 90m, 12h or 7d
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true, value_parser = lifetime::parse,
+        help_heading = LIMITS)]
+    max_lifetime: Option<Duration>,
+
+    /// Replace a worker that has accepted this many connections
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..),
+        help_heading = LIMITS)]
+    max_connections: Option<u64>,
 
     /// Set a variable in the workers' environment; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = env_parser(), help_heading = WORKERS)]
@@ -89,6 +114,7 @@ pub struct ClusterArgs {
 
 const CLUSTER: &str = "Cluster";
 const TIMES: &str = "Times and rollouts";
+const LIMITS: &str = "Limits of a worker, after which it is replaced";
 const WORKERS: &str = "Workers";
 const FILES: &str = "Log and pid file";
 
@@ -99,10 +125,21 @@ impl ClusterArgs {
             .sharing(self.share.unwrap_or(Sharing::DEFAULT))
             .boot_timeout(self.boot_timeout)
             .shutdown_timeout(self.shutdown_timeout)
+            .hang_timeout(self.hang_timeout)
+            .drain_delay(self.drain_delay)
             .settle(self.settle)
             .surge(self.surge);
         if let Some(workers) = self.workers {
             builder = builder.workers(workers);
+        }
+        if let Some(bytes) = self.max_memory {
+            builder = builder.max_memory(bytes);
+        }
+        if let Some(lifetime) = self.max_lifetime {
+            builder = builder.max_lifetime(lifetime);
+        }
+        if let Some(connections) = self.max_connections {
+            builder = builder.max_connections(connections);
         }
         if self.exit_on_crash_loop {
             builder = builder.crash_loop(CrashLoop::Exit);

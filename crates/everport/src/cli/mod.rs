@@ -5,6 +5,7 @@ mod args;
 mod count;
 mod env_var;
 mod exit_code;
+mod lifetime;
 mod name;
 mod pid_file;
 mod port_trouble;
@@ -12,6 +13,7 @@ mod role;
 mod run;
 mod seconds;
 mod signals;
+mod size;
 
 pub use args::ClusterArgs;
 pub use exit_code::ExitCode;

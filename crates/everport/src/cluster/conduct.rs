@@ -7,7 +7,7 @@ use everport_core::PortId;
 
 use super::drain::{Drain, Draining};
 use super::state::State;
-use crate::link::FromWorker;
+use crate::link::{Drained, FromWorker};
 use crate::listener::Port;
 
 /// How long the first byte of a connection is waited for after the last accept: the request of a client
@@ -34,7 +34,10 @@ fn report_cut(state: &State) {
     if state.is_worker() && state.leave() {
         let cut = state.connections.open();
         // Without a link there is nobody to be told.
-        let _told = state.outbox.push(FromWorker::Left { cut });
+        let _told = state.outbox.push(FromWorker::Left(Drained {
+            cut,
+            ..Drained::default()
+        }));
     }
 }
 

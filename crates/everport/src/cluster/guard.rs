@@ -162,6 +162,11 @@ impl Guard {
                 }
             }
             FromWatcher::Look => state.ports().iter().for_each(|(_, port)| port.look()),
+            FromWatcher::Beat { beat } => {
+                // Without a link there is nobody to answer.
+                state.outbox.push(FromWorker::Alive { beat }).ok();
+            }
+            FromWatcher::Announce { .. } => {}
             // They belong to the handshake, which is over.
             FromWatcher::Welcome(_) | FromWatcher::Refused { .. } => {}
         }

@@ -33,7 +33,7 @@ pub use error::{JoinError, LeaveError, ListenError};
 pub(crate) use inherit::inherited_link;
 pub(crate) use membership::Membership;
 
-use crate::link::FromWorker;
+use crate::link::{Drained, FromWorker};
 use crate::{ListenOptions, PortAddress, TcpListener, ToPortAddress, UnixListener};
 use state::State;
 
@@ -229,7 +229,10 @@ impl Cluster {
             return Ok(());
         }
         let cut = self.state.connections.open();
-        let sent = self.state.outbox.push_reported(FromWorker::Left { cut });
+        let sent = self.state.outbox.push_reported(FromWorker::Left(Drained {
+            cut,
+            ..Drained::default()
+        }));
         let sent = sent.map_err(|_| LeaveError::LinkLost)?;
         sent.await.map_err(|_| LeaveError::LinkLost)
     }

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use everport_core::ReplaceCause;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::drain::Phase;
@@ -46,7 +47,9 @@ impl Signals {
             count = count.saturating_add(1);
             match meaning(count, state.is_worker(), state.phase() != Phase::Serving) {
                 // Without a link the drain has begun by itself.
-                Meaning::Replace => drop(state.outbox.push(FromWorker::Replace)),
+                Meaning::Replace => drop(state.outbox.push(FromWorker::Replace {
+                    cause: ReplaceCause::Asked,
+                })),
                 Meaning::Drain => state.leave_alone(),
                 Meaning::End => end_process(128 + signal.as_raw_value()),
                 Meaning::Nothing => {}

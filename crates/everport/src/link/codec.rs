@@ -3,11 +3,12 @@
 use everport_core::{DrainReason, Generation, PortId, SlotId, WorkerId};
 
 use super::fields::{
-    read_address, read_bind_error, read_drain_reason, read_options, read_ports, read_sharing,
-    write_address, write_bind_error, write_drain_reason, write_options, write_ports, write_sharing,
+    read_address, read_bind_error, read_drain_reason, read_options, read_ports, read_replace_cause,
+    read_sharing, write_address, write_bind_error, write_drain_reason, write_options, write_ports,
+    write_replace_cause, write_sharing,
 };
 use super::wire::{DecodeError, FrameTooLong, Reader, Writer};
-use super::{FromWatcher, FromWorker, Welcome};
+use super::{Drained, FromWatcher, FromWorker, Welcome};
 
 /// The first bytes of a worker's first frame after its kind.
 pub(crate) const MAGIC: [u8; 8] = *b"everport";
@@ -20,6 +21,7 @@ mod kind {
     pub(super) const REPLACE: u16 = 0x0005;
     pub(super) const LEAVING: u16 = 0x0006;
     pub(super) const LEFT: u16 = 0x0007;
+    pub(super) const ALIVE: u16 = 0x0008;
 
     pub(super) const WELCOME: u16 = 0x0101;
     pub(super) const REFUSED: u16 = 0x0102;
@@ -29,6 +31,8 @@ mod kind {
     pub(super) const LEND: u16 = 0x0106;
     pub(super) const RECALL: u16 = 0x0107;
     pub(super) const LOOK: u16 = 0x0108;
+    pub(super) const BEAT: u16 = 0x0109;
+    pub(super) const ANNOUNCE: u16 = 0x010a;
 }
 
 impl FromWorker {
@@ -55,10 +59,17 @@ impl FromWorker {
             Self::Release { port } => {
                 writer.u32(port.0);
             }
-            Self::Left { cut } => {
-                writer.u32(*cut);
+            Self::Replace { cause } => write_replace_cause(&mut writer, *cause),
+            Self::Alive { beat } => {
+                writer.u32(*beat);
             }
-            Self::Ready | Self::Replace | Self::Leaving => {}
+            Self::Left(drained) => {
+                writer
+                    .u32(drained.finished)
+                    .u32(drained.closed)
+                    .u32(drained.cut);
+            }
+            Self::Ready | Self::Leaving => {}
         }
         writer.finish()
     }
@@ -98,11 +109,18 @@ impl FromWorker {
                 port: PortId(reader.u32("port")?),
             },
             kind::READY => Self::Ready,
-            kind::REPLACE => Self::Replace,
-            kind::LEAVING => Self::Leaving,
-            kind::LEFT => Self::Left {
-                cut: reader.u32("cut")?,
+            kind::REPLACE => Self::Replace {
+                cause: read_replace_cause(reader)?,
             },
+            kind::ALIVE => Self::Alive {
+                beat: reader.u32("beat")?,
+            },
+            kind::LEAVING => Self::Leaving,
+            kind::LEFT => Self::Left(Drained {
+                finished: reader.u32("finished")?,
+                closed: reader.u32("closed")?,
+                cut: reader.u32("cut")?,
+            }),
             unknown => return Err(DecodeError::UnknownKind(unknown)),
         })
     }
@@ -113,9 +131,10 @@ impl FromWorker {
             Self::Listen { .. } => kind::LISTEN,
             Self::Release { .. } => kind::RELEASE,
             Self::Ready => kind::READY,
-            Self::Replace => kind::REPLACE,
+            Self::Replace { .. } => kind::REPLACE,
+            Self::Alive { .. } => kind::ALIVE,
             Self::Leaving => kind::LEAVING,
-            Self::Left { .. } => kind::LEFT,
+            Self::Left(_) => kind::LEFT,
         }
     }
 }
@@ -155,6 +174,12 @@ impl FromWatcher {
             }
             Self::Lend { port, slot } | Self::Recall { port, slot } => {
                 writer.u32(port.0).u32(slot.0);
+            }
+            Self::Beat { beat } => {
+                writer.u32(*beat);
+            }
+            Self::Announce { delay } => {
+                writer.duration(*delay);
             }
             Self::Look => {}
         }
@@ -199,6 +224,12 @@ impl FromWatcher {
                 slot: SlotId(reader.u32("slot")?),
             },
             kind::LOOK => Self::Look,
+            kind::BEAT => Self::Beat {
+                beat: reader.u32("beat")?,
+            },
+            kind::ANNOUNCE => Self::Announce {
+                delay: reader.duration("delay")?,
+            },
             _ => return Ok(None),
         }))
     }
@@ -213,6 +244,8 @@ impl FromWatcher {
             Self::Lend { .. } => kind::LEND,
             Self::Recall { .. } => kind::RECALL,
             Self::Look => kind::LOOK,
+            Self::Beat { .. } => kind::BEAT,
+            Self::Announce { .. } => kind::ANNOUNCE,
         }
     }
 }
@@ -223,7 +256,8 @@ fn write_welcome(writer: &mut Writer, welcome: &Welcome) {
         .u64(welcome.worker.0)
         .u32(welcome.slot.0)
         .u64(welcome.generation.0)
-        .duration(welcome.shutdown_timeout);
+        .duration(welcome.shutdown_timeout)
+        .u64(welcome.max_connections);
 }
 
 fn read_welcome(reader: &mut Reader<'_>) -> Result<Welcome, DecodeError> {
@@ -233,6 +267,7 @@ fn read_welcome(reader: &mut Reader<'_>) -> Result<Welcome, DecodeError> {
         slot: SlotId(reader.u32("slot")?),
         generation: Generation(reader.u64("generation")?),
         shutdown_timeout: reader.duration("shutdown_timeout")?,
+        max_connections: reader.u64("max_connections")?,
     })
 }
 

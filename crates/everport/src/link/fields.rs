@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
-use everport_core::{DrainReason, PortId};
+use everport_core::{DrainReason, PortId, ReplaceCause};
 
 use super::wire::{DecodeError, Reader, Writer};
 use crate::{BindCause, BindError, ListenOptions, PortAddress, Sharing};
@@ -212,6 +212,22 @@ pub(super) fn read_drain_reason(reader: &mut Reader<'_>) -> Result<DrainReason, 
         3 => DrainReason::Stop,
         _ => DrainReason::Rollout,
     })
+}
+
+/// The watcher sees for itself what is not the worker's to tell, so that has no number of its own.
+pub(super) fn write_replace_cause(writer: &mut Writer, cause: ReplaceCause) {
+    writer.u8(match cause {
+        ReplaceCause::Asked | ReplaceCause::Memory | ReplaceCause::Lifetime => 0,
+        ReplaceCause::Connections => 1,
+    });
+}
+
+pub(super) fn read_replace_cause(reader: &mut Reader<'_>) -> Result<ReplaceCause, DecodeError> {
+    match reader.u8("cause")? {
+        0 => Ok(ReplaceCause::Asked),
+        1 => Ok(ReplaceCause::Connections),
+        _ => Err(DecodeError::Meaningless("cause of a replacement")),
+    }
 }
 
 pub(super) fn write_ports(writer: &mut Writer, ports: &[PortId]) {

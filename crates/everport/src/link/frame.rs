@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use everport_core::{DrainReason, Generation, PortId, SlotId, WorkerId};
+use everport_core::{DrainReason, Generation, PortId, ReplaceCause, SlotId, WorkerId};
 
 use crate::{BindError, ListenOptions, PortAddress, Sharing};
 
@@ -26,12 +26,25 @@ pub(crate) enum FromWorker {
     Release { port: PortId },
     /// The worker serves.
     Ready,
-    /// The worker wants a successor that is ready before it drains.
-    Replace,
+    /// The worker wants a successor that is ready before it drains; it knows two causes for that.
+    Replace { cause: ReplaceCause },
     /// The worker begins to drain on its own.
     Leaving,
-    /// The worker has drained (`cut` is 0) or timed out with that many connections still open.
-    Left { cut: u32 },
+    /// The worker's runtime answers a `Beat`.
+    Alive { beat: u32 },
+    /// The worker has drained, or timed out with connections still open.
+    Left(Drained),
+}
+
+/// What became of the connections that were open when a drain began, or were accepted after that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Drained {
+    /// Those that ended by themselves.
+    pub(crate) finished: u32,
+    /// Those that the worker closed in a way that the client could expect.
+    pub(crate) closed: u32,
+    /// Those that were still open at the deadline; 0 when the worker has drained.
+    pub(crate) cut: u32,
 }
 
 /// A control frame from the watcher.
@@ -65,6 +78,10 @@ pub(crate) enum FromWatcher {
     Recall { port: PortId, slot: SlotId },
     /// Look at every transferred socket once: a wake-up may have been lost with another worker.
     Look,
+    /// Answer with `Alive` and the same number, on the runtime that serves.
+    Beat { beat: u32 },
+    /// The cluster is going to stop: the drain begins after this delay. Go on accepting until then.
+    Announce { delay: Duration },
 }
 
 /// What a worker learns about itself.
@@ -77,4 +94,6 @@ pub(crate) struct Welcome {
     pub(crate) generation: Generation,
     /// How long the worker may drain when it does so without being told a timeout.
     pub(crate) shutdown_timeout: Duration,
+    /// After how many accepted connections the worker asks to be replaced; 0: never.
+    pub(crate) max_connections: u64,
 }

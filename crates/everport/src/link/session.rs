@@ -58,14 +58,22 @@ impl Session {
                 self.stage = Stage::Greeted;
             }
             (Stage::Fresh, _) => return Err(Violation::NotGreeted),
+            // It answers what it was asked before we knew.
+            (Stage::Left, FromWorker::Alive { .. }) => {}
             (Stage::Left, _) => return Err(Violation::AfterLeft),
             (_, FromWorker::Hello { .. }) => return Err(Violation::Repeated("Hello")),
             (_, FromWorker::Ready) if self.is_ready => return Err(Violation::Repeated("Ready")),
             (_, FromWorker::Ready) => self.is_ready = true,
             (Stage::Leaving, FromWorker::Leaving) => return Err(Violation::Repeated("Leaving")),
             (_, FromWorker::Leaving) => self.stage = Stage::Leaving,
-            (_, FromWorker::Left { .. }) => self.stage = Stage::Left,
-            (_, FromWorker::Listen { .. } | FromWorker::Release { .. } | FromWorker::Replace) => {}
+            (_, FromWorker::Left(_)) => self.stage = Stage::Left,
+            (
+                _,
+                FromWorker::Listen { .. }
+                | FromWorker::Release { .. }
+                | FromWorker::Replace { .. }
+                | FromWorker::Alive { .. },
+            ) => {}
         }
         Ok(frame)
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use everport_core::{AbortCause, DrainReason, ExitReason, Notice as Decision};
+use everport_core::{AbortCause, DrainReason, ExitReason, Notice as Decision, ReplaceCause};
 
 use super::Notice;
 use super::duration::Readable;
@@ -116,12 +116,19 @@ fn describe_worker(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result {
                 .iter()
                 .try_for_each(|line| write!(f, "\n| {}", escape_display(line)))
         }
-        Notice::Left { cut: 0, .. } => write!(f, "{who} has drained"),
-        Notice::Left { cut, .. } => write!(
-            f,
-            "{who} timed out draining: {} cut",
-            Counted(*cut, "connection")
-        ),
+        Notice::Left {
+            finished,
+            closed,
+            cut,
+            ..
+        } => {
+            let result = match cut {
+                0 => "has drained",
+                _ => "timed out draining",
+            };
+            write!(f, "{who} {result}")?;
+            describe_connections(f, [*finished, *closed, *cut])
+        }
         Notice::Suspended { stopped: true, .. } => {
             write!(f, "{who} was stopped by a signal: it does not serve")
         }
@@ -136,6 +143,29 @@ fn describe_worker(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result {
         ),
         _ => Ok(()),
     }
+}
+
+/// What became of the connections of a drain, if there were any.
+fn describe_connections(
+    f: &mut fmt::Formatter<'_>,
+    [finished, closed, cut]: [u32; 3],
+) -> fmt::Result {
+    let fates = [
+        (finished, "finished"),
+        (closed, "told to close"),
+        (cut, "cut"),
+    ];
+    let mut separator = ": ";
+    for (count, fate) in fates.into_iter().filter(|(count, _)| *count > 0) {
+        let connections = if separator == ": " {
+            Counted(count, "connection").to_string()
+        } else {
+            count.to_string()
+        };
+        write!(f, "{separator}{connections} {fate}")?;
+        separator = ", ";
+    }
+    Ok(())
 }
 
 fn describe_port(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result {
@@ -183,6 +213,7 @@ fn describe_decision(f: &mut fmt::Formatter<'_>, decision: &Decision) -> fmt::Re
         | Decision::BootTimedOut { .. }
         | Decision::Draining { .. }
         | Decision::DrainTimedOut { .. }
+        | Decision::HangTimedOut { .. }
         | Decision::ReplacementStarted { .. } => describe_life(f, decision),
         Decision::RolloutStarted { .. }
         | Decision::RestartCoalesced
@@ -218,6 +249,11 @@ fn describe_decision(f: &mut fmt::Formatter<'_>, decision: &Decision) -> fmt::Re
         Decision::Scaled { from, to } => {
             write!(f, "scaled from {from} to {}", Counted(to, "worker"))
         }
+        Decision::Leaving { delay } => write!(
+            f,
+            "leaving: workers go on serving for {}, then they drain",
+            Readable(delay)
+        ),
         Decision::Stopping { reason } => f.write_str(match reason {
             ExitReason::Stopped => "stopping: every worker drains",
             ExitReason::Forced => "forced stop: every worker is killed",
@@ -249,7 +285,7 @@ fn describe_life(f: &mut fmt::Formatter<'_>, decision: &Decision) -> fmt::Result
         } => {
             let why = match reason {
                 DrainReason::Rollout => "its successor is ready",
-                DrainReason::Replaced => "replaced as it asked",
+                DrainReason::Replaced => "its successor is ready",
                 DrainReason::ScaleDown => "its slot is removed",
                 DrainReason::Stop => "the cluster stops",
             };
@@ -265,8 +301,28 @@ fn describe_life(f: &mut fmt::Formatter<'_>, decision: &Decision) -> fmt::Result
             Who(worker, slot),
             Readable(timeout)
         ),
-        Decision::ReplacementStarted { worker, slot } => {
-            write!(f, "{} asked to be replaced", Who(worker, slot))
+        Decision::HangTimedOut {
+            worker,
+            slot,
+            timeout,
+        } => write!(
+            f,
+            "{} has not answered for {} and is killed",
+            Who(worker, slot),
+            Readable(timeout)
+        ),
+        Decision::ReplacementStarted {
+            worker,
+            slot,
+            cause,
+        } => {
+            let why = match cause {
+                ReplaceCause::Asked => "it asked for that",
+                ReplaceCause::Connections => "it has accepted as many connections as it may",
+                ReplaceCause::Memory => "it uses more memory than it may",
+                ReplaceCause::Lifetime => "it has lived for as long as it may",
+            };
+            write!(f, "{} is being replaced: {why}", Who(worker, slot))
         }
         _ => Ok(()),
     }
@@ -300,6 +356,7 @@ fn describe_rollout(f: &mut fmt::Formatter<'_>, decision: &Decision) -> fmt::Res
                 AbortCause::SpawnFailed => "could not be started",
                 AbortCause::DiedBooting => "died before it was ready",
                 AbortCause::BootTimedOut => "did not come up in time",
+                AbortCause::Hung => "did not answer any more",
                 AbortCause::DiedReady => "died after it was ready",
             };
             write!(
@@ -313,10 +370,15 @@ fn describe_rollout(f: &mut fmt::Formatter<'_>, decision: &Decision) -> fmt::Res
                 moved => write!(f, ", {moved} slots return to it"),
             }
         }
-        Decision::RolledBack { generation, took } => write!(
+        Decision::RolledBack {
+            generation,
+            took,
+            slots,
+        } => write!(
             f,
-            "rolled back to generation {generation} in {}",
-            Readable(took)
+            "rolled back to generation {generation} in {} ({})",
+            Readable(took),
+            Counted(slots, "slot")
         ),
         _ => Ok(()),
     }

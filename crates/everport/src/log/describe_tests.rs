@@ -82,12 +82,22 @@ fn a_workers_life_is_told() {
         "worker 7 (slot 2) did not come up within 30 s and is killed",
     );
     check_decision(
+        Decision::HangTimedOut {
+            worker: WORKER,
+            slot: SLOT,
+            timeout: Duration::from_secs(30),
+        },
+        Level::Error,
+        "worker 7 (slot 2) has not answered for 30 s and is killed",
+    );
+    check_decision(
         Decision::ReplacementStarted {
             worker: WORKER,
             slot: SLOT,
+            cause: ReplaceCause::Memory,
         },
         Level::Info,
-        "worker 7 (slot 2) asked to be replaced",
+        "worker 7 (slot 2) is being replaced: it uses more memory than it may",
     );
 }
 
@@ -95,7 +105,7 @@ fn a_workers_life_is_told() {
 fn a_drain_is_told_with_its_reason_and_its_result() {
     for (reason, why) in [
         (DrainReason::Rollout, "its successor is ready"),
-        (DrainReason::Replaced, "replaced as it asked"),
+        (DrainReason::Replaced, "its successor is ready"),
         (DrainReason::ScaleDown, "its slot is removed"),
         (DrainReason::Stop, "the cluster stops"),
     ] {
@@ -118,21 +128,27 @@ fn a_drain_is_told_with_its_reason_and_its_result() {
         Level::Warn,
         "worker 7 (slot 2) has not drained within 2.5 s and is killed",
     );
-    let left = |cut| Notice::Left {
+    let left = |[finished, closed, cut]: [u32; 3]| Notice::Left {
         worker: WORKER,
         slot: SLOT,
+        finished,
+        closed,
         cut,
     };
-    check(left(0), Level::Info, "worker 7 (slot 2) has drained");
     check(
-        left(1),
-        Level::Warn,
-        "worker 7 (slot 2) timed out draining: 1 connection cut",
+        left([0, 0, 0]),
+        Level::Info,
+        "worker 7 (slot 2) has drained",
     );
     check(
-        left(3),
+        left([1, 2, 0]),
+        Level::Info,
+        "worker 7 (slot 2) has drained: 1 connection finished, 2 told to close",
+    );
+    check(
+        left([0, 2, 3]),
         Level::Warn,
-        "worker 7 (slot 2) timed out draining: 3 connections cut",
+        "worker 7 (slot 2) timed out draining: 2 connections told to close, 3 cut",
     );
 }
 
@@ -264,9 +280,10 @@ fn a_rollout_is_told_from_its_start_to_its_end() {
         Decision::RolledBack {
             generation: Generation(2),
             took: Duration::from_millis(200),
+            slots: 2,
         },
         Level::Warn,
-        "rolled back to generation 2 in 200 ms",
+        "rolled back to generation 2 in 200 ms (2 slots)",
     );
 }
 

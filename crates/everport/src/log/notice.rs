@@ -84,12 +84,16 @@ pub enum Notice {
         /// The last lines it printed to standard error, when it was not expected to end.
         last_lines: Vec<String>,
     },
-    /// A draining worker reported how its drain went.
+    /// A worker reported how its drain went.
     Left {
         /// Which worker.
         worker: WorkerId,
         /// Its slot.
         slot: SlotId,
+        /// Connections that ended by themselves.
+        finished: u32,
+        /// Connections that it closed in a way the client could expect.
+        closed: u32,
         /// Connections that were still open at the deadline; 0 when it has drained.
         cut: u32,
     },
@@ -231,6 +235,7 @@ impl Notice {
 fn decision_level(decision: &Decision) -> Level {
     match decision {
         Decision::BootTimedOut { .. }
+        | Decision::HangTimedOut { .. }
         | Decision::CrashLooping { .. }
         | Decision::RolloutAborted { .. }
         | Decision::Stopping {
@@ -250,6 +255,7 @@ fn decision_level(decision: &Decision) -> Level {
         | Decision::RestartCoalesced
         | Decision::RolloutFinished { .. }
         | Decision::Scaled { .. }
+        | Decision::Leaving { .. }
         | Decision::Stopping {
             reason: ExitReason::Stopped,
         } => Level::Info,
@@ -262,7 +268,8 @@ fn decision_worker(decision: &Decision) -> Option<(WorkerId, SlotId)> {
         | Decision::BootTimedOut { worker, slot, .. }
         | Decision::Draining { worker, slot, .. }
         | Decision::DrainTimedOut { worker, slot, .. }
-        | Decision::ReplacementStarted { worker, slot }
+        | Decision::HangTimedOut { worker, slot, .. }
+        | Decision::ReplacementStarted { worker, slot, .. }
         | Decision::RolloutAborted { worker, slot, .. } => Some((worker, slot)),
         Decision::ClusterReady { .. }
         | Decision::BackingOff { .. }
@@ -272,6 +279,7 @@ fn decision_worker(decision: &Decision) -> Option<(WorkerId, SlotId)> {
         | Decision::RolloutFinished { .. }
         | Decision::RolledBack { .. }
         | Decision::Scaled { .. }
+        | Decision::Leaving { .. }
         | Decision::Stopping { .. } => None,
     }
 }

@@ -98,6 +98,8 @@ pub struct Builder {
     pub(crate) env: Vec<(OsString, OsString)>,
     pub(crate) chdir: Option<PathBuf>,
     pub(crate) sink: Option<Arc<dyn Sink>>,
+    pub(crate) max_connections: Option<u64>,
+    pub(crate) max_memory: Option<u64>,
 }
 
 impl Builder {
@@ -111,6 +113,8 @@ impl Builder {
             env: Vec::new(),
             chdir: None,
             sink: None,
+            max_connections: None,
+            max_memory: None,
         }
     }
 
@@ -135,6 +139,38 @@ impl Builder {
     /// How long a worker may drain before it is killed. Default 30 s.
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.policy.drain_timeout = timeout;
+        self
+    }
+
+    /// How long a worker may be silent while somebody waits for it, until it is killed; zero: for ever.
+    /// Default 30 s.
+    pub fn hang_timeout(mut self, timeout: Duration) -> Self {
+        self.policy.hang_timeout = timeout;
+        self
+    }
+
+    /// How long the workers go on serving once a graceful stop was asked for, so that a load balancer can
+    /// notice that they are leaving. Default zero.
+    pub fn drain_delay(mut self, delay: Duration) -> Self {
+        self.policy.drain_delay = delay;
+        self
+    }
+
+    /// How long a worker may live before it is replaced, less up to a tenth. Default: for ever.
+    pub fn max_lifetime(mut self, lifetime: Duration) -> Self {
+        self.policy.max_lifetime = Some(lifetime);
+        self
+    }
+
+    /// How many connections a worker may accept before it is replaced. Default: any number.
+    pub fn max_connections(mut self, connections: u64) -> Self {
+        self.max_connections = Some(connections);
+        self
+    }
+
+    /// How many bytes of memory a worker may use before it is replaced. Default: any number.
+    pub fn max_memory(mut self, bytes: u64) -> Self {
+        self.max_memory = Some(bytes);
         self
     }
 

@@ -38,6 +38,10 @@ impl EventLoop {
                 reason,
                 timeout,
             } => self.drain(worker, reason, timeout),
+            Action::AnnounceLeaving { worker, delay } => {
+                self.links
+                    .suggest(worker, &FromWatcher::Announce { delay }, None);
+            }
             Action::Kill { worker } => self.kill(worker),
             Action::Steer { port, serving } => self.ports.steer(port, serving, &mut self.links),
             Action::ClosePort { port } => self.close_port(port),

@@ -40,6 +40,8 @@ pub(crate) struct EventLoop {
     pub(crate) sink: Option<Arc<dyn Sink>>,
     pub(crate) sender: mpsc::Sender<Input>,
     pub(crate) shutdown_timeout: Duration,
+    /// After how many accepted connections a worker asks to be replaced; 0: never.
+    pub(crate) max_connections: u64,
     /// Since the stop has begun: how long a port must be quiet before its last worker stops accepting.
     pub(crate) quiet_at_stop: Option<Duration>,
     pub(crate) exit: Option<ExitReason>,
@@ -75,6 +77,7 @@ impl EventLoop {
             sink: builder.sink,
             sender,
             shutdown_timeout: builder.policy.drain_timeout,
+            max_connections: builder.max_connections.unwrap_or(0),
             quiet_at_stop: None,
             exit: None,
             backlog_checked: false,

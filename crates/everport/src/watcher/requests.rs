@@ -7,7 +7,9 @@ use super::event_loop::EventLoop;
 use super::input::Input;
 use super::ports::{Answer, Asker, PortKey, open};
 use crate::bind::BindCause;
-use crate::link::{FromWatcher, FromWorker, NEWEST_VERSION, OLDEST_VERSION, Welcome, negotiate};
+use crate::link::{
+    Drained, FromWatcher, FromWorker, NEWEST_VERSION, OLDEST_VERSION, Welcome, negotiate,
+};
 use crate::log::Notice;
 use crate::{BindError, ListenOptions, PortAddress, SlotId, WorkerId};
 
@@ -47,9 +49,20 @@ impl EventLoop {
             }
             FromWorker::Release { port } => self.handle_release(worker, port),
             FromWorker::Ready => self.feed(Event::Ready { worker }),
-            FromWorker::Replace => self.feed(Event::ReplaceRequested { worker }),
+            FromWorker::Replace { cause } => self.feed(Event::ReplaceRequested { worker, cause }),
+            FromWorker::Alive { beat: _ } => {}
             FromWorker::Leaving => self.handle_leaving(worker),
-            FromWorker::Left { cut } => self.tell(Notice::Left { worker, slot, cut }),
+            FromWorker::Left(Drained {
+                finished,
+                closed,
+                cut,
+            }) => self.tell(Notice::Left {
+                worker,
+                slot,
+                finished,
+                closed,
+                cut,
+            }),
         }
     }
 
@@ -78,6 +91,7 @@ impl EventLoop {
             slot,
             generation: record.generation,
             shutdown_timeout: workers_share(self.shutdown_timeout),
+            max_connections: self.max_connections,
         });
         self.links.send(worker, &welcome, None);
         if let Some(drain) = record.drain_when_joined.take() {

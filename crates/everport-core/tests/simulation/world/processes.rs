@@ -42,7 +42,10 @@ impl World {
                 let pause = self.random.millis(0, 2_000);
                 self.plan_in(pause, Planned::Step(worker, Step::Resume));
             }
-            Step::AskReplacement => self.report(Event::ReplaceRequested { worker }),
+            Step::AskReplacement => self.report(Event::ReplaceRequested {
+                worker,
+                cause: ReplaceCause::Asked,
+            }),
             Step::Leave => {
                 self.report(Event::Leaving { worker });
                 self.plan_exit(worker, 2_000);

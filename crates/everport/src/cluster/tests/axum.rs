@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::harness::{BOUND, listening, on_both_runtimes, within};
 use crate::Sharing;
-use crate::link::FromWorker;
+use crate::link::{Drained, FromWorker};
 
 #[test]
 fn axum_serves_answers_what_is_under_way_and_stops() {
@@ -43,7 +43,7 @@ fn axum_serves_answers_what_is_under_way_and_stops() {
 
             within(serving).await.unwrap().unwrap();
             within(cluster.leave()).await.unwrap();
-            watcher.expect(FromWorker::Left { cut: 0 }).await;
+            watcher.expect(FromWorker::Left(Drained::default())).await;
         });
     }
 }

@@ -116,6 +116,7 @@ impl Watcher {
             slot: SlotId(2),
             generation: Generation(3),
             shutdown_timeout,
+            max_connections: 0,
         }));
     }
 

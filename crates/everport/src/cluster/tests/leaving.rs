@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::Barrier;
 
 use super::harness::{BOUND, are_connected, joined, listening, on_both_runtimes, within};
-use crate::link::FromWorker;
+use crate::link::{Drained, FromWorker};
 use crate::{LeaveError, Sharing};
 
 #[test]
@@ -17,7 +17,7 @@ fn leaving_after_a_drain_reports_its_end() {
         watcher.drain(BOUND, &[]);
         within(cluster.draining()).await;
         within(cluster.leave()).await.unwrap();
-        watcher.expect(FromWorker::Left { cut: 0 }).await;
+        watcher.expect(FromWorker::Left(Drained::default())).await;
     });
 }
 
@@ -27,7 +27,7 @@ fn leaving_on_its_own_is_announced() {
         let (cluster, mut watcher) = joined().await;
         within(cluster.leave()).await.unwrap();
         watcher.expect(FromWorker::Leaving).await;
-        watcher.expect(FromWorker::Left { cut: 0 }).await;
+        watcher.expect(FromWorker::Left(Drained::default())).await;
         within(cluster.leave()).await.unwrap();
         assert!(watcher.hears_nothing().await);
     });
@@ -48,7 +48,12 @@ fn connections_that_are_still_open_are_reported_as_cut() {
         within(cluster.leave()).await.unwrap();
         watcher.expect(FromWorker::Ready).await;
         watcher.expect(FromWorker::Leaving).await;
-        watcher.expect(FromWorker::Left { cut: 1 }).await;
+        watcher
+            .expect(FromWorker::Left(Drained {
+                cut: 1,
+                ..Drained::default()
+            }))
+            .await;
     });
 }
 
@@ -68,7 +73,7 @@ fn hooks_run_concurrently_and_before_the_end_is_reported() {
         within(cluster.leave()).await.unwrap();
         assert_eq!(count.load(Ordering::SeqCst), 3);
         watcher.expect(FromWorker::Leaving).await;
-        watcher.expect(FromWorker::Left { cut: 0 }).await;
+        watcher.expect(FromWorker::Left(Drained::default())).await;
     });
 }
 
@@ -97,7 +102,7 @@ fn a_hook_that_panics_neither_hides_the_others_nor_the_end() {
         assert!(matches!(error, LeaveError::Hooks(1)), "{error}");
         assert_eq!(count.load(Ordering::SeqCst), 1);
         watcher.expect(FromWorker::Leaving).await;
-        watcher.expect(FromWorker::Left { cut: 0 }).await;
+        watcher.expect(FromWorker::Left(Drained::default())).await;
     });
 }
 

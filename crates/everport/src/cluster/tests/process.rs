@@ -4,13 +4,13 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
+use everport_core::ReplaceCause;
 use rustix::fs::fstat;
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::harness::{BOUND, Watcher, watch, within};
-use crate::link::FromWorker;
-use crate::link::LINK_VARIABLE;
+use crate::link::{Drained, FromWorker, LINK_VARIABLE};
 use crate::{Cluster, JoinError, LeaveError};
 
 /// Tells the program that it is executed again, and what to do then.
@@ -107,7 +107,7 @@ fn terminate(child: &Child) {
 async fn a_process_joins_through_its_inherited_link_once() {
     let (mut watcher, child) = spawn_worker("joins twice").await;
     watcher.expect(FromWorker::Leaving).await;
-    watcher.expect(FromWorker::Left { cut: 0 }).await;
+    watcher.expect(FromWorker::Left(Drained::default())).await;
     assert!(end_of(child).await.success());
 }
 
@@ -127,10 +127,14 @@ async fn the_first_signal_asks_for_a_successor_and_the_second_drains() {
     let (mut watcher, child) = spawn_worker("obeys").await;
     watcher.expect(FromWorker::Ready).await;
     terminate(&child);
-    watcher.expect(FromWorker::Replace).await;
+    watcher
+        .expect(FromWorker::Replace {
+            cause: ReplaceCause::Asked,
+        })
+        .await;
     terminate(&child);
     watcher.expect(FromWorker::Leaving).await;
-    watcher.expect(FromWorker::Left { cut: 0 }).await;
+    watcher.expect(FromWorker::Left(Drained::default())).await;
     assert!(end_of(child).await.success());
 }
 

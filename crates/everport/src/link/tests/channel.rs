@@ -9,7 +9,9 @@ use everport_core::{PortId, SlotId};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
 use crate::link::wire::MAX_FRAME;
-use crate::link::{DecodeError, FromWatcher, FromWorker, LinkError, WatcherEnd, WorkerEnd, pair};
+use crate::link::{
+    DecodeError, Drained, FromWatcher, FromWorker, LinkError, WatcherEnd, WorkerEnd, pair,
+};
 
 const BOUND: Duration = Duration::from_secs(10);
 
@@ -33,12 +35,20 @@ async fn frames_arrive_in_order_and_the_end_is_seen() {
     let (watcher, worker) = ends();
     let worker = WorkerEnd::new(worker);
     worker.send(&FromWorker::Ready).unwrap();
-    worker.send(&FromWorker::Left { cut: 7 }).unwrap();
+    worker
+        .send(&FromWorker::Left(Drained {
+            cut: 7,
+            ..Drained::default()
+        }))
+        .unwrap();
     drop(worker);
     assert_eq!(receive(&watcher).await.unwrap(), FromWorker::Ready);
     assert_eq!(
         receive(&watcher).await.unwrap(),
-        FromWorker::Left { cut: 7 }
+        FromWorker::Left(Drained {
+            cut: 7,
+            ..Drained::default()
+        })
     );
     assert!(matches!(receive(&watcher).await, Err(LinkError::Closed)));
     assert!(matches!(

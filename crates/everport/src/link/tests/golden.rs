@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use everport_core::{DrainReason, Generation, PortId, SlotId, WorkerId};
+use everport_core::{DrainReason, Generation, PortId, ReplaceCause, SlotId, WorkerId};
 
-use crate::link::{DecodeError, FromWatcher, FromWorker, Welcome};
+use crate::link::{DecodeError, Drained, FromWatcher, FromWorker, Welcome};
 use crate::{BindCause, BindError, ListenOptions, PortAddress, Sharing};
 
 fn hex(bytes: &[u8]) -> String {
@@ -58,9 +58,20 @@ fn frames_from_a_worker_have_these_bytes() {
     );
     check_worker(&FromWorker::Release { port: PortId(3) }, "0300 03000000");
     check_worker(&FromWorker::Ready, "0400");
-    check_worker(&FromWorker::Replace, "0500");
+    let replace = |cause| FromWorker::Replace { cause };
+    check_worker(&replace(ReplaceCause::Asked), "0500 00");
+    check_worker(&replace(ReplaceCause::Connections), "0500 01");
     check_worker(&FromWorker::Leaving, "0600");
-    check_worker(&FromWorker::Left { cut: 258 }, "0700 02010000");
+    let drained = Drained {
+        finished: 1,
+        closed: 2,
+        cut: 258,
+    };
+    check_worker(
+        &FromWorker::Left(drained),
+        "0700 01000000 02000000 02010000",
+    );
+    check_worker(&FromWorker::Alive { beat: 7 }, "0800 07000000");
 }
 
 #[test]
@@ -108,10 +119,11 @@ fn frames_from_the_watcher_have_these_bytes() {
         slot: SlotId(3),
         generation: Generation(4),
         shutdown_timeout: Duration::from_secs(30),
+        max_connections: 5,
     };
     check_watcher(
         &FromWatcher::Welcome(welcome),
-        "0101 0100 0200000000000000 03000000 0400000000000000 00ac23fc06000000",
+        "0101 0100 0200000000000000 03000000 0400000000000000 00ac23fc06000000 0500000000000000",
     );
     check_watcher(
         &FromWatcher::Refused {
@@ -144,6 +156,9 @@ fn frames_from_the_watcher_have_these_bytes() {
         "0701 01000000 02000000",
     );
     check_watcher(&FromWatcher::Look, "0801");
+    check_watcher(&FromWatcher::Beat { beat: 7 }, "0901 07000000");
+    let delay = Duration::from_nanos(3);
+    check_watcher(&FromWatcher::Announce { delay }, "0a01 0300000000000000");
 }
 
 /// Error numbers are the system's own; these are Linux's.
@@ -188,6 +203,10 @@ fn what_a_worker_sends_is_exactly_a_frame_or_an_error() {
     check("0000", DecodeError::UnknownKind(0));
     check("0101", DecodeError::UnknownKind(0x101));
     check("0300 030000", DecodeError::Truncated("port"));
+    check(
+        "0500 02",
+        DecodeError::Meaningless("cause of a replacement"),
+    );
     check("0100 6576657270 6f7258", DecodeError::NotEverport);
     check(
         "0100 6576657270 6f7274 0100 0100 0200 61",

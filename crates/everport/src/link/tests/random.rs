@@ -3,9 +3,9 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::time::Duration;
 
-use everport_core::{DrainReason, Generation, PortId, SlotId, WorkerId};
+use everport_core::{DrainReason, Generation, PortId, ReplaceCause, SlotId, WorkerId};
 
-use crate::link::{FromWatcher, FromWorker, Welcome};
+use crate::link::{Drained, FromWatcher, FromWorker, Welcome};
 use crate::{BindCause, BindError, ListenOptions, PortAddress, Sharing};
 
 const FRAMES: u64 = 20_000; // a second in an unoptimised build
@@ -120,7 +120,7 @@ impl Random {
     }
 
     fn workers_frame(&mut self) -> FromWorker {
-        match self.below(7) {
+        match self.below(8) {
             0 => FromWorker::Hello {
                 oldest: self.u16(),
                 newest: self.u16(),
@@ -135,21 +135,33 @@ impl Random {
                 port: PortId(self.u32()),
             },
             3 => FromWorker::Ready,
-            4 => FromWorker::Replace,
+            4 => FromWorker::Replace {
+                cause: if self.coin() {
+                    ReplaceCause::Asked
+                } else {
+                    ReplaceCause::Connections
+                },
+            },
             5 => FromWorker::Leaving,
-            _ => FromWorker::Left { cut: self.u32() },
+            6 => FromWorker::Alive { beat: self.u32() },
+            _ => FromWorker::Left(Drained {
+                finished: self.u32(),
+                closed: self.u32(),
+                cut: self.u32(),
+            }),
         }
     }
 
     fn watchers_frame(&mut self) -> FromWatcher {
         let (port, slot) = (PortId(self.u32()), SlotId(self.u32()));
-        match self.below(8) {
+        match self.below(10) {
             0 => FromWatcher::Welcome(Welcome {
                 version: self.u16(),
                 worker: WorkerId(self.next()),
                 slot,
                 generation: Generation(self.next()),
                 shutdown_timeout: self.duration(),
+                max_connections: self.next(),
             }),
             1 => FromWatcher::Refused {
                 oldest: self.u16(),
@@ -176,6 +188,10 @@ impl Random {
             },
             5 => FromWatcher::Lend { port, slot },
             6 => FromWatcher::Recall { port, slot },
+            7 => FromWatcher::Beat { beat: self.u32() },
+            8 => FromWatcher::Announce {
+                delay: self.duration(),
+            },
             _ => FromWatcher::Look,
         }
     }

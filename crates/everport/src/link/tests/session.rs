@@ -1,9 +1,9 @@
 //! Which frames are legal when.
 
-use everport_core::PortId;
+use everport_core::{PortId, ReplaceCause};
 
 use crate::link::session::Violation;
-use crate::link::{FromWorker, NEWEST_VERSION, OLDEST_VERSION, Session, negotiate};
+use crate::link::{Drained, FromWorker, NEWEST_VERSION, OLDEST_VERSION, Session, negotiate};
 
 fn hello() -> FromWorker {
     FromWorker::Hello {
@@ -26,16 +26,20 @@ fn last_of(frames: &[FromWorker]) -> Result<FromWorker, Violation> {
 #[test]
 fn a_whole_life_is_legal() {
     let release = FromWorker::Release { port: PortId(1) };
-    let left = FromWorker::Left { cut: 0 };
+    let left = FromWorker::Left(Drained::default());
     let life = [
         hello(),
         FromWorker::Ready,
         release,
-        FromWorker::Replace,
+        FromWorker::Replace {
+            cause: ReplaceCause::Asked,
+        },
+        FromWorker::Alive { beat: 1 },
         FromWorker::Leaving,
-        left.clone(),
+        left,
+        FromWorker::Alive { beat: 2 },
     ];
-    assert_eq!(last_of(&life), Ok(left));
+    assert_eq!(last_of(&life), Ok(FromWorker::Alive { beat: 2 }));
 }
 
 #[test]
@@ -57,7 +61,7 @@ fn what_is_said_once_is_not_said_twice() {
 
 #[test]
 fn nothing_comes_after_left() {
-    let left = FromWorker::Left { cut: 3 };
+    let left = FromWorker::Left(Drained::default());
     assert_eq!(
         last_of(&[hello(), left.clone(), left]),
         Err(Violation::AfterLeft)

@@ -22,6 +22,9 @@ mod reactor;
 
 #[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod log;
 pub mod watcher;
 

@@ -28,3 +28,6 @@ pub use everport_core::{
 pub use config::{Builder, Program, StartError};
 pub use handle::Handle;
 pub use run::{RunError, Watcher};
+
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use output::{Piece, Splitter};

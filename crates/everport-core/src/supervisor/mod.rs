@@ -6,6 +6,7 @@ mod deadlines;
 mod jitter;
 mod life;
 mod reconcile;
+mod replacing;
 mod retire;
 mod rollout;
 mod scale;
@@ -79,7 +80,7 @@ impl Supervisor {
     /// A supervisor that wants `workers` slots filled; its first actions are their spawns.
     ///
     /// `workers` is taken into the range of 1 to 65,536, and so is every later [`Event::Scale`]. The
-    /// `seed` decides the jitter of back-off delays and nothing else.
+    /// `seed` decides the jitter of back-off delays and lifetimes and nothing else.
     #[must_use]
     pub fn new(policy: Policy, workers: u32, seed: u64, now: Timestamp) -> Self {
         let mut supervisor = Self {
@@ -125,7 +126,7 @@ impl Supervisor {
             Event::Listening { worker, port } => self.on_listening(worker, port),
             Event::Released { worker, port } => self.on_released(worker, port),
             Event::Ready { worker } => self.on_ready(worker),
-            Event::ReplaceRequested { worker, cause } => self.on_replace_requested(worker, cause),
+            Event::ReplaceRequested { worker, cause } => self.want_successor(worker, cause),
             Event::Silent { worker } => self.on_silent(worker),
             Event::Heard { worker } => self.on_heard(worker),
             Event::Suspended { worker } => self.on_suspended(worker),

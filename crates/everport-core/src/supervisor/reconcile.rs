@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::slot::Slot;
-use super::worker::{Replacement, Worker};
+use super::worker::Worker;
 use super::{Phase, Supervisor};
 use crate::{Generation, Notice, SlotId};
 
@@ -97,40 +97,7 @@ impl Supervisor {
         }
     }
 
-    /// Workers that want a successor get one, one at a time over the whole cluster.
-    fn replace_one(&mut self) {
-        if self.rollout.is_some() || !self.has_surge_left() || self.is_replacing() {
-            return;
-        }
-        let (now, good) = (self.now, self.good);
-        let next = self.wanted_slots().find_map(|(id, slot)| {
-            let alone = slot.live().count() == 1 && slot.may_spawn(good, now, 0);
-            let worker = slot.live_of(good).find(|worker| worker.wants_successor())?;
-            (alone && worker.is_ready()).then_some((id, worker.id))
-        });
-        let Some((slot, id)) = next else {
-            return;
-        };
-        if let Some(worker) = self.worker_mut(id)
-            && let Replacement::Wanted(cause) = worker.replacement
-        {
-            worker.replacement = Replacement::Started;
-            self.notices.push_back(Notice::ReplacementStarted {
-                worker: id,
-                slot,
-                cause,
-            });
-        }
-        self.spawn(slot, good);
-    }
-
-    fn is_replacing(&self) -> bool {
-        self.slots
-            .values()
-            .any(|slot| slot.live().count() > 1 && slot.live().any(Worker::wants_successor))
-    }
-
-    fn has_surge_left(&self) -> bool {
+    pub(super) fn has_surge_left(&self) -> bool {
         let to = self.rollout_to();
         let surplus: usize = self.slots.values().map(|slot| slot.surplus(to)).sum();
         surplus < self.policy.surge.max(1) as usize

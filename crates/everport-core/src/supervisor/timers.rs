@@ -18,6 +18,8 @@ pub(super) enum Timer {
     Hang(WorkerId),
     /// When to forget the failures of a slot because its worker has stayed ready.
     Forgive(WorkerId),
+    /// When to replace a worker that has lived long enough.
+    Lifetime(WorkerId),
     /// When to kill a worker that still drains.
     Drain(WorkerId),
     /// When to try again to fill a slot.
@@ -43,6 +45,7 @@ impl Timers {
         self.clear(Timer::Suspended(worker));
         self.clear(Timer::Hang(worker));
         self.clear(Timer::Forgive(worker));
+        self.clear(Timer::Lifetime(worker));
         self.clear(Timer::Drain(worker));
     }
 

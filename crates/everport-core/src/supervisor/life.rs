@@ -1,7 +1,7 @@
 //! What workers do: be born, become ready, leave and die.
 
+use super::Supervisor;
 use super::timers::Timer;
-use super::{Phase, Supervisor};
 use crate::{AbortCause, Action, CrashLoop, ExitReason, Notice, SlotId, WorkerId, WorkerState};
 
 impl Supervisor {
@@ -137,7 +137,7 @@ impl Supervisor {
     }
 
     pub(super) fn count_failure(&mut self, id: SlotId) {
-        if self.phase != Phase::Running || id.0 >= self.wanted {
+        if !self.phase.supervises() || id.0 >= self.wanted {
             return;
         }
         let Some(slot) = self.slots.get_mut(&id) else {

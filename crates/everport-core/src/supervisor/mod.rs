@@ -4,6 +4,7 @@ mod backoff;
 mod budget;
 mod deadlines;
 mod jitter;
+mod leaving;
 mod life;
 mod reconcile;
 mod replacing;
@@ -72,8 +73,19 @@ pub struct Supervisor {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Running,
+    /// A graceful stop was asked for; until then everything goes on, but nothing new is begun.
+    Leaving {
+        until: Timestamp,
+    },
     Stopping(ExitReason),
     Exited,
+}
+
+impl Phase {
+    /// Whether workers that are lost get successors.
+    fn supervises(self) -> bool {
+        matches!(self, Self::Running | Self::Leaving { .. })
+    }
 }
 
 impl Supervisor {
@@ -119,7 +131,7 @@ impl Supervisor {
         match event {
             Event::Restart => self.on_restart(),
             Event::Scale { workers } => self.on_scale(workers),
-            Event::Stop => self.stop(ExitReason::Stopped),
+            Event::Stop => self.on_stop(),
             Event::ForceStop => self.kill_all(ExitReason::Forced),
             Event::Spawned { worker } => self.on_spawned(worker),
             Event::SpawnFailed { worker } => self.on_spawn_failed(worker),

@@ -2,25 +2,26 @@
 
 use alloc::vec::Vec;
 
+use super::Supervisor;
 use super::slot::Slot;
 use super::worker::Worker;
-use super::{Phase, Supervisor};
 use crate::{Generation, Notice, SlotId};
 
 impl Supervisor {
     /// Brings the cluster one decision closer to what is wanted. Called after every input, and without
     /// effect when nothing has changed.
     pub(super) fn reconcile(&mut self) {
-        if self.phase == Phase::Running {
+        if self.phase.supervises() {
             self.let_go();
             self.give_up_if_never_ready();
         }
-        if self.phase == Phase::Running {
+        if self.phase.supervises() {
             // Nobody may wait at a slot that just lost its worker while that one's successor is started.
             self.steer();
             self.bring_up();
             self.close_removed_slots();
             self.note_cluster_ready();
+            self.announce_leaving();
         }
         self.exit_if_over();
     }

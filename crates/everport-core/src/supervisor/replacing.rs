@@ -1,9 +1,9 @@
 //! Workers that want a successor: who does, and whose turn it is.
 
-use super::Supervisor;
 use super::slot::Slot;
 use super::timers::Timer;
 use super::worker::{Replacement, Worker};
+use super::{Phase, Supervisor};
 use crate::{Notice, ReplaceCause, SlotId, WorkerId};
 
 const LIFETIME_JITTER: u32 = 10; // up to a tenth: enough to spread workers that were started together
@@ -30,7 +30,8 @@ impl Supervisor {
     /// Workers that want a successor get one, one at a time over the whole cluster, the oldest first: if
     /// all of them always want one, each has its turn.
     pub(super) fn replace_one(&mut self) {
-        if self.rollout.is_some() || !self.has_surge_left() || self.is_replacing() {
+        let may_begin = self.phase == Phase::Running && self.rollout.is_none();
+        if !may_begin || !self.has_surge_left() || self.is_replacing() {
             return;
         }
         let candidates = self.wanted_slots().filter_map(|(id, slot)| {

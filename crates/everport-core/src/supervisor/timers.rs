@@ -24,6 +24,8 @@ pub(super) enum Timer {
     Drain(WorkerId),
     /// When to try again to fill a slot.
     Retry(SlotId),
+    /// When to drain every worker of a cluster that is leaving.
+    DrainDelay,
 }
 
 /// Every running timer with its deadline.

@@ -58,7 +58,8 @@ pub struct Budget {
 pub enum CrashLoop {
     /// Keep trying with back-off, for ever.
     BackOff,
-    /// Stop the cluster gracefully and exit with [`crate::ExitReason::CrashLoop`].
+    /// Stop the cluster gracefully and exit with [`crate::ExitReason::CrashLoop`], unless the slot still has a
+    /// ready worker: one whose successor keeps failing goes on.
     Exit,
 }
 

@@ -17,6 +17,7 @@ use crate::swarm::Swarm;
 const START: Duration = Duration::from_secs(1_000); // leaves the clock room to step back
 const TRACE_LINES: usize = 120; // the last two or three decisions with what led to them
 const STEPS_TO_CONVERGE: u32 = 5_000; // some 50 events per worker are the rule
+const RESTS_SOMETIMES: Duration = Duration::from_secs(10); // replacing a whole cluster takes less
 const TURNS_AT_ONE_MOMENT: u32 = 1_000; // a shell that is called back more often than this spins
 
 pub(crate) struct World {
@@ -33,6 +34,8 @@ pub(crate) struct World {
     plan: BTreeMap<(u64, u64), Planned>,
     processes: BTreeMap<WorkerId, Process>,
     calm: bool,
+    /// The newest worker that was spawned while there were faults.
+    newest_before_calm: Option<WorkerId>,
     exited: bool,
     turns_at_one_moment: (u64, u32),
     trace: VecDeque<Line>,
@@ -68,6 +71,8 @@ enum Step {
     AskReplacement,
     Suspend,
     Resume,
+    FallSilent,
+    BeHeard,
     Exit(Exit),
 }
 
@@ -75,6 +80,7 @@ enum Step {
 struct Process {
     exists: bool,
     suspended: bool,
+    silent: bool,
 }
 
 impl World {
@@ -94,6 +100,7 @@ impl World {
             plan: BTreeMap::new(),
             processes: BTreeMap::new(),
             calm: false,
+            newest_before_calm: None,
             exited: false,
             turns_at_one_moment: (0, 0),
             trace: VecDeque::new(),
@@ -146,12 +153,22 @@ impl World {
     }
 
     fn converge(&mut self) {
-        for _ in 0..STEPS_TO_CONVERGE {
-            if self.exited || !self.step() {
+        // While others are replaced all the time, a back-off or a deadline of seconds takes many steps.
+        let factor = if self.is_always_replacing() { 20 } else { 1 };
+        for _ in 0..STEPS_TO_CONVERGE * factor {
+            if self.exited || self.is_where_it_should_be() || !self.step() {
                 break;
             }
         }
         if self.exited {
+            return;
+        }
+        if self.is_always_replacing() {
+            assert!(
+                self.is_where_it_should_be(),
+                "faults are off, and more is under way than replacements"
+            );
+            self.coverage.count("converged while always replacing");
             return;
         }
         assert_eq!(
@@ -167,6 +184,32 @@ impl World {
             .count();
         self.checker.assert_alive(alive);
         self.coverage.count("converged");
+    }
+
+    /// Without a lifetime there comes an end to what happens, and nothing less will do.
+    fn is_where_it_should_be(&self) -> bool {
+        use everport_core::Pending::{Draining, Replacement};
+        match self.supervisor.pending() {
+            None if self.is_always_replacing() => self.has_been_replaced(),
+            None => self.swarm.policy.max_lifetime.is_some(),
+            Some(Replacement(_) | Draining(_)) => {
+                self.is_always_replacing() && self.has_been_replaced()
+            }
+            Some(_) => false,
+        }
+    }
+
+    /// Whether every slot is served, and by workers that never met a fault.
+    fn has_been_replaced(&self) -> bool {
+        let newest = self.newest_before_calm;
+        let mut workers = self.processes.keys();
+        self.checker.every_slot_is_served() && workers.all(|worker| Some(*worker) > newest)
+    }
+
+    /// Whether workers live no longer than replacing them may take.
+    fn is_always_replacing(&self) -> bool {
+        let lifetime = self.swarm.policy.max_lifetime;
+        lifetime.is_some_and(|lifetime| lifetime < RESTS_SOMETIMES)
     }
 
     fn nothing_follows_exit(&mut self) {
@@ -190,15 +233,27 @@ impl World {
         assert_eq!(self.supervisor.pending(), None, "nothing is left to do");
     }
 
-    /// No more faults: whoever is stopped goes on, nothing late arrives, nobody gives commands.
+    /// No more faults: whoever is stopped goes on, nothing late arrives, nobody gives commands. Some stay
+    /// silent: where there is a hang timeout, it ends them.
     fn calm_down(&mut self) {
         self.trace(Line::Calm);
         self.calm = true;
+        self.newest_before_calm = self.processes.keys().next_back().copied();
         self.plan
             .retain(|_, planned| matches!(planned, Planned::Step(..)));
         let workers: Vec<_> = self.processes.keys().copied().collect();
         for worker in workers {
             self.take_step(worker, Step::Resume);
+            let silent = self
+                .processes
+                .get(&worker)
+                .is_some_and(|process| process.silent);
+            let ends = !self.swarm.policy.hang_timeout.is_zero();
+            if silent && ends && self.random.chance(50) {
+                self.coverage.count("left silent in the calm");
+            } else {
+                self.take_step(worker, Step::BeHeard);
+            }
         }
     }
 
@@ -323,6 +378,13 @@ impl World {
                 Trial::Waits => "gave up: stopped before it could take over",
             });
         }
+        if let Notice::HangTimedOut { worker, .. } = notice {
+            self.coverage.count(match self.checker.trial_of(worker) {
+                Trial::Boots => "gave up: silent while it boots",
+                Trial::Settles => "gave up: silent before it had settled",
+                Trial::Waits => "gave up: silent",
+            });
+        }
     }
 
     fn perform(&mut self, action: &Action) {
@@ -348,10 +410,12 @@ impl World {
                 }
             }
             Action::Exit { .. } => self.exited = true,
-            Action::AnnounceLeaving { .. }
-            | Action::Steer { .. }
-            | Action::ClosePort { .. }
-            | Action::CloseSlot { .. } => {}
+            Action::AnnounceLeaving { delay, .. } => {
+                if *delay < self.swarm.policy.drain_delay {
+                    self.coverage.count("announce leaving to a newcomer");
+                }
+            }
+            Action::Steer { .. } | Action::ClosePort { .. } | Action::CloseSlot { .. } => {}
         }
     }
 

@@ -107,17 +107,7 @@ impl Checker {
                 back_to,
                 worker,
                 ..
-            } => {
-                assert_eq!(self.model.to, Some(generation), "aborted what did not run");
-                assert_eq!(back_to, self.model.good, "back to the wrong generation");
-                assert_eq!(
-                    self.model.fatal.take(),
-                    Some(worker),
-                    "aborted without a reason"
-                );
-                self.model.to = None;
-                self.model.returning = true;
-            }
+            } => self.rollout_aborted(generation, back_to, worker),
             Notice::RolledBack { generation, .. } => self.rolled_back(generation),
             Notice::BootTimedOut { worker, .. } => self.boot_timed_out(worker),
             Notice::DrainTimedOut { worker, .. } => {

@@ -43,6 +43,20 @@ impl Checker {
         }
     }
 
+    pub(super) fn rollout_aborted(
+        &mut self,
+        generation: Generation,
+        back_to: Generation,
+        worker: WorkerId,
+    ) {
+        let model = &mut self.model;
+        assert_eq!(model.to, Some(generation), "aborted what did not run");
+        assert_eq!(back_to, model.good, "back to the wrong generation");
+        assert_eq!(model.fatal.take(), Some(worker), "aborted without a reason");
+        model.to = None;
+        model.returning = true;
+    }
+
     pub(super) fn rolled_back(&mut self, generation: Generation) {
         assert!(self.model.returning, "rolled back what was not aborted");
         assert_eq!(

@@ -1,5 +1,6 @@
 //! The watcher: holds ports, spawns and replaces workers, writes the logs.
 
+mod aborts;
 mod attendant;
 mod burial;
 mod config;
@@ -14,6 +15,7 @@ mod orphans;
 mod output;
 mod ports;
 mod process_handle;
+mod programs;
 mod releases;
 mod requests;
 mod run;

@@ -7,6 +7,7 @@ use everport_core::{AbortCause, DrainReason, ExitReason, Notice as Decision, Rep
 use super::Notice;
 use super::duration::Readable;
 use super::escape::escape_display;
+use super::size::Mebibytes;
 use crate::{SlotId, WorkerId};
 
 impl fmt::Display for Notice {
@@ -20,6 +21,7 @@ impl fmt::Display for Notice {
             | Self::Joined { .. }
             | Self::Spawned { .. }
             | Self::SpawnFailed { .. }
+            | Self::OverMemory { .. }
             | Self::Ended { .. }
             | Self::Left { .. }
             | Self::Suspended { .. }
@@ -128,6 +130,16 @@ fn describe_worker(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result {
             };
             write!(f, "{who} {result}")?;
             describe_connections(f, [*finished, *closed, *cut])
+        }
+        Notice::OverMemory {
+            used,
+            limit,
+            is_proportional,
+            ..
+        } => {
+            let how = if *is_proportional { "" } else { " (resident)" };
+            let (used, limit) = (Mebibytes(*used), Mebibytes(*limit));
+            write!(f, "{who} uses {used} of memory{how}, more than {limit}")
         }
         Notice::Suspended { stopped: true, .. } => {
             write!(f, "{who} was stopped by a signal: it does not serve")

@@ -9,6 +9,7 @@ mod escape;
 mod format;
 mod notice;
 mod queue;
+mod size;
 mod writer;
 
 pub use destination::OpenLogError;

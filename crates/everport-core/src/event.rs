@@ -71,8 +71,17 @@ pub enum Event {
         /// Which one.
         worker: WorkerId,
     },
-    /// The worker runs but does not answer while somebody waits for it: it does not serve. It is killed when
-    /// it stays silent for the hang timeout; until then new connections go to others.
+    /// The worker runs but does not answer while somebody waits for it: it does not serve. New connections go
+    /// to others, and it is killed when it stays silent for the hang timeout, its end being a death of its slot
+    /// like any other.
+    ///
+    /// A silence does not start settling anew, as a pause does: one that would have settled during it settles
+    /// once it is heard. A ready worker that has yet to be relied on may be silent for the shorter one of boot
+    /// and hang timeout, so that no rollout and no replacement waits for it for ever, whatever the hang timeout.
+    ///
+    /// Silence counts while the worker is ready and not suspended: one that boots has its boot deadline, one
+    /// that drains its drain deadline, and one that is stopped cannot answer. Its silence lasts until `Heard`
+    /// all the same, and counts from the beginning once it is ready or resumed.
     Silent {
         /// Which one.
         worker: WorkerId,

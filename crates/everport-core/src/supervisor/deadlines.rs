@@ -10,6 +10,7 @@ impl Supervisor {
             Timer::Boot(worker) => self.give_up_new(worker),
             Timer::Settle(worker) => self.on_settled(worker),
             Timer::Suspended(worker) => self.on_suspended_too_long(worker),
+            Timer::Hang(worker) => self.on_silent_too_long(worker),
             Timer::Forgive(worker) => self.on_forgiven(worker),
             Timer::Drain(worker) => self.on_drain_timed_out(worker),
             // That the slot may be filled again is all there is to it: `reconcile` sees it.

@@ -54,6 +54,7 @@ impl Supervisor {
         let forgive_at = now + self.policy.backoff.reset_after;
         self.timers.set(Timer::Forgive(id), forgive_at);
         self.begin_to_settle(id);
+        self.limit_silence(id);
         self.notices.push_back(Notice::WorkerReady {
             worker: id,
             slot,
@@ -146,7 +147,7 @@ impl Supervisor {
         }
     }
 
-    fn count_failure(&mut self, id: SlotId) {
+    pub(super) fn count_failure(&mut self, id: SlotId) {
         if self.phase != Phase::Running || id.0 >= self.wanted {
             return;
         }

@@ -10,6 +10,7 @@ mod retire;
 mod rollout;
 mod scale;
 mod settling;
+mod silence;
 mod slot;
 mod status;
 mod steering;
@@ -125,7 +126,8 @@ impl Supervisor {
             Event::Released { worker, port } => self.on_released(worker, port),
             Event::Ready { worker } => self.on_ready(worker),
             Event::ReplaceRequested { worker, cause } => self.on_replace_requested(worker, cause),
-            Event::Silent { .. } | Event::Heard { .. } => {}
+            Event::Silent { worker } => self.on_silent(worker),
+            Event::Heard { worker } => self.on_heard(worker),
             Event::Suspended { worker } => self.on_suspended(worker),
             Event::Resumed { worker } => self.on_resumed(worker),
             Event::Leaving { worker } => self.on_leaving(worker),

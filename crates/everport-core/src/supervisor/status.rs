@@ -33,6 +33,8 @@ pub struct WorkerStatus {
     pub state: WorkerState,
     /// Whether it is stopped by a signal.
     pub suspended: bool,
+    /// Whether it does not answer while somebody waits for it.
+    pub silent: bool,
 }
 
 /// The states of a worker in the order of its life.
@@ -79,6 +81,7 @@ impl Supervisor {
                 generation: worker.generation,
                 state: worker.state,
                 suspended: worker.suspended,
+                silent: worker.is_silent(),
             })
         };
         Status {

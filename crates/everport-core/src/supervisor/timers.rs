@@ -14,6 +14,8 @@ pub(super) enum Timer {
     Settle(WorkerId),
     /// When to give up a new worker that is stopped before it has settled.
     Suspended(WorkerId),
+    /// When to kill a worker that stays silent.
+    Hang(WorkerId),
     /// When to forget the failures of a slot because its worker has stayed ready.
     Forgive(WorkerId),
     /// When to kill a worker that still drains.
@@ -39,6 +41,7 @@ impl Timers {
         self.clear(Timer::Boot(worker));
         self.clear(Timer::Settle(worker));
         self.clear(Timer::Suspended(worker));
+        self.clear(Timer::Hang(worker));
         self.clear(Timer::Forgive(worker));
         self.clear(Timer::Drain(worker));
     }
@@ -56,7 +59,7 @@ impl Timers {
         let is_deadly = |timer: &Timer| {
             matches!(
                 timer,
-                Timer::Boot(_) | Timer::Suspended(_) | Timer::Drain(_)
+                Timer::Boot(_) | Timer::Suspended(_) | Timer::Hang(_) | Timer::Drain(_)
             )
         };
         self.0.keys().any(is_deadly)

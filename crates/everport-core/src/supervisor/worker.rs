@@ -13,8 +13,12 @@ pub(super) struct Worker {
     /// Whether the shell has answered the spawn. A killed worker can still be without an answer.
     pub(super) spawn_answered: bool,
     pub(super) suspended: bool,
+    /// Since when somebody waits for its answer.
+    pub(super) silent_since: Option<Timestamp>,
     /// Whether it has stayed ready for as long as the policy wants to see.
     pub(super) settled: bool,
+    /// Whether it would have settled by now, had it not been silent.
+    pub(super) settles_when_heard: bool,
     /// Whether its end is a failed attempt of its slot although it was told to go.
     pub(super) failed: bool,
     pub(super) replacement: Replacement,
@@ -39,7 +43,9 @@ impl Worker {
             state: WorkerState::Spawning,
             spawn_answered: false,
             suspended: false,
+            silent_since: None,
             settled: false,
+            settles_when_heard: false,
             failed: false,
             replacement: Replacement::No,
             spawned_at: now,
@@ -62,9 +68,13 @@ impl Worker {
         self.state == WorkerState::Ready
     }
 
+    pub(super) fn is_silent(&self) -> bool {
+        self.silent_since.is_some()
+    }
+
     /// Whether new connections can be left to it.
     pub(super) fn serves(&self) -> bool {
-        self.is_ready() && !self.suspended
+        self.is_ready() && !self.suspended && !self.is_silent()
     }
 
     /// Whether its predecessor may go.

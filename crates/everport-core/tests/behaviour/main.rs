@@ -6,6 +6,7 @@ mod failing;
 mod giving_back;
 mod replacing;
 mod rollout;
+mod silence;
 mod starting;
 mod steering;
 mod stopping;

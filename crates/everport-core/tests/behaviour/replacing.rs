@@ -1,6 +1,6 @@
 //! Workers that ask to be replaced.
 
-use everport_core::{DrainReason, Event, Notice, Pending, SlotId, WorkerId};
+use everport_core::{DrainReason, Event, Notice, Pending, ReplaceCause, SlotId, WorkerId};
 
 use crate::driver::{Driver, at_once, drain, ms, s, spawn, steer};
 
@@ -9,6 +9,7 @@ const REPLACED: DrainReason = DrainReason::Replaced;
 fn asks(driver: &mut Driver, worker: u64) {
     driver.event(Event::ReplaceRequested {
         worker: WorkerId(worker),
+        cause: ReplaceCause::Asked,
     });
 }
 

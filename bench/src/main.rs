@@ -3,12 +3,14 @@
 mod accounting;
 mod build;
 mod effort;
+mod fault;
 mod json;
 mod machine;
 mod phase;
 mod pinning;
 mod plot;
 mod scenario;
+mod serving;
 mod statistics;
 mod subject;
 mod table;

@@ -86,6 +86,12 @@ impl Phase {
         self.reports().map(Report::failed).sum()
     }
 
+    /// Requests of the second load.
+    pub(crate) fn requests_beside(&self) -> u64 {
+        let reports = self.rounds.iter().filter_map(|round| round.beside.as_ref());
+        reports.map(|report| report.total).sum()
+    }
+
     pub(crate) fn disturbances(&self) -> u64 {
         self.rounds.iter().map(|round| round.disturbances).sum()
     }
@@ -159,6 +165,12 @@ impl Round {
             disturbances,
             marks: marks.map(|(from, to)| (since(from), since(to))).collect(),
         }
+    }
+
+    /// Waits for the second load, too.
+    pub(crate) fn beside(mut self, load: RunningLoad) -> Self {
+        self.beside = Some(load.wait());
+        self
     }
 
     fn panel(&self) -> Panel {

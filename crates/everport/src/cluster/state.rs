@@ -31,6 +31,8 @@ pub(crate) struct State {
     pub(crate) readiness: Readiness,
     pub(crate) connections: Arc<Connections>,
     pub(crate) hooks: Hooks,
+    /// The watcher's last beat, which the runtime is to answer.
+    pub(crate) beats: watch::Sender<Option<u32>>,
     phase: watch::Sender<Phase>,
     drain: Mutex<Option<Drain>>,
     ports: Mutex<BTreeMap<PortId, Weak<dyn Port>>>,
@@ -57,6 +59,7 @@ impl State {
             readiness: Readiness::new(is_explicit),
             connections: Arc::new(Connections::new()),
             hooks: Hooks::new(),
+            beats: watch::Sender::new(None),
             phase: watch::Sender::new(Phase::Serving),
             drain: Mutex::new(None),
             ports: Mutex::new(BTreeMap::new()),

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "axum")]
 mod axum;
+mod beats;
 mod draining;
 mod harness;
 mod joining;

@@ -9,6 +9,7 @@ mod escape;
 mod format;
 mod notice;
 mod queue;
+mod thread;
 mod writer;
 
 pub use destination::OpenLogError;
@@ -16,4 +17,5 @@ pub use ending::Ending;
 pub use entry::{Entry, Level, LevelError, Line, Sink, Stream};
 pub(crate) use escape::escape_bytes;
 pub use notice::Notice;
+pub use thread::Thread;
 pub use writer::Writer;

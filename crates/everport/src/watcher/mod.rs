@@ -2,6 +2,7 @@
 
 mod attendant;
 mod burial;
+mod clock;
 mod config;
 mod death;
 mod effects;
@@ -14,10 +15,14 @@ mod orphans;
 mod output;
 mod ports;
 mod process_handle;
+mod pulse;
 mod releases;
 mod requests;
 mod run;
+mod silence;
 mod spawn;
+mod stuck;
+mod threads;
 mod worker;
 
 pub use everport_core::{

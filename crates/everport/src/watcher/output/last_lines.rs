@@ -29,6 +29,11 @@ impl LastLines {
         self.lines.push_back(shortened(text, continues));
     }
 
+    /// What there is so far, oldest first.
+    pub(super) fn so_far(&self) -> Vec<String> {
+        self.lines.iter().cloned().collect()
+    }
+
     /// Hands them out, oldest first.
     pub(super) fn take(&mut self) -> Vec<String> {
         self.lines.drain(..).collect()

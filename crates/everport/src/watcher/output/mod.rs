@@ -48,6 +48,15 @@ impl OutputCapture {
         Ok(Self { pipes, tasks })
     }
 
+    /// The last lines of its standard error so far.
+    pub(crate) fn last_lines(&self) -> Vec<String> {
+        self.pipes
+            .iter()
+            .filter_map(|pipe| Some(lock(pipe).as_ref()?.last_lines()))
+            .flatten()
+            .collect()
+    }
+
     /// Call it when the worker's process is dead: reads what it printed last, closes both pipes and
     /// returns the last lines of its standard error. Bounded, whoever else still holds the pipes.
     pub(crate) fn finish(self) -> Vec<String> {

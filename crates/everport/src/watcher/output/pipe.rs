@@ -111,6 +111,11 @@ impl Pipe {
         self.close();
     }
 
+    /// The last lines it brought so far.
+    pub(super) fn last_lines(&self) -> Vec<String> {
+        self.lines.last.so_far()
+    }
+
     /// The last lines it brought; empties them.
     pub(super) fn take_last_lines(&mut self) -> Vec<String> {
         self.lines.last.take()

@@ -14,6 +14,10 @@ pub enum Event {
         workers: u32,
     },
     /// Command: drain every worker, then exit. Wins over everything but `ForceStop`.
+    ///
+    /// With a drain delay, and if a worker is ready, the drains begin after it only. Until then supervision
+    /// goes on, and so does a rollout that runs; `Restart`, `Scale`, one more `Stop` and requests to be replaced
+    /// change nothing any more. Only `ForceStop` and a crash loop that ends the cluster do not wait for it.
     Stop,
     /// Command: kill every worker, then exit.
     ForceStop,

@@ -18,10 +18,14 @@ pub(super) enum Timer {
     Hang(WorkerId),
     /// When to forget the failures of a slot because its worker has stayed ready.
     Forgive(WorkerId),
+    /// When to replace a worker that has lived long enough.
+    Lifetime(WorkerId),
     /// When to kill a worker that still drains.
     Drain(WorkerId),
     /// When to try again to fill a slot.
     Retry(SlotId),
+    /// When to drain every worker of a cluster that is leaving.
+    DrainDelay,
 }
 
 /// Every running timer with its deadline.
@@ -43,6 +47,7 @@ impl Timers {
         self.clear(Timer::Suspended(worker));
         self.clear(Timer::Hang(worker));
         self.clear(Timer::Forgive(worker));
+        self.clear(Timer::Lifetime(worker));
         self.clear(Timer::Drain(worker));
     }
 

@@ -21,6 +21,8 @@ pub(super) struct Worker {
     pub(super) settles_when_heard: bool,
     /// Whether its end is a failed attempt of its slot although it was told to go.
     pub(super) failed: bool,
+    /// Whether it was told that the cluster leaves.
+    pub(super) announced: bool,
     pub(super) replacement: Replacement,
     pub(super) spawned_at: Timestamp,
     pub(super) ready_at: Option<Timestamp>,
@@ -47,6 +49,7 @@ impl Worker {
             settled: false,
             settles_when_heard: false,
             failed: false,
+            announced: false,
             replacement: Replacement::No,
             spawned_at: now,
             ready_at: None,

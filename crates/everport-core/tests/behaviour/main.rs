@@ -4,6 +4,8 @@ mod commands;
 mod driver;
 mod failing;
 mod giving_back;
+mod leaving;
+mod recycling;
 mod replacing;
 mod rollout;
 mod silence;

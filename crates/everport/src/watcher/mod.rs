@@ -1,5 +1,6 @@
 //! The watcher: holds ports, spawns and replaces workers, writes the logs.
 
+mod aborts;
 mod attendant;
 mod burial;
 mod clock;
@@ -15,6 +16,7 @@ mod orphans;
 mod output;
 mod ports;
 mod process_handle;
+mod programs;
 mod pulse;
 mod releases;
 mod requests;

@@ -4,7 +4,7 @@
 mod axum;
 mod beats;
 mod draining;
-mod harness;
+pub(crate) mod harness;
 mod joining;
 mod leaving;
 mod lending;

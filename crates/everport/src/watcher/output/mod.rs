@@ -48,15 +48,6 @@ impl OutputCapture {
         Ok(Self { pipes, tasks })
     }
 
-    /// The last lines of its standard error so far.
-    pub(crate) fn last_lines(&self) -> Vec<String> {
-        self.pipes
-            .iter()
-            .filter_map(|pipe| Some(lock(pipe).as_ref()?.last_lines()))
-            .flatten()
-            .collect()
-    }
-
     /// Call it when the worker's process is dead: reads what it printed last, closes both pipes and
     /// returns the last lines of its standard error. Bounded, whoever else still holds the pipes.
     pub(crate) fn finish(self) -> Vec<String> {
@@ -65,9 +56,23 @@ impl OutputCapture {
             .filter_map(|pipe| lock(pipe).take())
             .flat_map(|mut pipe| {
                 pipe.finish();
-                pipe.take_last_lines()
+                pipe.last_lines()
             })
             .collect()
+    }
+}
+
+impl OutputCapture {
+    /// The last lines that a living worker has printed to standard error so far. What waits in the pipes is
+    /// read first. Bounded.
+    pub(crate) fn last_lines(&self) -> Vec<String> {
+        let lines = |pipe: &Arc<SharedPipe>| {
+            let mut pipe = lock(pipe);
+            let pipe = pipe.as_mut()?;
+            pipe.read_waiting();
+            Some(pipe.last_lines())
+        };
+        self.pipes.iter().filter_map(lines).flatten().collect()
     }
 }
 

@@ -7,6 +7,7 @@ use everport_core::{DrainReason, ExitReason, Notice as Decision, ReplaceCause};
 use super::describe_rollout::{describe_abort, describe_rollout};
 use super::duration::Readable;
 use super::escape::escape_display;
+use super::size::Mebibytes;
 use super::{Level, Notice, Thread};
 use crate::{SlotId, WorkerId};
 
@@ -24,6 +25,7 @@ impl fmt::Display for Notice {
             | Self::Joined { .. }
             | Self::Spawned { .. }
             | Self::SpawnFailed { .. }
+            | Self::OverMemory { .. }
             | Self::Ended { .. }
             | Self::Left { .. }
             | Self::Suspended { .. }
@@ -154,6 +156,16 @@ fn describe_worker(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result {
             };
             write!(f, "{who} {result}")?;
             describe_connections(f, [*finished, *closed, *cut])
+        }
+        Notice::OverMemory {
+            used,
+            limit,
+            is_proportional,
+            ..
+        } => {
+            let how = if *is_proportional { "" } else { " (resident)" };
+            let (used, limit) = (Mebibytes(*used), Mebibytes(*limit));
+            write!(f, "{who} uses {used} of memory{how}, more than {limit}")
         }
         Notice::Suspended { stopped: true, .. } => {
             write!(f, "{who} was stopped by a signal: it does not serve")

@@ -53,6 +53,23 @@ fn a_workers_life_is_told() {
         Level::Info,
         "worker 7 (slot 2) started: pid 4711, generation 3",
     );
+    let over = |is_proportional| Notice::OverMemory {
+        worker: WORKER,
+        slot: SLOT,
+        used: 600 << 20,
+        limit: 512 << 20,
+        is_proportional,
+    };
+    check(
+        over(true),
+        Level::Warn,
+        "worker 7 (slot 2) uses 600.0 MiB of memory, more than 512.0 MiB",
+    );
+    check(
+        over(false),
+        Level::Warn,
+        "worker 7 (slot 2) uses 600.0 MiB of memory (resident), more than 512.0 MiB",
+    );
     check(
         Notice::SpawnFailed {
             worker: WORKER,

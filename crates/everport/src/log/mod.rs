@@ -10,6 +10,7 @@ mod escape;
 mod format;
 mod notice;
 mod queue;
+mod size;
 mod thread;
 mod writer;
 

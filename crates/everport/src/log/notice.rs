@@ -69,6 +69,19 @@ pub enum Notice {
         /// Why.
         error: String,
     },
+    /// A worker uses more memory than it may and is going to be replaced.
+    OverMemory {
+        /// Which worker.
+        worker: WorkerId,
+        /// Its slot.
+        slot: SlotId,
+        /// How many bytes it uses.
+        used: u64,
+        /// How many it may use.
+        limit: u64,
+        /// Whether memory that it shares with others was shared out among them; else all of it counts.
+        is_proportional: bool,
+    },
     /// A worker's process is gone.
     Ended {
         /// Which worker.
@@ -247,6 +260,7 @@ impl Notice {
             } => Level::Error,
             Self::Ended { ending, .. } if !ending.is_success() => Level::Warn,
             Self::Left { cut: 1.., .. }
+            | Self::OverMemory { .. }
             | Self::Suspended { stopped: true, .. }
             | Self::Stuck { .. }
             | Self::Overslept { .. }
@@ -276,6 +290,7 @@ impl Notice {
             | Self::Joined { worker, slot, .. }
             | Self::Spawned { worker, slot, .. }
             | Self::SpawnFailed { worker, slot, .. }
+            | Self::OverMemory { worker, slot, .. }
             | Self::Ended { worker, slot, .. }
             | Self::RolloutAborted { worker, slot, .. }
             | Self::Left { worker, slot, .. }

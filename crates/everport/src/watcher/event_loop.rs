@@ -18,6 +18,8 @@ use super::handle::{Commands, Desk};
 use super::input::Input;
 use super::links::Links;
 use super::memory::OutOfMemoryCounter;
+use super::memory_limit::MemoryLimit;
+use super::oom_score::OomScore;
 use super::ports::{PortTable, Seen};
 use super::programs::Programs;
 use super::pulse::Pulse;
@@ -62,6 +64,7 @@ pub(crate) struct EventLoop {
     /// What effects led to; handed to the supervisor before anything new is.
     pub(crate) follow_ups: VecDeque<Event>,
     pub(crate) memory: OutOfMemoryCounter,
+    pub(crate) memory_limit: Option<MemoryLimit>,
     /// Whether dead children that are no workers may be left behind a worker not yet buried.
     pub(crate) orphans_wait: bool,
     desk: Arc<Desk>,
@@ -94,6 +97,8 @@ impl EventLoop {
                 env: builder.env,
                 chdir: builder.chdir,
                 open_files,
+                privileges: builder.privileges.into(),
+                oom_score: OomScore::above_ours(),
             },
             programs: Programs::default(),
             failures: Failures::default(),
@@ -107,6 +112,7 @@ impl EventLoop {
             inbox,
             follow_ups: VecDeque::new(),
             memory: OutOfMemoryCounter::new(),
+            memory_limit: builder.max_memory.map(MemoryLimit::new),
             orphans_wait: false,
             desk,
             start: Instant::now(),
@@ -194,6 +200,11 @@ impl EventLoop {
             .chain(self.pulse.next_timeout())
             .chain(self.ports.next_timeout())
             .chain(self.releases.next_timeout())
+            .chain(
+                self.memory_limit
+                    .as_ref()
+                    .and_then(MemoryLimit::next_timeout),
+            )
             .min()
     }
 
@@ -207,6 +218,7 @@ impl EventLoop {
             self.close_port_now(port);
         }
         self.ports.handle_timeout(now, &mut self.links);
+        self.measure_if_due();
     }
 
     /// Hands an event to the supervisor and performs all it decides upon it.
@@ -262,6 +274,7 @@ impl EventLoop {
             Input::LinkFailed { worker, error } => self.break_link(worker, &error.to_string()),
             Input::Died { worker } => self.bury(worker),
             Input::Described { worker, threads } => self.handle_described(worker, threads),
+            Input::Measured { worker, usage } => self.handle_measured(worker, usage),
             Input::Opened { key, result } => self.handle_opened(&key, result),
         }
     }

@@ -1,5 +1,6 @@
 //! What the watcher's tasks tell its loop.
 
+use super::memory_usage::MemoryUsage;
 use super::ports::{Opened, PortKey};
 use crate::link::{FromWorker, LinkError};
 use crate::log::Thread;
@@ -18,6 +19,11 @@ pub(crate) enum Input {
     Described {
         worker: WorkerId,
         threads: Vec<Thread>,
+    },
+    /// A worker's memory was measured; `None` when it could not be.
+    Measured {
+        worker: WorkerId,
+        usage: Option<MemoryUsage>,
     },
     /// A port was opened, or not.
     Opened {

@@ -8,12 +8,16 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
 use rustix::fs::fstat;
 use rustix::io::FdFlags;
 use rustix::process::{Pid, Resource, Rlimit};
+use rustix::stdio::{stderr, stdout};
 
 use super::Program;
+use super::oom_score::OomScore;
+use super::privileges::Privileges;
 use super::process_handle::ProcessHandle;
 use super::programs::{Executable, ProgramError};
 use crate::link::{self, LINK_VARIABLE};
@@ -36,6 +40,8 @@ pub(crate) struct Spawner {
     pub(crate) chdir: Option<PathBuf>,
     /// The limit on open files that the watcher itself was started with.
     pub(crate) open_files: Rlimit,
+    pub(crate) privileges: Arc<Privileges>,
+    pub(crate) oom_score: Option<OomScore>,
 }
 
 /// A worker's process just started, and our ends of what leads to it.
@@ -67,12 +73,17 @@ impl Spawner {
         execution::execute_last(&mut command, &self.program.name, program)?;
         let mut child = command.spawn().map_err(|error| self.explain(error))?;
         match attach(&mut child) {
-            Ok((process, stdout, stderr)) => Ok(Spawned {
-                process,
-                link: ours,
-                stdout,
-                stderr,
-            }),
+            Ok((process, stdout, stderr)) => {
+                if let Some(score) = self.oom_score {
+                    score.give(process.pid());
+                }
+                Ok(Spawned {
+                    process,
+                    link: ours,
+                    stdout,
+                    stderr,
+                })
+            }
             Err(error) => {
                 child.kill()?;
                 child.wait()?;
@@ -107,9 +118,16 @@ impl Spawner {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let (link, open_files) = (link.as_raw_fd(), self.open_files);
+        let privileges = Arc::clone(&self.privileges);
         // SAFETY: between fork and exec only async-signal-safe system calls are made, and nothing is
-        // allocated: the closure captures two plain values.
-        unsafe { command.pre_exec(move || become_worker(link, open_files)) };
+        // allocated: the closure reads values that were made before.
+        unsafe {
+            command.pre_exec(move || {
+                become_worker(link, open_files)?;
+                privileges.hand_over([stdout(), stderr()]);
+                privileges.apply()
+            })
+        };
         Ok(command)
     }
 }

@@ -37,6 +37,8 @@ pub(crate) struct Worker {
     pub(crate) was_killed: bool,
     /// Whether somebody is just looking at what it does; its end waits for that.
     pub(crate) is_being_described: bool,
+    /// Whether it is to be replaced for the memory it uses.
+    pub(crate) is_over_memory: bool,
     ports: HashMap<PortKey, Option<PortId>>,
 }
 
@@ -71,6 +73,7 @@ impl Worker {
             may_leave: false,
             was_killed: false,
             is_being_described: false,
+            is_over_memory: false,
             ports: HashMap::new(),
         }
     }

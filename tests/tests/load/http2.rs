@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use everport_tests::{Cluster, PATIENCE, take_turn};
-use hyper::Request;
-use hyper::client::conn::http2::{SendRequest, handshake};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use h2::RecvStream;
+use h2::client::SendRequest;
+use hyper::body::Bytes;
+use hyper::{Request, Response};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
@@ -20,12 +21,11 @@ struct Tally {
     is_over: AtomicBool,
 }
 
-type Sender = SendRequest<String>;
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-async fn connect(address: SocketAddr, tally: &Tally) -> Result<Sender, Failure> {
+async fn connect(address: SocketAddr, tally: &Tally) -> Result<SendRequest<Bytes>, Failure> {
     let stream = TcpStream::connect(address).await?;
-    let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
+    let (sender, connection) = h2::client::handshake(stream).await?;
     tokio::spawn(connection);
     tally.connections.fetch_add(1, Ordering::Relaxed);
     Ok(sender)
@@ -35,26 +35,37 @@ async fn connect(address: SocketAddr, tally: &Tally) -> Result<Sender, Failure> 
 async fn send_requests(address: SocketAddr, path: &str, tally: &Tally) -> Result<(), Failure> {
     let mut sender = connect(address, tally).await?;
     while !tally.is_over.load(Ordering::Relaxed) {
-        // A connection that the server has sent away takes no more requests.
-        if sender.ready().await.is_err() {
+        let request = Request::get(format!("http://{address}{path}")).body(())?;
+        // A connection that the server has sent away opens no more streams; what has one must be answered.
+        let sent = match sender.clone().ready().await {
+            Ok(mut ready) => ready.send_request(request, true),
+            Err(error) => Err(error),
+        };
+        let Ok((answer, _)) = sent else {
             sender = connect(address, tally).await?;
             continue;
-        }
-        let request = Request::get(format!("http://{address}{path}")).body(String::new())?;
-        match sender.try_send_request(request).await {
-            Ok(answer) if answer.status() == 200 => {
-                tally.answered.fetch_add(1, Ordering::Relaxed);
-            }
-            Ok(answer) => return Err(answer.status().as_str().into()),
-            Err(mut error) => match error.take_message() {
-                // It was never sent: the connection was being sent away at that moment.
-                Some(_) => sender = connect(address, tally).await?,
-                None => return Err(error.into_error().into()),
-            },
-        }
+        };
+        read(answer.await?).await?;
+        tally.answered.fetch_add(1, Ordering::Relaxed);
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     Ok(())
+}
+
+/// Reads an answer to its end.
+async fn read(answer: Response<RecvStream>) -> Result<(), Failure> {
+    if answer.status() != 200 {
+        return Err(answer.status().as_str().into());
+    }
+    let mut body = answer.into_body();
+    let mut text = Vec::new();
+    while let Some(piece) = body.data().await {
+        text.extend_from_slice(&piece?);
+    }
+    match text.as_slice() {
+        b"Hello, World!" => Ok(()),
+        other => Err(String::from_utf8_lossy(other).into()),
+    }
 }
 
 async fn answered(tally: &Tally, more: u64) {

@@ -77,13 +77,17 @@ fn copy_ourselves(to: &Path) {
 /// Starts a cluster at the path, has something else put there, and restarts it.
 fn check_rollout(path: &Path, replace: impl FnOnce()) {
     let mut server = Server::start_at(path, &["--workers", "1", "--settle", "0"]);
-    server.tells(&format!("a worker in slot 0 of release {}", release(path)));
+    let old = release(path);
     server.tells("the cluster is ready");
     replace();
     server.signal(rustix::process::Signal::USR1);
-    server.tells(&format!("a worker in slot 0 of release {}", release(path)));
     server.tells("rollout to generation 2 finished");
     assert_eq!(server.stop(), Some(0));
+    for release in [old, release(path)] {
+        let expected = format!("a worker in slot 0 of release {release}");
+        let is_told = server.seen.iter().any(|line| line.contains(&expected));
+        assert!(is_told, "{expected}: {:#?}", server.seen);
+    }
 }
 
 fn a_rollout_runs_what_was_moved_to_the_path() {
@@ -169,7 +173,7 @@ impl Server {
     fn stop(&mut self) -> Option<i32> {
         self.signal(rustix::process::Signal::TERM);
         // What it still prints must not fill the pipe.
-        self.lines.by_ref().for_each(drop);
+        self.seen.extend(self.lines.by_ref().map_while(Result::ok));
         self.child.wait().unwrap().code()
     }
 }

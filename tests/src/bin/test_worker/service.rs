@@ -36,6 +36,7 @@ pub(crate) fn router(cluster: &Cluster, behaviour: &Behaviour) -> Router {
         .route("/descriptors", get(descriptors))
         .route("/environment", get(environment))
         .route("/signals", get(signals))
+        .merge(crate::process::doors())
         .layer(axum::middleware::map_response(
             move |answer: axum::response::Response| {
                 let names = names.clone();

@@ -91,6 +91,36 @@ fn a_group_takes_the_place_of_the_users_own() {
 }
 
 #[test]
+fn workers_have_all_groups_of_their_user() {
+    needs_root();
+    let directory = tempfile::tempdir().unwrap();
+    let groups = directory.path().join("group");
+    let known = fs::read_to_string("/etc/group").unwrap();
+    fs::write(
+        &groups,
+        format!("{known}first:x:4712:{NOBODY}\nsecond:x:4713:daemon,{NOBODY}\n"),
+    )
+    .unwrap();
+    // Seen by this cluster alone, in a mount namespace of its own.
+    let script = "mount --bind \"$0\" /etc/group && exec \"$@\"";
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", script]).arg(&groups);
+    command
+        .arg(program("everport"))
+        .args(["run", "-w", "1", "--user", NOBODY]);
+    command.args(["--", "sh", "-c", "echo groups $(id -G); exec sleep 60"]);
+    let cluster = Cluster::spawn(command);
+    let line = cluster.log().wait_for("out  groups ");
+    let (_, groups) = line.split_once("groups ").unwrap();
+    let groups: Vec<&str> = groups.split(' ').collect();
+    assert!(
+        groups.contains(&"4712") && groups.contains(&"4713"),
+        "{line}"
+    );
+    assert!(!groups.contains(&"0"), "{line}");
+}
+
+#[test]
 fn a_worker_serves_on_a_port_that_only_root_could_bind() {
     needs_root();
     let _turn = take_turn();

@@ -23,13 +23,15 @@ mod reactor;
 
 #[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod log;
 pub mod watcher;
 
 pub use address::{AddressError, PortAddress, ToPortAddress};
 pub use bind::{BindCause, BindError};
 pub use cluster::{
-    Cluster, ClusterBuilder, Draining, JoinError, LeaveError, ListenError, Terminated,
+    Cluster, ClusterBuilder, Draining, JoinError, LeaveError, Leaving, ListenError, Terminated,
 };
 pub use everport_core::{Generation, SlotId, WorkerId};
 pub use listener::{Connection, Incoming, TcpListener, TcpStream, UnixListener, UnixStream};

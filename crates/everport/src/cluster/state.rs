@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use everport_core::{PortId, ReplaceCause};
+use everport_core::{DrainReason, PortId, ReplaceCause};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
@@ -79,13 +79,18 @@ impl State {
         *self.phase.borrow()
     }
 
+    /// Whether a drain has begun. Cheap: asked for each answer.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.connections.is_draining()
+    }
+
     pub(crate) fn watch_phase(&self) -> watch::Receiver<Phase> {
         self.phase.subscribe()
     }
 
     /// Tells the watcher, once, that this worker serves.
     pub(crate) fn say_ready(&self) {
-        if self.phase() == Phase::Serving && self.readiness.say() {
+        if !self.is_draining() && self.readiness.say() {
             // Without a link there is nobody to tell.
             self.outbox.push(FromWorker::Ready).ok();
         }
@@ -99,18 +104,17 @@ impl State {
             None => *current = Some(drain),
         }
         drop(current);
-        self.phase.send_if_modified(|phase| {
-            let is_first = *phase == Phase::Serving;
-            *phase = (*phase).max(Phase::Draining);
-            is_first
-        });
+        self.connections.begin_drain();
+        // Whoever watches the phase looks at the drain again: it may have become shorter.
+        self.phase
+            .send_modify(|phase| *phase = (*phase).max(Phase::Draining));
         self.connections.nudge();
         self.outbox.ring(); // the guard thread has a deadline to enforce
     }
 
     /// Begins a drain that nobody asked for, unless one is under way, and tells the watcher.
     pub(crate) fn leave_alone(&self) {
-        if self.phase() != Phase::Serving {
+        if self.is_draining() {
             return;
         }
         let covered = self.outbox.push(FromWorker::Leaving).is_ok();
@@ -122,9 +126,30 @@ impl State {
         self.begin_drain(drain(self.shutdown_timeout));
     }
 
+    /// The cluster is going to stop.
+    pub(crate) fn announce_leaving(&self) {
+        self.phase
+            .send_modify(|phase| *phase = (*phase).max(Phase::Leaving));
+    }
+
     /// Nothing is accepted any more, and what is idle may be closed.
     pub(crate) fn terminate(&self) {
         self.phase.send_replace(Phase::Terminated);
+    }
+
+    /// The deadline is over: what is open now is counted as cut, and whoever can cut it does.
+    pub(crate) fn expire(&self) {
+        self.connections.expire();
+        self.phase.send_replace(Phase::Expired);
+    }
+
+    /// Waits until no connection is served by `everport::http` any more, or until the drain's deadline.
+    pub(crate) async fn finish_serving(&self) {
+        let mut phase = self.watch_phase();
+        tokio::select! {
+            () = self.connections.none_served() => {}
+            _ = phase.wait_for(|phase| *phase >= Phase::Expired) => {}
+        }
     }
 
     pub(crate) fn drain(&self) -> Option<Drain> {
@@ -165,7 +190,7 @@ impl State {
     pub(crate) fn register_port(&self, id: PortId, port: &Arc<dyn Port>) -> bool {
         self.ports_by_id().insert(id, Arc::downgrade(port));
         // Looked at after the registration: a drain that begins later finds the port.
-        let is_in_time = self.phase() == Phase::Serving;
+        let is_in_time = !self.is_draining();
         if !is_in_time {
             port.stop();
         }
@@ -216,6 +241,9 @@ fn connections(most: u64, outbox: &Arc<Outbox>) -> Connections {
 
 impl Drain {
     fn tighten(&mut self, other: Self) {
+        if other.reason == DrainReason::Stop {
+            self.reason = DrainReason::Stop;
+        }
         self.deadline = self.deadline.min(other.deadline);
         self.end = self.end.min(other.end);
         self.quiet = self.quiet.max(other.quiet);

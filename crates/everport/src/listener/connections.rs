@@ -1,12 +1,14 @@
-//! Counts accepted connections: which are open, and which have not said anything yet.
+//! Counts accepted connections: which are open, which have not said anything yet, and what a drain does to them.
 
 use std::fmt;
 use std::num::NonZeroU64;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
+
+use crate::link::Drained;
 
 /// The connections of one worker.
 #[derive(Debug)]
@@ -17,6 +19,16 @@ pub(crate) struct Connections {
     last_accept: AtomicU64,
     start: Instant,
     changed: Notify,
+    is_draining: AtomicBool,
+    /// Those that ended during the drain.
+    ended: AtomicU32,
+    /// Those of them that were told to close.
+    closed: AtomicU32,
+    /// Those that `everport::http` serves, upgraded ones included.
+    served: AtomicU32,
+    none_served: Notify,
+    /// What had become of them all at the deadline.
+    outcome: OnceLock<Drained>,
     limit: Option<Limit>,
 }
 
@@ -56,6 +68,12 @@ impl Connections {
             last_accept: AtomicU64::new(0),
             start: Instant::now(),
             changed: Notify::new(),
+            is_draining: AtomicBool::new(false),
+            ended: AtomicU32::new(0),
+            closed: AtomicU32::new(0),
+            served: AtomicU32::new(0),
+            none_served: Notify::new(),
+            outcome: OnceLock::new(),
             limit,
         }
     }
@@ -76,11 +94,12 @@ impl Connections {
     }
 
     /// How many are open.
+    #[cfg(test)]
     pub(crate) fn open(&self) -> u32 {
         self.open.load(Ordering::SeqCst)
     }
 
-    /// How many of them have not sent a byte yet.
+    /// How many of the open ones have not sent a byte yet.
     pub(crate) fn silent(&self) -> u32 {
         self.silent.load(Ordering::SeqCst)
     }
@@ -99,6 +118,67 @@ impl Connections {
     /// Makes the waiting task look again.
     pub(crate) fn nudge(&self) {
         self.changed.notify_one();
+    }
+
+    /// What ends from now on is what the drain is about.
+    pub(crate) fn begin_drain(&self) {
+        self.is_draining.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::SeqCst)
+    }
+
+    /// The deadline is over: from now on nothing counts any more.
+    pub(crate) fn expire(&self) {
+        self.outcome.get_or_init(|| self.count());
+    }
+
+    /// What has become of the connections of this drain: at its deadline, or now if that is still to come.
+    pub(crate) fn outcome(&self) -> Drained {
+        self.outcome.get().copied().unwrap_or_else(|| self.count())
+    }
+
+    fn count(&self) -> Drained {
+        let closed = self.closed.load(Ordering::SeqCst);
+        let ended = self.ended.load(Ordering::SeqCst);
+        let open = self.open.load(Ordering::SeqCst);
+        Drained {
+            finished: ended.saturating_sub(closed),
+            closed,
+            // A stream that was not accepted here is served without being counted as open.
+            cut: open.max(self.served.load(Ordering::SeqCst)),
+        }
+    }
+
+    /// Resolves when `everport::http` serves no connection. Cancel safe.
+    pub(crate) async fn none_served(&self) {
+        loop {
+            let notified = self.none_served.notified(); // hears of what happens from here on
+            if self.served.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            notified.await;
+        }
+    }
+}
+
+/// What `everport::http` tells of the connections that it serves.
+#[cfg(feature = "http")]
+impl Connections {
+    /// Serves one more.
+    pub(crate) fn begin_serving(&self) {
+        self.served.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// One of them has ended; whether it was told to close.
+    pub(crate) fn end_serving(&self, was_told: bool) {
+        if was_told {
+            self.closed.fetch_add(1, Ordering::SeqCst);
+        }
+        if self.served.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.none_served.notify_waiters();
+        }
     }
 }
 
@@ -138,6 +218,9 @@ impl Counted {
 impl Drop for Counted {
     fn drop(&mut self) {
         self.spoke();
+        if self.connections.is_draining() {
+            self.connections.ended.fetch_add(1, Ordering::SeqCst);
+        }
         self.connections.open.fetch_sub(1, Ordering::SeqCst);
     }
 }

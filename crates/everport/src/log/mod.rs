@@ -1,6 +1,7 @@
 //! What the watcher tells: notices, and the lines that workers print.
 
 mod describe;
+mod describe_rollout;
 mod destination;
 mod duration;
 mod ending;

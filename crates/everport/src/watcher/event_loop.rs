@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::Builder;
+use super::aborts::Failures;
 use super::handle::{Commands, Desk};
 use super::input::Input;
 use super::links::Links;
@@ -19,6 +20,7 @@ use super::memory::OutOfMemoryCounter;
 use super::memory_limit::MemoryLimit;
 use super::oom_score::OomScore;
 use super::ports::PortTable;
+use super::programs::Programs;
 use super::releases::Releases;
 use super::spawn::Spawner;
 use super::worker::Worker;
@@ -39,6 +41,8 @@ pub(crate) struct EventLoop {
     /// The worker that is just giving a port back.
     pub(crate) releasing: Option<WorkerId>,
     pub(crate) spawner: Spawner,
+    pub(crate) programs: Programs,
+    pub(crate) failures: Failures,
     pub(crate) sink: Option<Arc<dyn Sink>>,
     pub(crate) sender: mpsc::Sender<Input>,
     pub(crate) shutdown_timeout: Duration,
@@ -79,6 +83,8 @@ impl EventLoop {
                 privileges: builder.privileges.into(),
                 oom_score: OomScore::above_ours(),
             },
+            programs: Programs::default(),
+            failures: Failures::default(),
             sink: builder.sink,
             sender,
             shutdown_timeout: builder.policy.drain_timeout,
@@ -193,14 +199,27 @@ impl EventLoop {
             while let Some(decision) = self.supervisor.poll_notice() {
                 self.tell_decision(decision);
             }
+            self.tell_end();
             if let Some(action) = self.supervisor.poll_action() {
                 self.perform(action);
             } else if let Some(event) = self.next_follow_up() {
                 let now = self.now();
                 self.supervisor.handle_event(now, event);
             } else {
+                self.failures.forget();
+                self.forget_programs();
                 return;
             }
+        }
+    }
+
+    /// Only the good generation and the one being rolled out get workers.
+    fn forget_programs(&mut self) {
+        if self.programs.len() > 1 {
+            let status = self.supervisor.status();
+            self.programs.keep_only(|generation| {
+                generation == status.generation || Some(generation) == status.rollout
+            });
         }
     }
 
@@ -295,7 +314,7 @@ impl EventLoop {
     }
 
     fn tell_decision(&mut self, decision: Decision) {
-        self.tell(Notice::Supervisor(decision));
+        self.tell_end_or_abort(decision);
         if let Decision::WorkerReady { .. } = decision {
             self.memory.forget();
         }

@@ -1,5 +1,6 @@
 //! The watcher: holds ports, spawns and replaces workers, writes the logs.
 
+mod aborts;
 mod attendant;
 mod burial;
 mod config;
@@ -19,6 +20,7 @@ mod output;
 mod ports;
 mod privileges;
 mod process_handle;
+mod programs;
 mod rehearsal;
 mod releases;
 mod requests;

@@ -1,5 +1,7 @@
 //! Starts a worker's process with exactly what it is meant to have.
 
+mod execution;
+
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -17,6 +19,7 @@ use super::Program;
 use super::oom_score::OomScore;
 use super::privileges::Privileges;
 use super::process_handle::ProcessHandle;
+use super::programs::{Executable, ProgramError};
 use crate::link::{self, LINK_VARIABLE};
 
 /// What the names of variables begin with by which our own supervisor speaks to us alone (sd_notify(3),
@@ -50,12 +53,25 @@ pub(crate) struct Spawned {
     pub(crate) stderr: OwnedFd,
 }
 
+/// Why a worker could not be started.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SpawnError {
+    /// Its program cannot be executed.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    /// The system refused something else.
+    #[error(transparent)]
+    System(#[from] io::Error),
+}
+
 impl Spawner {
     /// Starts one worker in a session of its own. When it fails, no process stays behind. Needs a tokio
     /// runtime.
-    pub(crate) fn spawn(&self) -> io::Result<Spawned> {
+    pub(crate) fn spawn(&self, program: Executable<'_>) -> Result<Spawned, SpawnError> {
         let (ours, theirs) = link::pair()?;
-        let mut child = self.command(&theirs)?.spawn()?;
+        let mut command = self.command(&theirs)?;
+        execution::execute_last(&mut command, &self.program.name, program)?;
+        let mut child = command.spawn().map_err(|error| self.explain(error))?;
         match attach(&mut child) {
             Ok((process, stdout, stderr)) => {
                 if let Some(score) = self.oom_score {
@@ -71,14 +87,21 @@ impl Spawner {
             Err(error) => {
                 child.kill()?;
                 child.wait()?;
-                Err(error)
+                Err(error.into())
             }
+        }
+    }
+
+    fn explain(&self, error: io::Error) -> SpawnError {
+        match ProgramError::of_execution(&error, &self.program.path) {
+            Some(explained) => explained.into(),
+            None => error.into(),
         }
     }
 
     fn command(&self, link: &OwnedFd) -> io::Result<Command> {
         let mut command = Command::new(&self.program.path);
-        command.arg0(&self.program.name).args(&self.program.args);
+        command.args(&self.program.args);
         for (variable, _) in std::env::vars_os().filter(|(name, _)| is_for_us_alone(name)) {
             command.env_remove(variable);
         }

@@ -7,6 +7,7 @@ use tokio::io::AsyncWriteExt;
 use super::harness::{
     BOUND, are_connected, joined, joined_mortally, listening, on_both_runtimes, pends, within,
 };
+use crate::link::FromWatcher;
 use crate::{Cluster, Sharing};
 
 const BOTH: [Sharing; 2] = [Sharing::Reuseport, Sharing::Transfer];
@@ -34,6 +35,43 @@ fn a_worker_without_connections_terminates_at_once() {
         watcher.drain(BOUND, &[]);
         within(cluster.draining()).await;
         within(cluster.terminated()).await;
+    });
+}
+
+#[test]
+fn an_announced_stop_is_known_before_the_drain_and_changes_nothing_yet() {
+    for sharing in BOTH {
+        on_both_runtimes(async || {
+            let (cluster, watcher, listener, socket) = listening(sharing).await;
+            assert!(pends(cluster.leaving()).await);
+            assert!(!cluster.is_leaving());
+            watcher.send(&FromWatcher::Announce { delay: BOUND });
+            within(cluster.leaving()).await;
+            assert!(cluster.is_leaving() && !cluster.is_draining());
+            assert!(pends(cluster.draining()).await);
+            let mut client = socket.connect().await;
+            let (mut server, _) = within(listener.accept()).await.unwrap();
+            assert!(are_connected(&mut client, &mut server).await);
+            watcher.drain(BOUND, &[]);
+            within(cluster.terminated()).await;
+            assert!(cluster.is_leaving() && cluster.is_draining());
+        });
+    }
+}
+
+#[test]
+fn a_drain_without_announcement_resolves_leaving_too() {
+    on_both_runtimes(async || {
+        let (cluster, watcher) = joined().await;
+        let leaving = cluster.leaving();
+        watcher.drain(BOUND, &[]);
+        within(leaving.clone()).await;
+        within(leaving).await;
+        assert!(cluster.is_leaving());
+        // An announcement that comes too late takes nothing back.
+        watcher.send(&FromWatcher::Announce { delay: BOUND });
+        within(cluster.terminated()).await;
+        assert!(cluster.is_draining());
     });
 }
 

@@ -3,7 +3,7 @@
 #[cfg(feature = "axum")]
 mod axum;
 mod draining;
-mod harness;
+pub(crate) mod harness;
 mod joining;
 mod leaving;
 mod lending;

@@ -1,6 +1,7 @@
 //! A worker that serves, and misbehaves when told to.
 
 mod behaviour;
+mod process;
 mod rude;
 mod serial;
 mod service;

@@ -42,3 +42,6 @@ pub use config::{Builder, Program, StartError};
 pub use credentials::{Credentials, CredentialsError};
 pub use handle::Handle;
 pub use run::{RunError, Watcher};
+
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use output::{Piece, Splitter};

@@ -18,6 +18,7 @@ mod cluster;
 mod link;
 mod listener;
 mod options;
+mod place;
 mod reactor;
 
 #[cfg(feature = "cli")]
@@ -25,17 +26,20 @@ pub mod cli;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod log;
 pub mod watcher;
 
 pub use address::{AddressError, PortAddress, ToPortAddress};
 pub use bind::{BindCause, BindError};
 pub use cluster::{
-    Cluster, ClusterBuilder, Draining, JoinError, LeaveError, ListenError, Terminated,
+    Cluster, ClusterBuilder, Draining, JoinError, LeaveError, Leaving, ListenError, Terminated,
 };
 pub use everport_core::{Generation, SlotId, WorkerId};
 pub use listener::{Connection, Incoming, TcpListener, TcpStream, UnixListener, UnixStream};
 pub use options::{ListenOptions, Sharing};
+pub use place::UnsafePath;
 pub use watcher::Watcher;
 
 /// The examples in the guide, which are compiled as tests.

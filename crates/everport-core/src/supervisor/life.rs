@@ -1,11 +1,9 @@
 //! What workers do: be born, become ready, leave and die.
 
+use super::Supervisor;
 use super::timers::Timer;
-use super::worker::Replacement;
-use super::{Phase, Supervisor};
-use crate::{
-    AbortCause, Action, CrashLoop, ExitReason, Notice, ReplaceCause, SlotId, WorkerId, WorkerState,
-};
+use super::worker::Worker;
+use crate::{AbortCause, Action, CrashLoop, ExitReason, Notice, SlotId, WorkerId, WorkerState};
 
 impl Supervisor {
     pub(super) fn on_spawned(&mut self, id: WorkerId) {
@@ -54,21 +52,14 @@ impl Supervisor {
         let forgive_at = now + self.policy.backoff.reset_after;
         self.timers.set(Timer::Forgive(id), forgive_at);
         self.begin_to_settle(id);
+        self.limit_silence(id);
+        self.limit_lifetime(id);
         self.notices.push_back(Notice::WorkerReady {
             worker: id,
             slot,
             generation,
             boot,
         });
-    }
-
-    pub(super) fn on_replace_requested(&mut self, id: WorkerId, cause: ReplaceCause) {
-        if let Some(worker) = self.worker_mut(id)
-            && worker.is_live()
-            && !worker.wants_successor()
-        {
-            worker.replacement = Replacement::Wanted(cause);
-        }
     }
 
     /// A worker leaves by itself. A ready one has the drain timeout to finish in; one that was never
@@ -146,8 +137,8 @@ impl Supervisor {
         }
     }
 
-    fn count_failure(&mut self, id: SlotId) {
-        if self.phase != Phase::Running || id.0 >= self.wanted {
+    pub(super) fn count_failure(&mut self, id: SlotId) {
+        if !self.phase.supervises() || id.0 >= self.wanted {
             return;
         }
         let Some(slot) = self.slots.get_mut(&id) else {
@@ -158,7 +149,7 @@ impl Supervisor {
         let delay = self.policy.backoff.delay(failures, &mut self.jitter);
         slot.retry_at = Some(self.now + delay);
         let deaths = slot.deaths.record(self.now, &self.policy.budget);
-        let looping = slot.deaths.is_looping();
+        let lost = slot.deaths.is_looping() && !slot.live().any(Worker::is_ready);
         if let Some(deaths) = deaths {
             let period = self.policy.budget.period;
             self.notices.push_back(Notice::CrashLooping {
@@ -167,7 +158,7 @@ impl Supervisor {
                 period,
             });
         }
-        if looping && self.ever_ready && self.policy.crash_loop == CrashLoop::Exit {
+        if lost && self.ever_ready && self.policy.crash_loop == CrashLoop::Exit {
             self.stop(ExitReason::CrashLoop);
         } else if !delay.is_zero() {
             self.timers.set(Timer::Retry(id), self.now + delay);

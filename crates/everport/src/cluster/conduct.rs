@@ -7,7 +7,7 @@ use everport_core::PortId;
 
 use super::drain::{Drain, Draining};
 use super::state::State;
-use crate::link::{Drained, FromWorker};
+use crate::link::FromWorker;
 use crate::listener::Port;
 
 /// How long the first byte of a connection is waited for after the last accept: the request of a client
@@ -25,6 +25,7 @@ pub(crate) async fn conduct(state: Arc<State>) {
     hear_first_bytes(&state, drain.deadline).await;
     state.terminate();
     wait_for_deadline(&state).await;
+    state.expire();
     state.hooks.run().await;
     report_cut(&state);
 }
@@ -32,12 +33,10 @@ pub(crate) async fn conduct(state: Arc<State>) {
 /// The drain has timed out, and the application has not said so.
 fn report_cut(state: &State) {
     if state.is_worker() && state.leave() {
-        let cut = state.connections.open();
         // Without a link there is nobody to be told.
-        let _told = state.outbox.push(FromWorker::Left(Drained {
-            cut,
-            ..Drained::default()
-        }));
+        let _told = state
+            .outbox
+            .push(FromWorker::Left(state.connections.outcome()));
     }
 }
 

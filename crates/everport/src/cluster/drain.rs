@@ -4,20 +4,25 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use everport_core::PortId;
+use everport_core::{DrainReason, PortId};
 use tokio::sync::watch;
 
 /// The phases of a worker in the order of its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
     Serving,
+    /// The cluster is going to stop. Everything goes on until the drain begins.
+    Leaving,
     Draining,
     Terminated,
+    /// The drain's deadline is over: what is still open is cut.
+    Expired,
 }
 
 /// A drain that has begun.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Drain {
+    pub(crate) reason: DrainReason,
     pub(crate) began: Instant,
     /// When the hooks run whatever is still open.
     pub(crate) deadline: Instant,
@@ -44,26 +49,33 @@ const QUIET: Duration = Duration::from_millis(50);
 impl Drain {
     /// A drain of a worker that nobody will replace: everything that waits is accepted first.
     pub(crate) fn alone(timeout: Duration) -> Self {
-        Self::new(timeout, Emptying::All, QUIET)
+        Self::new(DrainReason::Stop, timeout, Emptying::All, QUIET)
     }
 
     /// A drain of a worker whose ports others serve.
     pub(crate) fn covered(timeout: Duration) -> Self {
-        Self::new(timeout, Emptying::Ports(Vec::new()), QUIET)
+        let nothing = Emptying::Ports(Vec::new());
+        Self::new(DrainReason::Replaced, timeout, nothing, QUIET)
     }
 
     /// A drain that the watcher orders. It ends who overstays; this process does so by itself only when the
     /// watcher does not.
-    pub(crate) fn ordered(timeout: Duration, empty: Vec<PortId>, quiet: Duration) -> Self {
-        let mut drain = Self::new(timeout, Emptying::Ports(empty), quiet);
+    pub(crate) fn ordered(
+        reason: DrainReason,
+        timeout: Duration,
+        empty: Vec<PortId>,
+        quiet: Duration,
+    ) -> Self {
+        let mut drain = Self::new(reason, timeout, Emptying::Ports(empty), quiet);
         drain.end += PRECEDENCE;
         drain
     }
 
-    fn new(timeout: Duration, emptying: Emptying, quiet: Duration) -> Self {
+    fn new(reason: DrainReason, timeout: Duration, emptying: Emptying, quiet: Duration) -> Self {
         let began = Instant::now();
         let timeout = timeout.min(LONGEST);
         Self {
+            reason,
             began,
             deadline: began + timeout,
             emptying,
@@ -89,6 +101,15 @@ const PRECEDENCE: Duration = Duration::from_secs(1);
 /// The longest time a drain may take: a year, which any clock can add to now.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
+/// Resolves when it is known that the cluster is going to stop, before the drain begins; at the latest when
+/// it begins. Can be cloned, sent and awaited anywhere.
+///
+/// # Cancel safety
+/// Cancel safe: nothing is consumed.
+#[must_use = "futures do nothing unless awaited"]
+#[derive(Debug)]
+pub struct Leaving(Reached);
+
 /// Resolves when the drain begins. From then on `accept` pends. Can be cloned, sent and awaited anywhere.
 ///
 /// # Cancel safety
@@ -107,6 +128,12 @@ pub struct Draining(Reached);
 #[derive(Debug)]
 pub struct Terminated(Reached);
 
+impl Leaving {
+    pub(crate) fn new(phase: watch::Receiver<Phase>) -> Self {
+        Self(Reached::new(phase, Phase::Leaving))
+    }
+}
+
 impl Draining {
     pub(crate) fn new(phase: watch::Receiver<Phase>) -> Self {
         Self(Reached::new(phase, Phase::Draining))
@@ -119,6 +146,12 @@ impl Terminated {
     }
 }
 
+impl Clone for Leaving {
+    fn clone(&self) -> Self {
+        Self(self.0.again())
+    }
+}
+
 impl Clone for Draining {
     fn clone(&self) -> Self {
         Self(self.0.again())
@@ -128,6 +161,14 @@ impl Clone for Draining {
 impl Clone for Terminated {
     fn clone(&self) -> Self {
         Self(self.0.again())
+    }
+}
+
+impl Future for Leaving {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        Pin::new(&mut self.0).poll(cx)
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::drain::{Drain, Phase};
+use super::drain::Drain;
 use super::ending::{End, OVERDUE};
 use super::membership::Membership;
 use super::outbox::Outgoing;
@@ -144,11 +144,11 @@ impl Guard {
             }
             FromWatcher::Denied { request, error } => state.requests.answer(request, Err(error)),
             FromWatcher::Drain {
+                reason,
                 timeout,
                 empty,
                 quiet,
-                ..
-            } => state.begin_drain(Drain::ordered(timeout, empty, quiet)),
+            } => state.begin_drain(Drain::ordered(reason, timeout, empty, quiet)),
             FromWatcher::Lend { port, slot } => {
                 if let (Some(port), Some(socket)) = (state.port(port), fd) {
                     let _runtime = state.runtime.enter();
@@ -162,11 +162,9 @@ impl Guard {
                 }
             }
             FromWatcher::Look => state.ports().iter().for_each(|(_, port)| port.look()),
-            FromWatcher::Beat { beat } => {
-                // Without a link there is nobody to answer.
-                state.outbox.push(FromWorker::Alive { beat }).ok();
-            }
-            FromWatcher::Announce { .. } => {}
+            // It is the runtime that has to answer.
+            FromWatcher::Beat { beat } => drop(state.beats.send_replace(Some(beat))),
+            FromWatcher::Announce { delay: _ } => state.announce_leaving(),
             // They belong to the handshake, which is over.
             FromWatcher::Welcome(_) | FromWatcher::Refused { .. } => {}
         }
@@ -177,7 +175,7 @@ impl Guard {
         self.link = None;
         self.state.outbox.close();
         self.state.requests.give_up();
-        if self.state.phase() == Phase::Serving {
+        if !self.state.is_draining() {
             self.state
                 .begin_drain(Drain::alone(self.state.shutdown_timeout));
         }

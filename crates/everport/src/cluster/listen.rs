@@ -6,7 +6,6 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::drain::Phase;
 use super::error::ListenError;
 use super::membership::Membership;
 use super::readiness::Unpolled;
@@ -68,7 +67,7 @@ async fn obtain(
     address: &PortAddress,
     options: ListenOptions,
 ) -> Result<Listening, ListenError> {
-    if state.phase() != Phase::Serving {
+    if state.is_draining() {
         return Err(ListenError::Draining(address.clone()));
     }
     let unpolled = Unpolled::new(state);

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use everport_core::PortId;
 
-use super::drain::Phase;
 use super::readiness::Unpolled;
 use super::state::State;
 use crate::link::FromWorker;
@@ -53,7 +52,7 @@ impl Membership {
 impl Drop for Membership {
     fn drop(&mut self) {
         self.state.forget_port(self.port);
-        if !self.is_kept && self.state.phase() == Phase::Serving {
+        if !self.is_kept && !self.state.is_draining() {
             // Without a link there is nobody to tell.
             self.state
                 .outbox

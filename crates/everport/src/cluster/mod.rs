@@ -1,5 +1,6 @@
 //! The worker's side: a handle to the cluster this process belongs to.
 
+mod beats;
 mod builder;
 mod conduct;
 mod drain;
@@ -19,7 +20,7 @@ mod state;
 mod title;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -27,15 +28,16 @@ use std::sync::Arc;
 use everport_core::{Generation, SlotId, WorkerId};
 
 pub use builder::ClusterBuilder;
-pub use drain::{Draining, Terminated};
+pub(crate) use drain::Phase;
+pub use drain::{Draining, Leaving, Terminated};
 pub use error::{JoinError, LeaveError, ListenError};
 #[cfg(feature = "cli")]
 pub(crate) use inherit::inherited_link;
 pub(crate) use membership::Membership;
 
-use crate::link::{Drained, FromWorker};
+use crate::link::FromWorker;
 use crate::{ListenOptions, PortAddress, TcpListener, ToPortAddress, UnixListener};
-use state::State;
+pub(crate) use state::State;
 
 /// The cluster this process belongs to, or this process alone when it runs standalone. Cheap to clone.
 ///
@@ -58,7 +60,7 @@ use state::State;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Cluster {
-    state: Arc<State>,
+    pub(crate) state: Arc<State>,
 }
 
 impl Cluster {
@@ -167,6 +169,28 @@ impl Cluster {
         self.state.say_ready();
     }
 
+    /// Resolves when it is known that the cluster is going to stop: the watcher was given a drain delay, and
+    /// the drain begins after that. Until then everything goes on as before; this is the time for a load
+    /// balancer to learn, from a health check that fails, that it should send nothing here any more.
+    ///
+    /// Resolves when a drain begins, too, whatever for, so that whoever awaits this is never late. Standalone
+    /// there is no delay: this resolves when the drain begins. Cancel safe.
+    pub fn leaving(&self) -> Leaving {
+        Leaving::new(self.state.watch_phase())
+    }
+
+    /// Whether [`Cluster::leaving`] has resolved. Cheap, for health checks.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.state.phase() >= Phase::Leaving
+    }
+
+    /// Whether a drain has begun. Cheap.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.state.is_draining()
+    }
+
     /// Resolves when the drain begins: nothing more is accepted, except from ports that only this worker
     /// can empty. Cancel safe.
     pub fn draining(&self) -> Draining {
@@ -199,8 +223,8 @@ impl Cluster {
     }
 
     /// Leaves the cluster: begins the drain if none is under way, waits until it is
-    /// [`Cluster::terminated`], runs the hooks, and reports how many connections are still open. To be
-    /// called when the server has finished, as the last thing before the process ends; the watcher kills
+    /// [`Cluster::terminated`] and until what [`crate::http`] serves has ended or the drain's deadline is
+    /// over, runs the hooks, and reports what became of the connections. To be called when the server has finished, as the last thing before the process ends; the watcher kills
     /// a process that stays beyond its deadline. Called again it does nothing.
     ///
     /// # Cancel safety
@@ -212,6 +236,7 @@ impl Cluster {
         self.state.leave_alone();
         self.state.wish_to_leave();
         self.terminated().await;
+        self.state.finish_serving().await;
         let state = Arc::clone(&self.state);
         tokio::spawn(async move { state.hooks.run().await });
         let panicked = self.state.hooks.outcome().await;
@@ -228,11 +253,8 @@ impl Cluster {
         if !self.is_worker() {
             return Ok(());
         }
-        let cut = self.state.connections.open();
-        let sent = self.state.outbox.push_reported(FromWorker::Left(Drained {
-            cut,
-            ..Drained::default()
-        }));
+        let outcome = self.state.connections.outcome();
+        let sent = self.state.outbox.push_reported(FromWorker::Left(outcome));
         let sent = sent.map_err(|_| LeaveError::LinkLost)?;
         sent.await.map_err(|_| LeaveError::LinkLost)
     }

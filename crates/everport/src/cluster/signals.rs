@@ -6,7 +6,6 @@ use std::sync::Arc;
 use everport_core::ReplaceCause;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::drain::Phase;
 use super::ending::end_process;
 use super::state::State;
 use crate::link::FromWorker;
@@ -45,7 +44,7 @@ impl Signals {
         loop {
             let signal = self.next().await;
             count = count.saturating_add(1);
-            match meaning(count, state.is_worker(), state.phase() != Phase::Serving) {
+            match meaning(count, state.is_worker(), state.is_draining()) {
                 // Without a link the drain has begun by itself.
                 Meaning::Replace => drop(state.outbox.push(FromWorker::Replace {
                     cause: ReplaceCause::Asked,

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use everport_core::PortId;
+use everport_core::{DrainReason, PortId, ReplaceCause};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
@@ -26,11 +27,13 @@ pub(crate) struct State {
     /// How long a drain may take that nobody gave a time.
     pub(crate) shutdown_timeout: Duration,
     pub(crate) runtime: Handle,
-    pub(crate) outbox: Outbox,
+    pub(crate) outbox: Arc<Outbox>,
     pub(crate) requests: Requests,
     pub(crate) readiness: Readiness,
     pub(crate) connections: Arc<Connections>,
     pub(crate) hooks: Hooks,
+    /// The watcher's last beat, which the runtime is to answer.
+    pub(crate) beats: watch::Sender<Option<u32>>,
     phase: watch::Sender<Phase>,
     drain: Mutex<Option<Drain>>,
     ports: Mutex<BTreeMap<PortId, Weak<dyn Port>>>,
@@ -48,15 +51,20 @@ impl State {
         is_explicit: bool,
         runtime: Handle,
     ) -> io::Result<Self> {
+        let outbox = Arc::new(Outbox::new(identity.is_some())?);
+        let most = identity
+            .as_ref()
+            .map_or(0, |welcome| welcome.max_connections);
         Ok(Self {
-            outbox: Outbox::new(identity.is_some())?,
+            connections: Arc::new(connections(most, &outbox)),
+            outbox,
             identity,
             shutdown_timeout,
             runtime,
             requests: Requests::new(),
             readiness: Readiness::new(is_explicit),
-            connections: Arc::new(Connections::new()),
             hooks: Hooks::new(),
+            beats: watch::Sender::new(None),
             phase: watch::Sender::new(Phase::Serving),
             drain: Mutex::new(None),
             ports: Mutex::new(BTreeMap::new()),
@@ -74,13 +82,18 @@ impl State {
         *self.phase.borrow()
     }
 
+    /// Whether a drain has begun. Cheap: asked for each answer.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.connections.is_draining()
+    }
+
     pub(crate) fn watch_phase(&self) -> watch::Receiver<Phase> {
         self.phase.subscribe()
     }
 
     /// Tells the watcher, once, that this worker serves.
     pub(crate) fn say_ready(&self) {
-        if self.phase() == Phase::Serving && self.readiness.say() {
+        if !self.is_draining() && self.readiness.say() {
             // Without a link there is nobody to tell.
             self.outbox.push(FromWorker::Ready).ok();
         }
@@ -94,18 +107,17 @@ impl State {
             None => *current = Some(drain),
         }
         drop(current);
-        self.phase.send_if_modified(|phase| {
-            let is_first = *phase == Phase::Serving;
-            *phase = (*phase).max(Phase::Draining);
-            is_first
-        });
+        self.connections.begin_drain();
+        // Whoever watches the phase looks at the drain again: it may have become shorter.
+        self.phase
+            .send_modify(|phase| *phase = (*phase).max(Phase::Draining));
         self.connections.nudge();
         self.outbox.ring(); // the guard thread has a deadline to enforce
     }
 
     /// Begins a drain that nobody asked for, unless one is under way, and tells the watcher.
     pub(crate) fn leave_alone(&self) {
-        if self.phase() != Phase::Serving {
+        if self.is_draining() {
             return;
         }
         let covered = self.outbox.push(FromWorker::Leaving).is_ok();
@@ -117,9 +129,30 @@ impl State {
         self.begin_drain(drain(self.shutdown_timeout));
     }
 
+    /// The cluster is going to stop.
+    pub(crate) fn announce_leaving(&self) {
+        self.phase
+            .send_modify(|phase| *phase = (*phase).max(Phase::Leaving));
+    }
+
     /// Nothing is accepted any more, and what is idle may be closed.
     pub(crate) fn terminate(&self) {
         self.phase.send_replace(Phase::Terminated);
+    }
+
+    /// The deadline is over: what is open now is counted as cut, and whoever can cut it does.
+    pub(crate) fn expire(&self) {
+        self.connections.expire();
+        self.phase.send_replace(Phase::Expired);
+    }
+
+    /// Waits until no connection is served by `everport::http` any more, or until the drain's deadline.
+    pub(crate) async fn finish_serving(&self) {
+        let mut phase = self.watch_phase();
+        tokio::select! {
+            () = self.connections.none_served() => {}
+            _ = phase.wait_for(|phase| *phase >= Phase::Expired) => {}
+        }
     }
 
     pub(crate) fn drain(&self) -> Option<Drain> {
@@ -160,7 +193,7 @@ impl State {
     pub(crate) fn register_port(&self, id: PortId, port: &Arc<dyn Port>) -> bool {
         self.ports_by_id().insert(id, Arc::downgrade(port));
         // Looked at after the registration: a drain that begins later finds the port.
-        let is_in_time = self.phase() == Phase::Serving;
+        let is_in_time = !self.is_draining();
         if !is_in_time {
             port.stop();
         }
@@ -196,8 +229,24 @@ impl State {
     }
 }
 
+/// Counts connections; after `most` of them, if that is a limit, the watcher is asked for a successor.
+fn connections(most: u64, outbox: &Arc<Outbox>) -> Connections {
+    let Some(most) = NonZeroU64::new(most) else {
+        return Connections::new();
+    };
+    let outbox = Arc::clone(outbox);
+    Connections::limited(most, move || {
+        let cause = ReplaceCause::Connections;
+        // Without a link there is nobody who could start a successor.
+        outbox.push(FromWorker::Replace { cause }).ok();
+    })
+}
+
 impl Drain {
     fn tighten(&mut self, other: Self) {
+        if other.reason == DrainReason::Stop {
+            self.reason = DrainReason::Stop;
+        }
         self.deadline = self.deadline.min(other.deadline);
         self.end = self.end.min(other.end);
         self.quiet = self.quiet.max(other.quiet);

@@ -2,28 +2,11 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use axum::serve::Listener;
 
-use super::{TcpListener, TcpStream, UnixListener, UnixStream};
+use super::{TcpListener, TcpStream, UnixListener, UnixStream, until_accepted};
 use crate::PortAddress;
-
-/// How long to wait when this process cannot accept at all: until some connections have ended.
-const PAUSE: Duration = Duration::from_millis(100);
-
-/// axum wants connections only: an error is waited out.
-async fn until_accepted<T, F>(accept: impl Fn() -> F) -> T
-where
-    F: Future<Output = io::Result<T>>,
-{
-    loop {
-        match accept().await {
-            Ok(accepted) => return accepted,
-            Err(_) => tokio::time::sleep(PAUSE).await,
-        }
-    }
-}
 
 impl Listener for TcpListener {
     type Io = TcpStream;

@@ -1,10 +1,14 @@
-//! Counts accepted connections: which are open, and which have not said anything yet.
+//! Counts accepted connections: which are open, which have not said anything yet, and what a drain does to them.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::fmt;
+use std::num::NonZeroU64;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
+
+use crate::link::Drained;
 
 /// The connections of one worker.
 #[derive(Debug)]
@@ -15,6 +19,24 @@ pub(crate) struct Connections {
     last_accept: AtomicU64,
     start: Instant,
     changed: Notify,
+    is_draining: AtomicBool,
+    /// Those that ended during the drain.
+    ended: AtomicU32,
+    /// Those of them that were told to close.
+    closed: AtomicU32,
+    /// Those that `everport::http` serves, upgraded ones included.
+    served: AtomicU32,
+    none_served: Notify,
+    /// What had become of them all at the deadline.
+    outcome: OnceLock<Drained>,
+    limit: Option<Limit>,
+}
+
+/// How many connections may be accepted, and what is to be done at the last one.
+struct Limit {
+    /// How many more may be accepted; 0 for ever once it is reached.
+    left: AtomicU64,
+    reached: Box<dyn Fn() + Send + Sync>,
 }
 
 /// One accepted connection in the counts, until it is dropped.
@@ -25,13 +47,34 @@ pub(crate) struct Counted {
 }
 
 impl Connections {
+    /// Any number may be accepted.
     pub(crate) fn new() -> Self {
+        Self::with_limit(None)
+    }
+
+    /// Calls `reached`, once, when as many as `most` have been accepted. It goes on counting what comes after
+    /// them: whoever is waited for must not be turned away.
+    pub(crate) fn limited(most: NonZeroU64, reached: impl Fn() + Send + Sync + 'static) -> Self {
+        Self::with_limit(Some(Limit {
+            left: AtomicU64::new(most.get()),
+            reached: Box::new(reached),
+        }))
+    }
+
+    fn with_limit(limit: Option<Limit>) -> Self {
         Self {
             open: AtomicU32::new(0),
             silent: AtomicU32::new(0),
             last_accept: AtomicU64::new(0),
             start: Instant::now(),
             changed: Notify::new(),
+            is_draining: AtomicBool::new(false),
+            ended: AtomicU32::new(0),
+            closed: AtomicU32::new(0),
+            served: AtomicU32::new(0),
+            none_served: Notify::new(),
+            outcome: OnceLock::new(),
+            limit,
         }
     }
 
@@ -41,6 +84,9 @@ impl Connections {
         self.silent.fetch_add(1, Ordering::SeqCst);
         let since_start = u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.last_accept.fetch_max(since_start, Ordering::SeqCst);
+        if let Some(limit) = &self.limit {
+            limit.count();
+        }
         Counted {
             connections: Arc::clone(self),
             is_silent: true,
@@ -48,11 +94,12 @@ impl Connections {
     }
 
     /// How many are open.
+    #[cfg(test)]
     pub(crate) fn open(&self) -> u32 {
         self.open.load(Ordering::SeqCst)
     }
 
-    /// How many of them have not sent a byte yet.
+    /// How many of the open ones have not sent a byte yet.
     pub(crate) fn silent(&self) -> u32 {
         self.silent.load(Ordering::SeqCst)
     }
@@ -71,6 +118,85 @@ impl Connections {
     /// Makes the waiting task look again.
     pub(crate) fn nudge(&self) {
         self.changed.notify_one();
+    }
+
+    /// What ends from now on is what the drain is about.
+    pub(crate) fn begin_drain(&self) {
+        self.is_draining.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::SeqCst)
+    }
+
+    /// The deadline is over: from now on nothing counts any more.
+    pub(crate) fn expire(&self) {
+        self.outcome.get_or_init(|| self.count());
+    }
+
+    /// What has become of the connections of this drain: at its deadline, or now if that is still to come.
+    pub(crate) fn outcome(&self) -> Drained {
+        self.outcome.get().copied().unwrap_or_else(|| self.count())
+    }
+
+    fn count(&self) -> Drained {
+        let closed = self.closed.load(Ordering::SeqCst);
+        let ended = self.ended.load(Ordering::SeqCst);
+        let open = self.open.load(Ordering::SeqCst);
+        Drained {
+            finished: ended.saturating_sub(closed),
+            closed,
+            // A stream that was not accepted here is served without being counted as open.
+            cut: open.max(self.served.load(Ordering::SeqCst)),
+        }
+    }
+
+    /// Resolves when `everport::http` serves no connection. Cancel safe.
+    pub(crate) async fn none_served(&self) {
+        loop {
+            let notified = self.none_served.notified(); // hears of what happens from here on
+            if self.served.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            notified.await;
+        }
+    }
+}
+
+/// What `everport::http` tells of the connections that it serves.
+#[cfg(feature = "http")]
+impl Connections {
+    /// Serves one more.
+    pub(crate) fn begin_serving(&self) {
+        self.served.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// One of them has ended; whether it was told to close.
+    pub(crate) fn end_serving(&self, was_told: bool) {
+        if was_told {
+            self.closed.fetch_add(1, Ordering::SeqCst);
+        }
+        if self.served.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.none_served.notify_waiters();
+        }
+    }
+}
+
+impl Limit {
+    fn count(&self) {
+        let down = |left: u64| left.checked_sub(1);
+        let before = (self.left).fetch_update(Ordering::Relaxed, Ordering::Relaxed, down);
+        if before == Ok(1) {
+            (self.reached)();
+        }
+    }
+}
+
+impl fmt::Debug for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Limit")
+            .field("left", &self.left)
+            .finish_non_exhaustive()
     }
 }
 
@@ -92,6 +218,34 @@ impl Counted {
 impl Drop for Counted {
     fn drop(&mut self) {
         self.spoke();
+        if self.connections.is_draining() {
+            self.connections.ended.fetch_add(1, Ordering::SeqCst);
+        }
         self.connections.open.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_is_told_once_however_many_come() {
+        let told = Arc::new(AtomicU32::new(0));
+        let teller = Arc::clone(&told);
+        let most = NonZeroU64::new(3).unwrap();
+        let connections = Arc::new(Connections::limited(most, move || {
+            teller.fetch_add(1, Ordering::SeqCst);
+        }));
+        let times_told = |accepted: usize| {
+            for _ in 0..accepted {
+                drop(connections.accepted());
+            }
+            told.load(Ordering::SeqCst)
+        };
+        assert_eq!(times_told(2), 0);
+        assert_eq!(times_told(1), 1);
+        assert_eq!(times_told(10), 1);
+        assert_eq!(connections.open(), 0);
     }
 }

@@ -14,6 +14,8 @@ mod tcp;
 mod transfer;
 mod turn;
 mod unix;
+#[cfg(any(feature = "axum", feature = "http"))]
+mod waited_out;
 mod waiting;
 
 pub(crate) use accepting::{Accepting, Listening, Port};
@@ -27,4 +29,6 @@ pub use tcp::TcpListener;
 #[cfg(all(target_os = "linux", not(everport_portable)))]
 pub(crate) use transfer::Transfer;
 pub use unix::UnixListener;
+#[cfg(any(feature = "axum", feature = "http"))]
+pub(crate) use waited_out::until_accepted;
 pub(crate) use waiting::has_waiting;

@@ -1,6 +1,7 @@
 //! What the watcher tells: notices, and the lines that workers print.
 
 mod describe;
+mod describe_rollout;
 mod destination;
 mod duration;
 mod ending;
@@ -9,6 +10,8 @@ mod escape;
 mod format;
 mod notice;
 mod queue;
+mod size;
+mod thread;
 mod writer;
 
 pub use destination::OpenLogError;
@@ -16,4 +19,5 @@ pub use ending::Ending;
 pub use entry::{Entry, Level, LevelError, Line, Sink, Stream};
 pub(crate) use escape::escape_bytes;
 pub use notice::Notice;
+pub use thread::Thread;
 pub use writer::Writer;

@@ -1,17 +1,17 @@
 //! What the watcher did or saw, as structured records with one line of text each.
 
-use everport_core::{ExitReason, Notice as Decision};
+use everport_core::{AbortCause, ExitReason, Notice as Decision};
 
 use std::time::Duration;
 
-use super::{Ending, Level};
+use super::{Ending, Level, Thread};
 use crate::{BindError, Generation, PortAddress, Sharing, SlotId, WorkerId};
 
 /// A structured record of what the watcher did or saw. Its `Display` is the line people read.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Notice {
-    /// The supervisor decided something.
+    /// The supervisor decided something. Never that a rollout is aborted: that is [`Notice::RolloutAborted`].
     Supervisor(Decision),
     /// The watcher began its work.
     Started {
@@ -69,6 +69,19 @@ pub enum Notice {
         /// Why.
         error: String,
     },
+    /// A worker uses more memory than it may and is going to be replaced.
+    OverMemory {
+        /// Which worker.
+        worker: WorkerId,
+        /// Its slot.
+        slot: SlotId,
+        /// How many bytes it uses.
+        used: u64,
+        /// How many it may use.
+        limit: u64,
+        /// Whether memory that it shares with others was shared out among them; else all of it counts.
+        is_proportional: bool,
+    },
     /// A worker's process is gone.
     Ended {
         /// Which worker.
@@ -81,8 +94,30 @@ pub enum Notice {
         ending: Ending,
         /// Whether it had been told to leave.
         expected: bool,
-        /// The last lines it printed to standard error, when it was not expected to end.
+        /// The last lines it printed to standard error, when it was not expected to end. None if its end
+        /// aborted a rollout: that notice has them.
         last_lines: Vec<String>,
+    },
+    /// A rollout failed. Slots already moved return to the old generation.
+    RolloutAborted {
+        /// The generation that is given up; its number is burnt.
+        generation: Generation,
+        /// The generation that stays.
+        back_to: Generation,
+        /// Where it failed.
+        slot: SlotId,
+        /// The new worker that failed.
+        worker: WorkerId,
+        /// How.
+        cause: AbortCause,
+        /// How its process ended, if it has.
+        ending: Option<Ending>,
+        /// Why its process could not be started, if it could not.
+        error: Option<String>,
+        /// The last lines it printed to standard error: up to its death, or so far if it is yet to be killed.
+        last_lines: Vec<String>,
+        /// How many slots have to be moved back.
+        moved: u32,
     },
     /// A worker reported how its drain went.
     Left {
@@ -105,6 +140,41 @@ pub enum Notice {
         slot: SlotId,
         /// Whether it is stopped.
         stopped: bool,
+    },
+    /// A worker does not answer while somebody waits for it. Said when that begins, and when it lasts.
+    Silent {
+        /// Which worker.
+        worker: WorkerId,
+        /// Its slot.
+        slot: SlotId,
+        /// For how long.
+        lasts: Duration,
+    },
+    /// A silent worker answers again.
+    Heard {
+        /// Which worker.
+        worker: WorkerId,
+        /// Its slot.
+        slot: SlotId,
+        /// For how long it did not.
+        lasted: Duration,
+    },
+    /// What a worker over one of its limits was doing, seen before it is killed.
+    Stuck {
+        /// Which worker.
+        worker: WorkerId,
+        /// Its slot.
+        slot: SlotId,
+        /// Its threads, as far as the system tells.
+        threads: Vec<Thread>,
+        /// The last lines it printed to standard error.
+        last_lines: Vec<String>,
+    },
+    /// The watcher itself did not run for a while, because it was stopped or the machine had too much to do.
+    /// That time counts towards no limit.
+    Overslept {
+        /// For how long.
+        gap: Duration,
     },
     /// A port is open.
     PortOpened {
@@ -179,6 +249,7 @@ impl Notice {
         match self {
             Self::Supervisor(decision) => decision_level(decision),
             Self::SpawnFailed { .. }
+            | Self::RolloutAborted { .. }
             | Self::NeverJoined { .. }
             | Self::PortRefused { .. }
             | Self::MendFailed { .. }
@@ -189,11 +260,16 @@ impl Notice {
             } => Level::Error,
             Self::Ended { ending, .. } if !ending.is_success() => Level::Warn,
             Self::Left { cut: 1.., .. }
+            | Self::OverMemory { .. }
             | Self::Suspended { stopped: true, .. }
+            | Self::Stuck { .. }
+            | Self::Overslept { .. }
             | Self::BacklogClamped { .. }
             | Self::SteeringRefused { .. }
             | Self::PortMended { .. } => Level::Warn,
-            Self::Joined { .. } => Level::Debug,
+            Self::Silent { lasts: time, .. } if *time >= NOTEWORTHY => Level::Warn,
+            Self::Heard { lasted: time, .. } if *time >= NOTEWORTHY => Level::Info,
+            Self::Joined { .. } | Self::Silent { .. } | Self::Heard { .. } => Level::Debug,
             Self::Started { .. }
             | Self::Stopped { .. }
             | Self::Spawned { .. }
@@ -214,14 +290,20 @@ impl Notice {
             | Self::Joined { worker, slot, .. }
             | Self::Spawned { worker, slot, .. }
             | Self::SpawnFailed { worker, slot, .. }
+            | Self::OverMemory { worker, slot, .. }
             | Self::Ended { worker, slot, .. }
+            | Self::RolloutAborted { worker, slot, .. }
             | Self::Left { worker, slot, .. }
             | Self::Suspended { worker, slot, .. }
+            | Self::Silent { worker, slot, .. }
+            | Self::Heard { worker, slot, .. }
+            | Self::Stuck { worker, slot, .. }
             | Self::PortRefused { worker, slot, .. }
             | Self::KillFailed { worker, slot, .. }
             | Self::LinkBroken { worker, slot, .. } => Some((worker, slot)),
             Self::Started { .. }
             | Self::Stopped { .. }
+            | Self::Overslept { .. }
             | Self::PortOpened { .. }
             | Self::PortClosed { .. }
             | Self::BacklogClamped { .. }
@@ -231,6 +313,9 @@ impl Notice {
         }
     }
 }
+
+/// From when on a silence is worth a line that everybody sees; a worker that is only busy is heard before.
+const NOTEWORTHY: Duration = Duration::from_secs(1);
 
 fn decision_level(decision: &Decision) -> Level {
     match decision {

@@ -12,7 +12,7 @@ use super::death;
 use super::event_loop::EventLoop;
 use super::output::OutputCapture;
 use super::process_handle::ProcessHandle;
-use super::spawn::Spawned;
+use super::spawn::{SpawnError, Spawned};
 use super::worker::{Started, Worker};
 use crate::link::{FromWatcher, WatcherEnd};
 use crate::log::{Notice, Sink};
@@ -38,10 +38,7 @@ impl EventLoop {
                 reason,
                 timeout,
             } => self.drain(worker, reason, timeout),
-            Action::AnnounceLeaving { worker, delay } => {
-                self.links
-                    .suggest(worker, &FromWatcher::Announce { delay }, None);
-            }
+            Action::AnnounceLeaving { worker, delay } => self.announce_leaving(worker, delay),
             Action::Kill { worker } => self.kill(worker),
             Action::Steer { port, serving } => self.ports.steer(port, serving, &mut self.links),
             Action::ClosePort { port } => self.close_port(port),
@@ -65,6 +62,7 @@ impl EventLoop {
             }
             Err(error) => {
                 let error = error.to_string();
+                self.failures.note_spawn_error(worker, &error);
                 self.tell(Notice::SpawnFailed {
                     worker,
                     slot,
@@ -81,8 +79,9 @@ impl EventLoop {
         worker: WorkerId,
         slot: SlotId,
         generation: Generation,
-    ) -> io::Result<Worker> {
-        let spawned = self.spawner.spawn()?;
+    ) -> Result<Worker, SpawnError> {
+        let program = self.programs.of(generation, &self.spawner.program.path)?;
+        let spawned = self.spawner.spawn(program)?;
         let pid = spawned.process.pid();
         match self.attend_to(worker, slot, spawned) {
             Ok((process, output, attendant)) => Ok(Worker::new(Started {
@@ -94,7 +93,7 @@ impl EventLoop {
             })),
             Err(error) => {
                 death::put_down(pid)?;
-                Err(error)
+                Err(error.into())
             }
         }
     }
@@ -119,6 +118,20 @@ impl EventLoop {
         self.sink.clone().unwrap_or_else(|| Arc::new(Nowhere))
     }
 
+    /// A health check that never learns of the stop sends clients to a port that is about to go: so the worker is
+    /// told for certain, at the latest when it joins.
+    fn announce_leaving(&mut self, worker: WorkerId, delay: Duration) {
+        let Some(record) = self.workers.get_mut(&worker) else {
+            return;
+        };
+        if record.has_joined {
+            self.links
+                .send(worker, &FromWatcher::Announce { delay }, None);
+        } else {
+            record.leaves_at = Some(Instant::now() + delay);
+        }
+    }
+
     fn drain(&mut self, worker: WorkerId, reason: DrainReason, timeout: Duration) {
         let quiet = match reason {
             DrainReason::Stop => self.quiet_at_stop(),
@@ -126,6 +139,7 @@ impl EventLoop {
         };
         let empty = self.ports_to_empty(worker, reason);
         self.ports.forget_worker(worker);
+        self.pulse.forget(worker);
         self.deny_waiting_requests(worker);
         let frame = FromWatcher::Drain {
             reason,
@@ -174,15 +188,23 @@ impl EventLoop {
         if let Some(record) = self.workers.get_mut(&worker) {
             record.was_killed = true;
             record.may_leave = true;
-            let slot = record.slot;
-            if let Err(error) = death::kill(&record.process) {
-                let error = error.to_string();
-                self.tell(Notice::KillFailed {
-                    worker,
-                    slot,
-                    error,
-                });
+            if !record.is_being_described {
+                self.end(worker);
             }
+        }
+    }
+
+    /// Ends a worker that is to be killed.
+    pub(super) fn end(&self, worker: WorkerId) {
+        if let Some(record) = self.workers.get(&worker)
+            && let Err(error) = death::kill(&record.process)
+        {
+            let error = error.to_string();
+            self.tell(Notice::KillFailed {
+                worker,
+                slot: record.slot,
+                error,
+            });
         }
     }
 

@@ -1,6 +1,7 @@
 //! What workers say: their frames, and the ports they ask for.
 
 use everport_core::{Event, PortId};
+use tokio::time::Instant;
 
 use super::effects::workers_share;
 use super::event_loop::EventLoop;
@@ -50,7 +51,7 @@ impl EventLoop {
             FromWorker::Release { port } => self.handle_release(worker, port),
             FromWorker::Ready => self.feed(Event::Ready { worker }),
             FromWorker::Replace { cause } => self.feed(Event::ReplaceRequested { worker, cause }),
-            FromWorker::Alive { beat: _ } => {}
+            FromWorker::Alive { beat } => self.hear(worker, slot, beat),
             FromWorker::Leaving => self.handle_leaving(worker),
             FromWorker::Left(Drained {
                 finished,
@@ -94,6 +95,11 @@ impl EventLoop {
             max_connections: self.max_connections,
         });
         self.links.send(worker, &welcome, None);
+        if let Some(leaves_at) = record.leaves_at.take() {
+            let delay = leaves_at.saturating_duration_since(Instant::now());
+            self.links
+                .send(worker, &FromWatcher::Announce { delay }, None);
+        }
         if let Some(drain) = record.drain_when_joined.take() {
             self.links.send(worker, &drain, None);
         }
@@ -231,7 +237,7 @@ impl EventLoop {
         self.feed(Event::Leaving { worker });
     }
 
-    pub(crate) fn handle_shutdown(&mut self, shut: &[(PortId, Option<SlotId>)]) {
+    pub(super) fn mend_ports(&mut self, shut: &[(PortId, Option<SlotId>)]) {
         for mended in self.ports.mend(shut) {
             match mended {
                 Ok(address) => self.tell(Notice::PortMended { address }),

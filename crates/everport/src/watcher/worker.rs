@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use everport_core::PortId;
+use tokio::time::Instant;
 
 use super::attendant::Attendant;
 use super::output::OutputCapture;
@@ -26,12 +27,18 @@ pub(crate) struct Worker {
     _attendant: Attendant,
     /// Whether it has been welcomed; before that it can't be told anything.
     pub(crate) has_joined: bool,
+    /// When the announced stop begins, if it is to be told of that as soon as it has joined.
+    pub(crate) leaves_at: Option<Instant>,
     /// What it is told as soon as it has joined.
     pub(crate) drain_when_joined: Option<FromWatcher>,
     /// Whether its end is no surprise.
     pub(crate) may_leave: bool,
     /// Whether we killed it.
     pub(crate) was_killed: bool,
+    /// Whether somebody is just looking at what it does; its end waits for that.
+    pub(crate) is_being_described: bool,
+    /// Whether it is to be replaced for the memory it uses.
+    pub(crate) is_over_memory: bool,
     ports: HashMap<PortKey, Option<PortId>>,
 }
 
@@ -61,9 +68,12 @@ impl Worker {
             output,
             _attendant: attendant,
             has_joined: false,
+            leaves_at: None,
             drain_when_joined: None,
             may_leave: false,
             was_killed: false,
+            is_being_described: false,
+            is_over_memory: false,
             ports: HashMap::new(),
         }
     }

@@ -43,7 +43,11 @@ fn axum_serves_answers_what_is_under_way_and_stops() {
 
             within(serving).await.unwrap().unwrap();
             within(cluster.leave()).await.unwrap();
-            watcher.expect(FromWorker::Left(Drained::default())).await;
+            let finished = Drained {
+                finished: 1,
+                ..Drained::default()
+            };
+            watcher.expect(FromWorker::Left(finished)).await;
         });
     }
 }

@@ -2,11 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::io::AsyncWriteExt;
-
 use super::harness::{
     BOUND, are_connected, joined, joined_mortally, listening, on_both_runtimes, pends, within,
 };
+use crate::link::FromWatcher;
 use crate::{Cluster, Sharing};
 
 const BOTH: [Sharing; 2] = [Sharing::Reuseport, Sharing::Transfer];
@@ -34,6 +33,43 @@ fn a_worker_without_connections_terminates_at_once() {
         watcher.drain(BOUND, &[]);
         within(cluster.draining()).await;
         within(cluster.terminated()).await;
+    });
+}
+
+#[test]
+fn an_announced_stop_is_known_before_the_drain_and_changes_nothing_yet() {
+    for sharing in BOTH {
+        on_both_runtimes(async || {
+            let (cluster, watcher, listener, socket) = listening(sharing).await;
+            assert!(pends(cluster.leaving()).await);
+            assert!(!cluster.is_leaving());
+            watcher.send(&FromWatcher::Announce { delay: BOUND });
+            within(cluster.leaving()).await;
+            assert!(cluster.is_leaving() && !cluster.is_draining());
+            assert!(pends(cluster.draining()).await);
+            let mut client = socket.connect().await;
+            let (mut server, _) = within(listener.accept()).await.unwrap();
+            assert!(are_connected(&mut client, &mut server).await);
+            watcher.drain(BOUND, &[]);
+            within(cluster.terminated()).await;
+            assert!(cluster.is_leaving() && cluster.is_draining());
+        });
+    }
+}
+
+#[test]
+fn a_drain_without_announcement_resolves_leaving_too() {
+    on_both_runtimes(async || {
+        let (cluster, watcher) = joined().await;
+        let leaving = cluster.leaving();
+        watcher.drain(BOUND, &[]);
+        within(leaving.clone()).await;
+        within(leaving).await;
+        assert!(cluster.is_leaving());
+        // An announcement that comes too late takes nothing back.
+        watcher.send(&FromWatcher::Announce { delay: BOUND });
+        within(cluster.terminated()).await;
+        assert!(cluster.is_draining());
     });
 }
 
@@ -181,31 +217,6 @@ fn a_silent_connection_is_waited_for_no_longer_than_its_time() {
         watcher.drain(BOUND, &[]);
         within(cluster.terminated()).await;
         assert!(before.elapsed() >= Duration::from_secs(1));
-    });
-}
-
-#[test]
-fn a_connection_accepted_when_the_drain_begins_is_still_handed_over() {
-    on_both_runtimes(async || {
-        let (cluster, watcher, listener, socket) = listening(Sharing::Transfer).await;
-        // The accept is given up, but the thread accepts for it: the connection is there already.
-        assert!(pends(listener.accept()).await);
-        let mut accept = Box::pin(listener.accept());
-        assert!(pends(&mut accept).await);
-        drop(accept);
-        let mut client = socket.connect().await;
-        client.write_all(b"x").await.unwrap();
-        while crate::listener::Connections::open(&cluster.state.connections) == 0 {
-            tokio::task::yield_now().await;
-        }
-        watcher.drain(BOUND, &[]);
-        within(cluster.draining()).await;
-        let (mut server, _) = within(listener.accept()).await.unwrap();
-        let mut byte = [0];
-        within(tokio::io::AsyncReadExt::read_exact(&mut server, &mut byte))
-            .await
-            .unwrap();
-        within(cluster.terminated()).await;
     });
 }
 

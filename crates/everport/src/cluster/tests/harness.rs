@@ -13,13 +13,13 @@ use crate::link::{FromWatcher, FromWorker, LinkError, Session, WatcherEnd, Welco
 use crate::{Cluster, ClusterBuilder, JoinError, PortAddress, Sharing, TcpListener};
 
 /// How long anything may take on a busy machine before a test fails.
-pub(super) const BOUND: Duration = Duration::from_secs(20);
+pub(crate) const BOUND: Duration = Duration::from_secs(20);
 
 /// How long the harness watches that something does not happen.
-pub(super) const MOMENT: Duration = Duration::from_millis(60);
+pub(crate) const MOMENT: Duration = Duration::from_millis(60);
 
 /// Runs the test on both flavours of the runtime.
-pub(super) fn on_both_runtimes<Test: Future<Output = ()>>(test: impl Fn() -> Test) {
+pub(crate) fn on_both_runtimes<Test: Future<Output = ()>>(test: impl Fn() -> Test) {
     let mut single = tokio::runtime::Builder::new_current_thread();
     let mut multi = tokio::runtime::Builder::new_multi_thread();
     for builder in [&mut single, multi.worker_threads(2)] {
@@ -29,25 +29,25 @@ pub(super) fn on_both_runtimes<Test: Future<Output = ()>>(test: impl Fn() -> Tes
 }
 
 /// Waits for what must happen.
-pub(super) async fn within<T>(future: impl Future<Output = T>) -> T {
+pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(BOUND, future)
         .await
         .expect("nothing happened")
 }
 
 /// Whether the future stays pending for a moment.
-pub(super) async fn pends<T>(future: impl Future<Output = T>) -> bool {
+pub(crate) async fn pends<T>(future: impl Future<Output = T>) -> bool {
     tokio::time::timeout(MOMENT, future).await.is_err()
 }
 
 /// The watcher's end of a link, and what it has learnt.
-pub(super) struct Watcher {
+pub(crate) struct Watcher {
     end: WatcherEnd,
     session: Session,
 }
 
 /// A watcher that has seen no frame, and the worker's end of its link.
-pub(super) fn watch() -> (Watcher, OwnedFd) {
+pub(crate) fn watch() -> (Watcher, OwnedFd) {
     let (ours, theirs) = pair().unwrap();
     let watcher = Watcher {
         end: WatcherEnd::new(ours).unwrap(),
@@ -57,7 +57,7 @@ pub(super) fn watch() -> (Watcher, OwnedFd) {
 }
 
 /// A watcher that has seen no frame, and the worker's future that joins it.
-pub(super) fn meet(
+pub(crate) fn meet(
     builder: ClusterBuilder,
 ) -> (
     Watcher,
@@ -80,11 +80,11 @@ fn surroundings() -> (Surroundings, mpsc::UnboundedReceiver<i32>) {
 }
 
 /// A worker that has joined.
-pub(super) async fn joined() -> (Cluster, Watcher) {
+pub(crate) async fn joined() -> (Cluster, Watcher) {
     joined_with(Cluster::builder(), Duration::from_secs(30)).await
 }
 
-pub(super) async fn joined_with(
+pub(crate) async fn joined_with(
     builder: ClusterBuilder,
     shutdown_timeout: Duration,
 ) -> (Cluster, Watcher) {
@@ -93,7 +93,7 @@ pub(super) async fn joined_with(
 }
 
 /// A worker that has joined, and the exit codes that it was to be ended with.
-pub(super) async fn joined_mortally(
+pub(crate) async fn joined_mortally(
     builder: ClusterBuilder,
     shutdown_timeout: Duration,
 ) -> (Cluster, Watcher, mpsc::UnboundedReceiver<i32>) {
@@ -107,7 +107,7 @@ pub(super) async fn joined_mortally(
 
 impl Watcher {
     /// Waits for the worker's greeting and welcomes it.
-    pub(super) async fn welcome(&mut self, shutdown_timeout: Duration) {
+    pub(crate) async fn welcome(&mut self, shutdown_timeout: Duration) {
         let hello = self.receive().await;
         assert!(matches!(hello, FromWorker::Hello { .. }), "{hello:?}");
         self.send(&FromWatcher::Welcome(Welcome {
@@ -120,32 +120,32 @@ impl Watcher {
         }));
     }
 
-    pub(super) fn send(&self, frame: &FromWatcher) {
+    pub(crate) fn send(&self, frame: &FromWatcher) {
         self.end.send(frame, None).unwrap();
     }
 
     /// The next frame, which must be legal.
-    pub(super) async fn receive(&mut self) -> FromWorker {
+    pub(crate) async fn receive(&mut self) -> FromWorker {
         let frame = within(self.end.receive()).await.unwrap();
         self.session.accept(frame).unwrap()
     }
 
-    pub(super) async fn expect(&mut self, expected: FromWorker) {
+    pub(crate) async fn expect(&mut self, expected: FromWorker) {
         assert_eq!(self.receive().await, expected);
     }
 
     /// Whether the worker says nothing for a moment.
-    pub(super) async fn hears_nothing(&self) -> bool {
+    pub(crate) async fn hears_nothing(&self) -> bool {
         pends(self.end.receive()).await
     }
 
-    pub(super) async fn expect_end_of_link(&self) {
+    pub(crate) async fn expect_end_of_link(&self) {
         let end = within(self.end.receive()).await;
         assert!(matches!(end, Err(LinkError::Closed)), "{end:?}");
     }
 
     /// Answers the next request to listen with a socket.
-    pub(super) async fn grant(&mut self, port: u32, sharing: Sharing) -> Shared {
+    pub(crate) async fn grant(&mut self, port: u32, sharing: Sharing) -> Shared {
         let FromWorker::Listen { request, .. } = self.receive().await else {
             panic!("not a request to listen");
         };
@@ -161,7 +161,7 @@ impl Watcher {
         socket
     }
 
-    pub(super) fn lend(&self, port: u32, slot: u32, socket: &Shared) {
+    pub(crate) fn lend(&self, port: u32, slot: u32, socket: &Shared) {
         let (port, slot) = (PortId(port), SlotId(slot));
         let fd = socket.listener.as_fd();
         self.end
@@ -169,13 +169,23 @@ impl Watcher {
             .unwrap();
     }
 
-    pub(super) fn drain(&self, timeout: Duration, empty: &[u32]) {
+    pub(crate) fn drain(&self, timeout: Duration, empty: &[u32]) {
         self.drain_until_quiet(timeout, empty, Duration::from_millis(50));
     }
 
-    pub(super) fn drain_until_quiet(&self, timeout: Duration, empty: &[u32], quiet: Duration) {
+    pub(crate) fn drain_until_quiet(&self, timeout: Duration, empty: &[u32], quiet: Duration) {
+        self.drain_because(DrainReason::Rollout, timeout, empty, quiet);
+    }
+
+    pub(crate) fn drain_because(
+        &self,
+        reason: DrainReason,
+        timeout: Duration,
+        empty: &[u32],
+        quiet: Duration,
+    ) {
         self.send(&FromWatcher::Drain {
-            reason: DrainReason::Rollout,
+            reason,
             timeout,
             empty: empty.iter().map(|port| PortId(*port)).collect(),
             quiet,
@@ -184,13 +194,13 @@ impl Watcher {
 }
 
 /// A listening socket of the cluster, held by the watcher.
-pub(super) struct Shared {
-    pub(super) listener: std::net::TcpListener,
-    pub(super) address: SocketAddr,
+pub(crate) struct Shared {
+    pub(crate) listener: std::net::TcpListener,
+    pub(crate) address: SocketAddr,
 }
 
 impl Shared {
-    pub(super) fn bind() -> Self {
+    pub(crate) fn bind() -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
@@ -198,7 +208,7 @@ impl Shared {
     }
 
     /// A client whose connection waits to be accepted.
-    pub(super) async fn connect(&self) -> tokio::net::TcpStream {
+    pub(crate) async fn connect(&self) -> tokio::net::TcpStream {
         within(tokio::net::TcpStream::connect(self.address))
             .await
             .unwrap()
@@ -206,14 +216,14 @@ impl Shared {
 }
 
 /// A worker that listens on port 1.
-pub(super) async fn listening(sharing: Sharing) -> (Cluster, Watcher, TcpListener, Shared) {
+pub(crate) async fn listening(sharing: Sharing) -> (Cluster, Watcher, TcpListener, Shared) {
     let (cluster, mut watcher) = joined().await;
     let (listener, socket) = listen(&cluster, &mut watcher, 1, sharing).await;
     (cluster, watcher, listener, socket)
 }
 
 /// Makes the worker listen.
-pub(super) async fn listen(
+pub(crate) async fn listen(
     cluster: &Cluster,
     watcher: &mut Watcher,
     port: u32,
@@ -226,7 +236,7 @@ pub(super) async fn listen(
 }
 
 /// Whether bytes of the client arrive at the accepted connection.
-pub(super) async fn are_connected(
+pub(crate) async fn are_connected(
     client: &mut tokio::net::TcpStream,
     server: &mut crate::TcpStream,
 ) -> bool {

@@ -58,6 +58,32 @@ fn connections_that_are_still_open_are_reported_as_cut() {
 }
 
 #[test]
+fn connections_that_ended_during_the_drain_are_reported_as_finished() {
+    on_both_runtimes(async || {
+        let (cluster, mut watcher, listener, socket) = listening(Sharing::Reuseport).await;
+        let mut clients = [socket.connect().await, socket.connect().await];
+        let mut servers = Vec::new();
+        for client in &mut clients {
+            let (mut server, _) = within(listener.accept()).await.unwrap();
+            assert!(are_connected(client, &mut server).await);
+            servers.push(server);
+        }
+        watcher.expect(FromWorker::Ready).await;
+        servers.pop(); // before the drain: none of its business
+        watcher.drain(BOUND, &[]);
+        within(cluster.draining()).await;
+        servers.pop();
+        within(cluster.leave()).await.unwrap();
+        watcher
+            .expect(FromWorker::Left(Drained {
+                finished: 1,
+                ..Drained::default()
+            }))
+            .await;
+    });
+}
+
+#[test]
 fn hooks_run_concurrently_and_before_the_end_is_reported() {
     on_both_runtimes(async || {
         let (cluster, mut watcher) = joined().await;

@@ -1,0 +1,121 @@
+//! The service as hyper calls it: it notes requests and answers, and tells clients that a drain has begun.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::header::{CONNECTION, HeaderValue};
+use hyper::service::Service;
+use hyper::{Request, Response, StatusCode, Version};
+use pin_project_lite::pin_project;
+
+use super::exchange::{Exchange, Unanswered};
+use super::peer::Introduce;
+
+/// The application's service on one connection.
+pub(super) struct Observed<S> {
+    service: S,
+    exchange: Arc<Exchange>,
+    introduce: Option<Introduce>,
+}
+
+impl<S> Observed<S> {
+    pub(super) fn new(service: S, exchange: Arc<Exchange>, introduce: Option<Introduce>) -> Self {
+        Self {
+            service,
+            exchange,
+            introduce,
+        }
+    }
+}
+
+impl<S, B> Service<Request<Incoming>> for Observed<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>>,
+{
+    type Response = Response<AnswerBody<B>>;
+    type Error = S::Error;
+    type Future = Answering<S::Future>;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        let unanswered = self.exchange.begin_request();
+        let may_close = request.version() < Version::HTTP_2;
+        if let Some(introduce) = &self.introduce {
+            introduce(request.extensions_mut());
+        }
+        Answering {
+            answer: self.service.call(request),
+            unanswered: Some(unanswered),
+            may_close,
+        }
+    }
+}
+
+pin_project! {
+    /// An answer in the making.
+    pub(super) struct Answering<F> {
+        #[pin]
+        answer: F,
+        unanswered: Option<Unanswered>,
+        // Whether `Connection: close` means anything: HTTP/2 has a frame for that.
+        may_close: bool,
+    }
+}
+
+impl<F, B, E> Future for Answering<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+{
+    type Output = Result<Response<AnswerBody<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let mut answer = ready!(this.answer.poll(cx))?;
+        let unanswered = this.unanswered.take();
+        if *this.may_close
+            && let Some(unanswered) = &unanswered
+        {
+            close_if_draining(&mut answer, unanswered.exchange());
+        }
+        Poll::Ready(Ok(answer.map(|body| AnswerBody { body, unanswered })))
+    }
+}
+
+/// While the worker drains, each answer is its connection's last one. An upgrade is no answer of HTTP's.
+fn close_if_draining<B>(answer: &mut Response<B>, exchange: &Exchange) {
+    if exchange.is_draining() && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+        let close = HeaderValue::from_static("close");
+        answer.headers_mut().insert(CONNECTION, close);
+        exchange.tell();
+    }
+}
+
+pin_project! {
+    /// An answer's body, which tells when it has ended: hyper drops it then.
+    pub(super) struct AnswerBody<B> {
+        #[pin]
+        body: B,
+        unanswered: Option<Unanswered>,
+    }
+}
+
+impl<B: Body> Body for AnswerBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        self.project().body.poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,133 @@
+//! What the transport, the service and the driver of one connection tell each other.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+
+use crate::listener::Connections;
+
+/// The state of one connection. Each of its parts runs in the connection's own task, except for the answers
+/// of HTTP/2; nothing is ordered by these values, so they are read and written relaxed.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    connections: Arc<Connections>,
+    protocol: AtomicU8,
+    /// Counts whatever shows that the connection is not idle; wraps around.
+    activity: AtomicU32,
+    /// Whether bytes came that belong to no request yet.
+    has_begun: AtomicBool,
+    /// How many requests there were; wraps around.
+    requests: AtomicU32,
+    /// How many of them have no whole answer yet.
+    unanswered: AtomicU32,
+    /// Whether the client knows that the connection is closing.
+    is_told: AtomicBool,
+}
+
+/// What the client speaks, once it has spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Protocol {
+    Unknown,
+    Http1,
+    Http2,
+}
+
+/// A request without its whole answer.
+#[derive(Debug)]
+pub(super) struct Unanswered(Arc<Exchange>);
+
+impl Exchange {
+    pub(super) fn new(connections: Arc<Connections>) -> Self {
+        Self {
+            connections,
+            protocol: AtomicU8::new(Protocol::Unknown as u8),
+            activity: AtomicU32::new(0),
+            has_begun: AtomicBool::new(false),
+            requests: AtomicU32::new(0),
+            unanswered: AtomicU32::new(0),
+            is_told: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn connections(&self) -> &Connections {
+        &self.connections
+    }
+
+    /// Whether the worker drains.
+    pub(super) fn is_draining(&self) -> bool {
+        self.connections.is_draining()
+    }
+
+    /// The first bytes have told what the client speaks.
+    pub(super) fn set_protocol(&self, protocol: Protocol) {
+        self.protocol.store(protocol as u8, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_http2(&self) -> bool {
+        self.protocol.load(Ordering::Relaxed) == Protocol::Http2 as u8
+    }
+
+    /// Bytes came.
+    pub(super) fn heard(&self) {
+        self.has_begun.store(true, Ordering::Relaxed);
+        self.acted();
+    }
+
+    /// Bytes went, or something else shows that the connection is not idle.
+    pub(super) fn acted(&self) {
+        self.activity.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Changes with each sign of life.
+    pub(super) fn activity(&self) -> u32 {
+        self.activity.load(Ordering::Relaxed)
+    }
+
+    /// A request is whole, or its head is.
+    pub(super) fn begin_request(self: &Arc<Self>) -> Unanswered {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.unanswered.fetch_add(1, Ordering::Relaxed);
+        self.has_begun.store(false, Ordering::Relaxed);
+        Unanswered(Arc::clone(self))
+    }
+
+    /// Whether an HTTP/1 client is neither being answered nor in the midst of a request: hyper calls one idle
+    /// whose request has come in half.
+    pub(super) fn is_idle(&self) -> bool {
+        self.unanswered.load(Ordering::Relaxed) == 0 && !self.has_begun.load(Ordering::Relaxed)
+    }
+
+    /// The number of the HTTP/1 request whose head is being waited for: one that has come in part, or the very
+    /// first one.
+    pub(super) fn awaited_head(&self) -> Option<u32> {
+        let number = self.requests.load(Ordering::Relaxed);
+        let is_awaited = self.unanswered.load(Ordering::Relaxed) == 0
+            && (number == 0 || self.has_begun.load(Ordering::Relaxed))
+            && !self.is_http2();
+        is_awaited.then_some(number)
+    }
+
+    /// The client is told that the connection is closing.
+    pub(super) fn tell(&self) {
+        self.is_told.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_told(&self) -> bool {
+        self.is_told.load(Ordering::Relaxed)
+    }
+}
+
+impl Unanswered {
+    pub(super) fn exchange(&self) -> &Exchange {
+        &self.0
+    }
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        // What came meanwhile was the rest of this request.
+        self.0.has_begun.store(false, Ordering::Relaxed);
+        self.0.acted();
+        self.0.unanswered.fetch_sub(1, Ordering::Relaxed);
+    }
+}

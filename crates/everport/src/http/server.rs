@@ -1,0 +1,248 @@
+//! The server: its settings, its accept loop, and the serving of single connections.
+
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::answer::Observed;
+use super::driver::{Patience, drive};
+use super::exchange::Exchange;
+use super::listener::Listener;
+use super::peer::{Introduce, PeerAddress};
+use super::service::{Answers, IntoService};
+use super::transport::Transport;
+use crate::Cluster;
+
+/// A server with settings of its own; [`crate::http::serve`] is one with the default ones.
+///
+/// ```no_run
+/// # async fn example(app: axum::Router) -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// let cluster = everport::Cluster::join().await?;
+/// let public = cluster.listen("0.0.0.0:8080").await?;
+/// let local = cluster.listen_unix("/run/shop.sock").await?;
+/// let server = everport::http::Server::new(&cluster)
+///     .idle_minimum_on_rollout(Duration::from_secs(10))
+///     .configure(|hyper| {
+///         hyper.http2().max_concurrent_streams(100);
+///     });
+/// tokio::try_join!(server.serve(public, app.clone()), server.serve(local, app))?;
+/// cluster.leave().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Server {
+    cluster: Cluster,
+    settings: Arc<Settings>,
+}
+
+#[derive(Debug, Clone)]
+struct Settings {
+    hyper: auto::Builder<TokioExecutor>,
+    patience: Patience,
+    introduces_peers: bool,
+}
+
+impl Server {
+    /// A server for this worker.
+    pub fn new(cluster: &Cluster) -> Self {
+        let mut hyper = auto::Builder::new(TokioExecutor::new());
+        // hyper's own time for a head counts while a connection is idle, too, and would close it then. The
+        // driver's does not. The timers are for what `configure` may ask for.
+        hyper
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(None);
+        hyper
+            .http2()
+            .timer(TokioTimer::new())
+            .enable_connect_protocol();
+        let patience = Patience {
+            idle_minimum_on_rollout: Duration::from_secs(5),
+            idle_minimum_on_stop: Duration::from_secs(1),
+            header_read_timeout: Duration::from_secs(30),
+        };
+        Self {
+            cluster: cluster.clone(),
+            settings: Arc::new(Settings {
+                hyper,
+                patience,
+                introduces_peers: false,
+            }),
+        }
+    }
+
+    /// How long an HTTP/1 connection must have been idle before a draining worker closes it, when other workers
+    /// go on serving: on a rollout, a replacement, or scaling down. Default 5 s.
+    ///
+    /// A client that pauses for less between an answer and its next request loses nothing. Longer minimums make
+    /// drains longer; the time for the whole drain is the watcher's `--shutdown-timeout`.
+    pub fn idle_minimum_on_rollout(self, minimum: Duration) -> Self {
+        self.with(|settings| settings.patience.idle_minimum_on_rollout = minimum)
+    }
+
+    /// The same when the cluster stops, the watcher is gone, or this process runs standalone. Default 1 s.
+    pub fn idle_minimum_on_stop(self, minimum: Duration) -> Self {
+        self.with(|settings| settings.patience.idle_minimum_on_stop = minimum)
+    }
+
+    /// How long the head of an HTTP/1 request may take from its first byte on, and how long a fresh connection
+    /// may be silent. After that the connection is closed, in a drain or not. Default 30 s. A kept connection
+    /// that is idle between two requests has no limit.
+    pub fn header_read_timeout(self, timeout: Duration) -> Self {
+        self.with(|settings| settings.patience.header_read_timeout = timeout)
+    }
+
+    /// Puts the client's address into each request's extensions, as [`crate::http::Peer`] and, with the feature
+    /// `axum`, as `axum::extract::ConnectInfo`. Not done by default, because it costs an allocation or two for
+    /// each request.
+    ///
+    /// ```no_run
+    /// use std::net::SocketAddr;
+    ///
+    /// use axum::extract::ConnectInfo;
+    ///
+    /// async fn who(ConnectInfo(client): ConnectInfo<SocketAddr>) -> String {
+    ///     format!("you are {client}\n")
+    /// }
+    ///
+    /// # async fn example(cluster: everport::Cluster) -> Result<(), Box<dyn std::error::Error>> {
+    /// let listener = cluster.listen("0.0.0.0:8080").await?;
+    /// let app = axum::Router::new().route("/", axum::routing::get(who));
+    /// everport::http::Server::new(&cluster).with_peer().serve(listener, app).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_peer(self) -> Self {
+        self.with(|settings| settings.introduces_peers = true)
+    }
+
+    /// Changes hyper's own settings, for HTTP/1 and HTTP/2. Both have a timer already.
+    pub fn configure(self, change: impl FnOnce(&mut auto::Builder<TokioExecutor>)) -> Self {
+        self.with(|settings| change(&mut settings.hyper))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(Arc::make_mut(&mut self.settings));
+        self
+    }
+
+    /// Serves what the listener accepts, each connection in a task of its own, and drains: see
+    /// [`crate::http`]. Resolves when nothing is accepted any more and every connection that everport serves in
+    /// this process has ended, or when the drain's deadline is over.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: what was accepted goes on, and no connection is lost.
+    ///
+    /// # Errors
+    /// Never at present: what keeps a process from accepting is waited out. The type is that of `axum::serve`.
+    pub fn serve<L, S, Kind>(
+        &self,
+        listener: L,
+        service: S,
+    ) -> impl Future<Output = io::Result<()>> + Send + use<L, S, Kind>
+    where
+        L: Listener,
+        S: IntoService<Kind>,
+    {
+        let server = self.clone();
+        let service = service.into_service();
+        async move {
+            server.accept_from(listener, service).await;
+            server.cluster.state.finish_serving().await;
+            Ok(())
+        }
+    }
+
+    /// Serves one connection, for accept loops of your own: with TLS, for instance. Resolves when the connection
+    /// has ended or was upgraded, or when the drain's deadline is over and it is cut. What goes wrong with it is
+    /// its client's affair and not reported.
+    ///
+    /// [`Cluster::leave`] waits for such connections, too, and for what upgraded ones have become.
+    ///
+    /// ```no_run
+    /// # async fn accept_tls(stream: everport::TcpStream) -> std::io::Result<everport::TcpStream> { Ok(stream) }
+    /// # async fn example(cluster: everport::Cluster, app: axum::Router) -> Result<(), Box<dyn std::error::Error>> {
+    /// let listener = cluster.listen("0.0.0.0:8443").await?;
+    /// let server = everport::http::Server::new(&cluster);
+    /// loop {
+    ///     let (stream, _client) = tokio::select! {
+    ///         accepted = listener.accept() => accepted?,
+    ///         () = cluster.terminated() => break,
+    ///     };
+    ///     let (server, app) = (server.clone(), app.clone());
+    ///     tokio::spawn(async move {
+    ///         if let Ok(stream) = accept_tls(stream).await {
+    ///             server.serve_connection(stream, app).await;
+    ///         }
+    ///     });
+    /// }
+    /// cluster.leave().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Cancel safety
+    /// Dropping the future cuts the connection.
+    pub fn serve_connection<I, S, Kind>(
+        &self,
+        stream: I,
+        service: S,
+    ) -> impl Future<Output = ()> + Send + use<I, S, Kind>
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        S: IntoService<Kind>,
+    {
+        self.drive(stream, service.into_service(), None)
+    }
+
+    async fn accept_from<L: Listener, S: Answers>(&self, listener: L, service: S) {
+        let mut terminated = pin!(self.cluster.terminated());
+        loop {
+            let (stream, address) = tokio::select! {
+                accepted = listener.accept_next() => accepted,
+                () = &mut terminated => return,
+            };
+            let introduce = self.introduction(address);
+            tokio::spawn(self.drive(stream, service.clone(), introduce));
+        }
+    }
+
+    fn introduction<A: PeerAddress>(&self, address: A) -> Option<Introduce> {
+        self.settings
+            .introduces_peers
+            .then(|| -> Introduce { Box::new(move |extensions| address.introduce(extensions)) })
+    }
+
+    fn drive<I, S>(
+        &self,
+        stream: I,
+        service: S,
+        introduce: Option<Introduce>,
+    ) -> impl Future<Output = ()> + Send + use<I, S>
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        S: Answers,
+    {
+        let state = Arc::clone(&self.cluster.state);
+        let settings = Arc::clone(&self.settings);
+        let exchange = Arc::new(Exchange::new(Arc::clone(&state.connections)));
+        // Made here, so that the connection counts from now on and not from the first poll.
+        let transport = Transport::new(stream, Arc::clone(&exchange));
+        async move {
+            let service = Observed::new(service, Arc::clone(&exchange), introduce);
+            let connection = settings
+                .hyper
+                .serve_connection_with_upgrades(TokioIo::new(transport), service);
+            drive(connection, &exchange, &state, &settings.patience).await;
+        }
+    }
+}

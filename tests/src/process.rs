@@ -64,9 +64,13 @@ pub fn zombies_of(parent: u32) -> usize {
 }
 
 /// How many descriptors a process has open.
+///
+/// # Panics
+/// When it does not show them to us, as a watcher does only to root: see [`crate::inspectable`].
 #[must_use]
 pub fn open_descriptors(pid: u32) -> usize {
-    fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
+    let shown = fs::read_dir(format!("/proc/{pid}/fd"));
+    shown.expect("a process that shows its descriptors").count()
 }
 
 /// How many threads a process has.

@@ -35,6 +35,27 @@ pub fn without_privileges(command: &mut Command) -> &mut Command {
     command
 }
 
+/// The command in a user namespace in which we are root, unless we are root anyway: a watcher is not dumpable, so that
+/// `/proc` shows its descriptors to root only.
+#[must_use]
+pub fn inspectable(command: Command) -> Command {
+    if geteuid().is_root() {
+        return command;
+    }
+    let mut unshared = Command::new("unshare");
+    unshared
+        .args(["--user", "--map-root-user"])
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => unshared.env(name, value),
+            None => unshared.env_remove(name),
+        };
+    }
+    unshared
+}
+
 fn id(arguments: &[&str]) -> u32 {
     let output = Command::new("id")
         .args(arguments)

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 
 use everport_load::RunningLoad;
-use everport_tests::{Cluster, Deployment, WorkerSeen, get, take_turn};
+use everport_tests::{Cluster, Deployment, WorkerSeen, get, inspectable, take_turn};
 use rustix::process::Signal;
 
 use crate::{go_on, one_shot_load};
@@ -15,7 +15,7 @@ fn ready_cluster(deployment: &Deployment, options: &str) -> Cluster {
     let mut command = Cluster::command(options.split_whitespace());
     command.arg("--").arg(deployment.path());
     command.args(["--listen", "127.0.0.1:0"]);
-    let cluster = Cluster::spawn(command);
+    let cluster = Cluster::spawn(inspectable(command));
     cluster.wait_until_ready();
     cluster
 }

@@ -13,7 +13,7 @@ const WARM_UP: u32 = 25;
 /// Restarts a cluster until so many workers have been started; says whether its watcher is as it was.
 pub(crate) fn run(respawns: u32, share: &str) -> bool {
     let options = format!("-w {SLOTS} --settle 0 --share {share}");
-    let cluster = Cluster::ready(&options, "--listen 127.0.0.1:0");
+    let cluster = Cluster::inspectable(&options, "--listen 127.0.0.1:0");
     let before = restart(&cluster, 0, WARM_UP);
     let after = restart(&cluster, WARM_UP, respawns.div_ceil(SLOTS));
     println!("{respawns} respawns\nwatcher before {before}\nwatcher after  {after}");

@@ -206,11 +206,16 @@ fn a_stop_during_which_the_rollout_still_runs_ends_it() {
 
 #[test]
 fn a_forced_stop_does_not_wait() {
-    let mut driver = leaving(waits_ten_seconds(), 2);
+    let mut driver = leaving(
+        Policy {
+            max_lifetime: Some(s(36_000)),
+            ..waits_ten_seconds()
+        },
+        2,
+    );
     driver.event(Event::ForceStop);
     driver.expect(&[kill(2), kill(1)]);
-    driver.pass(s(20));
-    driver.expect(&[]);
+    assert_eq!(driver.supervisor.poll_timeout(), None);
     driver.dies(1);
     driver.dies(2);
     driver.expect(&[Action::Exit {

@@ -5,6 +5,7 @@
 mod bad_input;
 mod embedding;
 mod files;
+mod hang;
 mod inheritance;
 mod output;
 mod pid_file;
@@ -14,3 +15,4 @@ mod rescue;
 mod standalone;
 mod supervision;
 mod unix_sockets;
+mod waiting;

@@ -1,6 +1,7 @@
 //! A worker that serves, and misbehaves when told to.
 
 mod behaviour;
+mod refusal;
 mod rude;
 mod serial;
 mod service;
@@ -37,6 +38,9 @@ struct Options {
     /// Speaks the link's protocol badly instead: a word from [`rude::misbehave`].
     #[arg(long)]
     rude: Option<String>,
+    /// Makes the kernel refuse to steer connections away from its port.
+    #[arg(long)]
+    refuse_steering: bool,
     /// Runs on a multi-threaded runtime.
     #[arg(long)]
     threads: bool,
@@ -83,6 +87,9 @@ async fn serve(options: Options, behaviour: Behaviour) -> Result<(), Box<dyn Err
                 std::process::exit(9);
             }
         };
+        if options.refuse_steering {
+            refusal::lock_filters()?;
+        }
         println!("listening on {}", listener.local_addr()?);
         listeners.push(listener);
     }

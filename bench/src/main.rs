@@ -3,16 +3,21 @@
 mod accounting;
 mod build;
 mod effort;
+mod fault;
 mod json;
 mod machine;
+mod phase;
 mod pinning;
+mod plot;
 mod scenario;
+mod serving;
 mod statistics;
 mod subject;
 mod table;
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
@@ -21,10 +26,12 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use crate::effort::Effort;
 use crate::machine::Machine;
 use crate::scenario::Scenario;
+use crate::table::Outcome;
 
 /// Measures the figures everport promises, side by side in one run.
 ///
-/// The machine should do nothing else meanwhile.
+/// The machine should do nothing else meanwhile. Exit code 1: it could not be measured, or requests were lost
+/// that may not be lost.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// What to measure
@@ -37,6 +44,14 @@ struct Arguments {
     /// Writes the results to a file, too, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+
+    /// Writes plots of latency over time to a directory, as SVG
+    #[arg(long, value_name = "DIR")]
+    plot: Option<PathBuf>,
+
+    /// Measures whatever build this is and builds nothing: what is lost means something, times do not
+    #[arg(long)]
+    any_build: bool,
 }
 
 fn scenario_parser() -> PossibleValuesParser {
@@ -48,10 +63,12 @@ fn scenario_parser() -> PossibleValuesParser {
 /// The name that stands for every scenario.
 const EVERYTHING: &str = "all";
 
-fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
-    build::check_profile()?;
-    build::build_command()?;
+    if !arguments.any_build {
+        build::check_profile()?;
+        build::build_command()?;
+    }
     let machine = Machine::look();
     println!("{machine}");
     let mut outcomes = Vec::new();
@@ -62,6 +79,10 @@ fn main() -> anyhow::Result<()> {
         eprintln!("measuring {} ...", scenario.name);
         let outcome = (scenario.run)(arguments.effort)?;
         print!("{outcome}");
+        if let Some(directory) = &arguments.plot {
+            let mut plots = outcome.plots.iter();
+            plots.try_for_each(|plot| plot.write(directory, scenario.name))?;
+        }
         outcomes.push(outcome);
     }
     if outcomes.len() > 1 {
@@ -72,7 +93,12 @@ fn main() -> anyhow::Result<()> {
         fs::write(file, json::document(&machine, &outcomes))
             .with_context(|| format!("cannot write {}", file.display()))?;
     }
-    Ok(())
+    let has_losses = outcomes.iter().any(Outcome::has_losses);
+    Ok(if has_losses {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 #[cfg(test)]

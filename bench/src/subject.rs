@@ -1,5 +1,6 @@
 //! The server under test: in a cluster, or the same program unmanaged.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
@@ -16,6 +17,16 @@ pub(crate) const SHARINGS: [Sharing; 2] = [Sharing::Reuseport, Sharing::Transfer
 
 /// Starts a cluster of the server under test on a port of its own and waits until it is ready.
 pub(crate) fn cluster(workers: u32, share: Sharing, options: &str) -> Cluster {
+    cluster_of(workers, share, options, &[])
+}
+
+/// The same with further arguments for the server.
+pub(crate) fn cluster_of(
+    workers: u32,
+    share: Sharing,
+    options: &str,
+    arguments: &[&OsStr],
+) -> Cluster {
     let workers = workers.to_string();
     let share = share.to_string();
     let options = options.split_whitespace();
@@ -24,7 +35,7 @@ pub(crate) fn cluster(workers: u32, share: Sharing, options: &str) -> Cluster {
         .chain(options);
     let mut command = Cluster::command(options);
     command.arg("--").arg(program("bench-server"));
-    command.args(["--listen", "127.0.0.1:0"]);
+    command.args(["--listen", "127.0.0.1:0"]).args(arguments);
     let cluster = Cluster::spawn(command);
     cluster.wait_until_ready();
     cluster

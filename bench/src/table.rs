@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::plot::Plot;
 use crate::statistics::Interval;
 
 /// A table whose cells keep their numbers.
@@ -53,6 +54,7 @@ pub(crate) struct Outcome {
     pub(crate) method: String,
     pub(crate) tables: Vec<Table>,
     pub(crate) figures: Vec<Figure>,
+    pub(crate) plots: Vec<Plot>,
 }
 
 impl Table {
@@ -69,7 +71,20 @@ impl Table {
     }
 }
 
+/// The unit of figures that count lost requests.
+pub(crate) const LOST: &str = "requests";
+
 impl Figure {
+    /// A count that must be zero.
+    pub(crate) fn lost(what: String, requests: u64) -> Self {
+        Self {
+            what,
+            limit: Limit::AtMost(0.0),
+            measured: Interval::exact(requests as f64),
+            unit: LOST,
+        }
+    }
+
     pub(crate) fn verdict(&self) -> Verdict {
         let Interval { low, median, high } = self.measured;
         if low.is_nan() || median.is_nan() || high.is_nan() {
@@ -84,6 +99,31 @@ impl Figure {
             (_, true) => Verdict::Missed,
             _ => Verdict::Undecided,
         }
+    }
+}
+
+impl Outcome {
+    pub(crate) fn new(scenario: &'static str, method: String, tables: Vec<Table>) -> Self {
+        Self {
+            scenario,
+            method,
+            tables,
+            figures: Vec::new(),
+            plots: Vec::new(),
+        }
+    }
+
+    /// Adds a table that says something only if it has rows.
+    pub(crate) fn add_unless_empty(&mut self, table: Table) {
+        if !table.rows.is_empty() {
+            self.tables.push(table);
+        }
+    }
+
+    /// Whether requests were lost that may not be lost. A count is no matter of how fast the machine is.
+    pub(crate) fn has_losses(&self) -> bool {
+        let is_lost = |figure: &Figure| figure.unit == LOST && figure.verdict() == Verdict::Missed;
+        self.figures.iter().any(is_lost)
     }
 }
 

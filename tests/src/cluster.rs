@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::log::Log;
 use crate::process::{Exit, program};
+use crate::release::release_of;
 use crate::{PATIENCE, is_alive};
 
 /// A running `everport run`. Killed with all of its workers when it is dropped.
@@ -197,6 +198,12 @@ fn send(pid: u32, signal: Signal) {
 }
 
 impl WorkerSeen {
+    /// The release it runs, as its executable tells, wherever that file is now.
+    #[must_use]
+    pub fn release(&self) -> Option<String> {
+        release_of(format!("/proc/{}/exe", self.pid).as_ref())
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         send(self.pid, signal);

@@ -4,12 +4,14 @@ mod cluster;
 mod http;
 mod log;
 mod process;
+mod release;
 mod turn;
 
 pub use cluster::{Cluster, WorkerSeen};
 pub use http::{Answer, ask, get, get_unix};
 pub use log::Log;
-pub use process::{Exit, is_alive, open_descriptors, program, threads, zombies_of};
+pub use process::{Exit, cpu_time, is_alive, open_descriptors, program, threads, zombies_of};
+pub use release::{Deployment, release_of};
 pub use turn::take_turn;
 
 use std::time::Duration;

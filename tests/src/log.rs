@@ -101,6 +101,17 @@ impl Log {
         })
     }
 
+    /// When each line at or after a position that contains the text arrived, so far.
+    #[must_use]
+    pub fn arrivals_since(&self, position: usize, text: &str) -> Vec<Instant> {
+        let state = self.shared.lock();
+        let arrived = state.lines.iter().zip(&state.arrivals).skip(position);
+        arrived
+            .filter(|(line, _)| line.contains(text))
+            .map(|(_, arrival)| *arrival)
+            .collect()
+    }
+
     /// Waits for such a line and says when it arrived, which is a little after it was written.
     ///
     /// # Panics

@@ -4,6 +4,9 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::ExitStatus;
+use std::time::Duration;
+
+use rustix::param::clock_ticks_per_second;
 
 /// How a program ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +73,18 @@ pub fn open_descriptors(pid: u32) -> usize {
 #[must_use]
 pub fn threads(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count)
+}
+
+/// How much time on a processor a process has used, all of its threads together.
+///
+/// # Panics
+/// When it is gone.
+#[must_use]
+pub fn cpu_time(pid: u32) -> Duration {
+    let ticks = |index| field(pid, index).and_then(|text| text.parse::<u64>().ok());
+    let (user, system) = (ticks(11), ticks(12));
+    let ticks = user.zip(system).map(|(user, system)| user + system);
+    Duration::from_millis(ticks.expect("a process that lives") * 1000 / clock_ticks_per_second())
 }
 
 fn all_processes() -> impl Iterator<Item = u32> {

@@ -1,5 +1,6 @@
 //! What the compiler does not check: each file says what it is for, is of a size to read, and has a subject.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -81,4 +82,50 @@ fn the_core_has_no_dependency_and_no_standard_library() {
     assert!(!manifest.contains("dependencies]"), "{manifest}");
     let root = fs::read_to_string(core.join("src/lib.rs")).expect("the core's root");
     assert!(root.contains("#![no_std]") && root.contains("#![forbid(unsafe_code)]"));
+}
+
+#[test]
+fn every_fault_names_tests_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page = fs::read_to_string(root.join("docs/faults.md")).expect("the page of faults");
+    let tests: HashSet<String> = sources()
+        .iter()
+        .flat_map(|path| names_of_tests(&fs::read_to_string(path).expect("a text")))
+        .collect();
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| "));
+    let faults: Vec<&str> = rows
+        .filter(|row| !row.starts_with("fault |") && !row.starts_with("---"))
+        .collect();
+    assert!(faults.len() > 30, "only {} faults found", faults.len());
+    for fault in faults {
+        let cell = fault.trim_end_matches(" |").rsplit(" | ").next();
+        let names: Vec<&str> = cell.into_iter().flat_map(in_backticks).collect();
+        assert!(!names.is_empty(), "a fault without a test: {fault}");
+        for name in names {
+            assert!(tests.contains(name), "no such test: {name} of: {fault}");
+        }
+    }
+}
+
+/// The functions that an attribute makes tests.
+fn names_of_tests(text: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut is_test = false;
+    for line in text.lines().map(str::trim_start) {
+        if line.starts_with("#[") {
+            is_test |= line.starts_with("#[test]") || line.starts_with("#[tokio::test");
+            continue;
+        }
+        let function = line.strip_prefix("async ").unwrap_or(line);
+        if let Some(name) = function.strip_prefix("fn ").filter(|_| is_test) {
+            names.extend(name.split('(').next().map(str::to_owned));
+        }
+        is_test = false;
+    }
+    names
+}
+
+/// What stands between backticks.
+fn in_backticks(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
 }

@@ -1,9 +1,12 @@
 //! What can be measured.
 
 mod at_rest;
+mod keep_alive;
+mod kills;
 mod respawn;
 mod restart_time;
 mod restarts;
+mod stuck;
 mod throughput;
 
 use crate::effort::Effort;
@@ -17,11 +20,26 @@ pub(crate) struct Scenario {
 }
 
 /// In the order in which they are measured.
-pub(crate) const ALL: [Scenario; 5] = [
+pub(crate) const ALL: [Scenario; 8] = [
     Scenario {
         name: restarts::NAME,
         about: "What one-connection requests lose under endless rolling restarts, and how long they take",
         run: restarts::run,
+    },
+    Scenario {
+        name: keep_alive::NAME,
+        about: "What kept connections lose under rolling restarts, with pauses between their requests",
+        run: keep_alive::run,
+    },
+    Scenario {
+        name: kills::NAME,
+        about: "What is lost when workers are killed while they serve",
+        run: kills::run,
+    },
+    Scenario {
+        name: stuck::NAME,
+        about: "How long new connections wait when one of the workers is stopped, hung or in back-off",
+        run: stuck::run,
     },
     Scenario {
         name: respawn::NAME,

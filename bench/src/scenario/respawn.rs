@@ -117,6 +117,7 @@ impl Times {
                 figure("kill -9 to noticed, p99", &self.noticed, 5.0),
                 figure("kill -9 to replacement spawned, p99", &self.spawned, 15.0),
             ],
+            plots: Vec::new(),
         }
     }
 }

@@ -1,44 +1,54 @@
 //! What one-connection requests lose under endless rolling restarts, and how long they take.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use everport::Sharing;
-use everport_load::{FailureKind, Load, Report};
-use everport_tests::{Cluster, take_turn};
+use everport_load::{Load, RunningLoad};
+use everport_tests::Cluster;
 
 use crate::effort::Effort;
-use crate::statistics::{Interval, Sample, millis};
+use crate::phase::{Comparison, Phase, Round, TRACES};
+use crate::plot::Plot;
 use crate::subject::{SHARINGS, cluster};
 use crate::table::{Cell, Figure, Limit, Outcome, Table};
 
 pub(crate) const NAME: &str = "restarts";
 
-/// Measures calm and restarts in turn, so that whatever else the machine does meets both alike.
+/// Compares calm and restarts for each settle time and each way to share.
 pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
     let rounds = effort.rounds(6);
     let seconds = effort.seconds(Duration::from_secs(5));
-    let mut outcome = Outcome {
-        scenario: NAME,
-        method: format!(
-            "{CLIENTS} clients, one connection per request, {RATE} requests a second, nothing retried; latency \
-             from each request's intended start. {WORKERS} workers, {rounds} rounds of {seconds:?} without and \
-             {seconds:?} with rolling restarts one after the other, in turn. Quantiles: the median of the \
-             rounds; max: of all rounds. Generator and cluster share the machine."
-        ),
-        tables: vec![Table::new("", &COLUMNS)],
-        figures: Vec::new(),
-    };
+    let method = format!(
+        "{CLIENTS} clients, one connection per request, {RATE} requests a second, nothing retried; latency \
+         from each request's intended start. {WORKERS} workers, {rounds} rounds of {seconds:?} without and \
+         {seconds:?} with rolling restarts one after the other, in turn. Quantiles: the median of the \
+         rounds; max: of all rounds. Generator and cluster share the machine."
+    );
+    let mut outcome = Outcome::new(NAME, method, vec![Table::new("", &COLUMNS)]);
     let mut failures = Table::new("Failures", &["sharing", "settle", "failure", "requests"]);
     for settle in SETTLE_TIMES {
+        let mut rows = Vec::new();
         for sharing in SHARINGS {
-            let measured = Measured::take(sharing, settle, rounds, seconds)?;
-            measured.tell(&mut outcome, &mut failures);
+            let cluster = cluster(WORKERS, sharing, &format!("--settle {settle}"));
+            let calm = || Ok(Round::calm(load(&cluster, seconds)?, seconds));
+            let busy = || restarts(&cluster, seconds);
+            let compared = Comparison::take(rounds, calm, busy)?;
+            let sharing = sharing.to_string();
+            tell(&compared, [&sharing, settle], &mut outcome);
+            let names = [sharing.clone().into(), settle.into()];
+            compared.busy.tell_failures(&names, &mut failures);
+            rows.push(compared.row(&sharing, "rolling restarts"));
         }
+        outcome.plots.push(Plot {
+            name: format!("settle-{settle}"),
+            title: format!(
+                "Rolling restarts one after the other, settle {settle} s: {RATE} requests a second, one connection each"
+            ),
+            marks: "worker replaced",
+            limit: None,
+            rows,
+        });
     }
-    if !failures.rows.is_empty() {
-        outcome.tables.push(failures);
-    }
+    outcome.add_unless_empty(failures);
     Ok(outcome)
 }
 
@@ -56,147 +66,51 @@ const COLUMNS: [&str; 11] = [
     "p99.9 to calm",
 ];
 
-/// All rounds of one way to share and one settle time.
-struct Measured {
-    sharing: Sharing,
-    settle: &'static str,
-    calm: Phase,
-    restarts: Phase,
+fn restarts(cluster: &Cluster, seconds: Duration) -> anyhow::Result<Round> {
+    let position = cluster.log().position();
+    let end = Instant::now() + seconds;
+    let load = load(cluster, seconds)?;
+    let mut restarts = 0;
+    while Instant::now() < end {
+        cluster.restart();
+        restarts += 1;
+    }
+    let replaced = cluster.log().arrivals_since(position, REPLACED);
+    let marks = replaced.into_iter().map(|at| (at, at));
+    Ok(Round::busy(load, seconds, restarts, marks))
 }
 
-/// All rounds of calm, or of restarts.
-#[derive(Default)]
-struct Phase {
-    rounds: Vec<Report>,
-    restarts: u64,
+fn tell(compared: &Comparison, [sharing, settle]: [&str; 2], outcome: &mut Outcome) {
+    let slowdown = compared.slowdown();
+    let mut row = |what: &str, phase: &Phase, ratio| {
+        let counts = [phase.requests(), phase.failed(), phase.disturbances()];
+        let names = [sharing.into(), settle.into(), what.into()];
+        let cells = names.into_iter().chain(counts.map(Cell::from));
+        outcome.tables[0].row(cells.chain(phase.quantiles()).chain([ratio]));
+    };
+    row("calm", &compared.calm, "".into());
+    row("restarts", &compared.busy, Cell::Interval(slowdown, 2));
+    let title = |what| format!("{what}, {sharing}, settle {settle} s");
+    let lost = title("failed one-connection requests");
+    outcome
+        .figures
+        .push(Figure::lost(lost, compared.busy.failed()));
+    outcome.figures.push(Figure {
+        what: title("p99.9 during restarts against calm"),
+        limit: Limit::AtMost(1.5),
+        measured: slowdown,
+        unit: "",
+    });
 }
 
-impl Measured {
-    fn take(
-        sharing: Sharing,
-        settle: &'static str,
-        rounds: u32,
-        seconds: Duration,
-    ) -> anyhow::Result<Self> {
-        let cluster = cluster(WORKERS, sharing, &format!("--settle {settle}"));
-        let mut measured = Self {
-            sharing,
-            settle,
-            calm: Phase::default(),
-            restarts: Phase::default(),
-        };
-        for round in 0..rounds {
-            let _turn = take_turn();
-            // Neither is always the first.
-            if round.is_multiple_of(2) {
-                measured.calm.add(load(&cluster, seconds)?.wait());
-                measured.add_restarts(&cluster, seconds)?;
-            } else {
-                measured.add_restarts(&cluster, seconds)?;
-                measured.calm.add(load(&cluster, seconds)?.wait());
-            }
-        }
-        Ok(measured)
-    }
-
-    fn add_restarts(&mut self, cluster: &Cluster, seconds: Duration) -> anyhow::Result<()> {
-        let end = Instant::now() + seconds;
-        let load = load(cluster, seconds)?;
-        while Instant::now() < end {
-            cluster.restart();
-            self.restarts.restarts += 1;
-        }
-        self.restarts.add(load.wait());
-        Ok(())
-    }
-
-    /// How much longer the slowest of a thousand took during restarts, round by round.
-    fn slowdown(&self) -> Interval {
-        let pairs = self.restarts.rounds.iter().zip(&self.calm.rounds);
-        let ratio = |(restarts, calm): (&Report, &Report)| {
-            restarts.latency.percentile(99.9).as_secs_f64()
-                / calm.latency.percentile(99.9).as_secs_f64()
-        };
-        pairs.map(ratio).collect::<Sample>().median_interval()
-    }
-
-    fn tell(&self, outcome: &mut Outcome, failures: &mut Table) {
-        let name = self.sharing.to_string();
-        for (phase, what) in [(&self.calm, "calm"), (&self.restarts, "restarts")] {
-            let names = [name.clone().into(), self.settle.into(), what.into()];
-            let mut row: Vec<Cell> = names.into();
-            row.extend(phase.cells());
-            row.push(if what == "calm" {
-                "".into()
-            } else {
-                Cell::Interval(self.slowdown(), 2)
-            });
-            outcome.tables[0].row(row);
-        }
-        for (kind, count) in self.restarts.failures() {
-            let names = [name.clone().into(), self.settle.into()];
-            let what = [kind.to_string().into(), count.into()];
-            failures.row(names.into_iter().chain(what));
-        }
-        let title = |what| format!("{what}, {name}, settle {} s", self.settle);
-        outcome.figures.push(Figure {
-            what: title("failed one-connection requests"),
-            limit: Limit::AtMost(0.0),
-            measured: Interval::exact(self.restarts.failed() as f64),
-            unit: "requests",
-        });
-        outcome.figures.push(Figure {
-            what: title("p99.9 during restarts against calm"),
-            limit: Limit::AtMost(1.5),
-            measured: self.slowdown(),
-            unit: "",
-        });
-    }
-}
-
-impl Phase {
-    fn add(&mut self, report: Report) {
-        self.rounds.push(report);
-    }
-
-    fn failed(&self) -> u64 {
-        self.rounds.iter().map(Report::failed).sum()
-    }
-
-    fn failures(&self) -> BTreeMap<FailureKind, u64> {
-        let mut sums = BTreeMap::new();
-        for (kind, count) in self.rounds.iter().flat_map(|round| &round.failures) {
-            *sums.entry(*kind).or_default() += count;
-        }
-        sums
-    }
-
-    fn cells(&self) -> Vec<Cell> {
-        let percentile = |percent| {
-            let of = |round: &Report| millis(round.latency.percentile(percent));
-            Cell::Number(self.rounds.iter().map(of).collect::<Sample>().median(), 2)
-        };
-        let maxima = self.rounds.iter().map(|round| millis(round.latency.max()));
-        let requests: u64 = self.rounds.iter().map(|round| round.total).sum();
-        vec![
-            requests.into(),
-            self.failed().into(),
-            self.restarts.into(),
-            percentile(50.0),
-            percentile(99.0),
-            percentile(99.9),
-            Cell::Number(maxima.collect::<Sample>().max(), 2),
-        ]
-    }
-}
-
-fn load(cluster: &Cluster, duration: Duration) -> anyhow::Result<everport_load::RunningLoad> {
+fn load(cluster: &Cluster, duration: Duration) -> anyhow::Result<RunningLoad> {
     let load = Load::new(cluster.address())
         .clients(CLIENTS)
         .one_shot()
         .rate(f64::from(RATE))
         .expect_body("Hello, World!")
         .source_addresses(8)
+        .traces(TRACES)
         .duration(duration);
     Ok(load.start()?)
 }
@@ -209,3 +123,5 @@ const CLIENTS: usize = 32;
 const RATE: u32 = 1000;
 /// As fast as it goes, which keeps a core busy with starting programs; and the default.
 const SETTLE_TIMES: [&str; 2] = ["0", "1"];
+/// The log says so when a new worker has taken over.
+const REPLACED: &str = " drains: its successor is ready";

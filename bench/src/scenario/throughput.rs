@@ -33,6 +33,7 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
         ),
         tables: vec![Table::new("", &COLUMNS)],
         figures: Vec::new(),
+        plots: Vec::new(),
     };
     for place in [Place::Pinned, Place::Spread] {
         for manner in [Manner::KeepAlive, Manner::OneShot] {

@@ -28,11 +28,11 @@ pub enum Action {
         timeout: Duration,
     },
     /// Tell a worker that the cluster is going to stop and that its drain begins after the drain delay. It
-    /// goes on accepting until then.
+    /// goes on accepting until then. Only for workers that have become ready, at most once each.
     AnnounceLeaving {
         /// Which one.
         worker: WorkerId,
-        /// How long it goes on.
+        /// How long it goes on: what is left of the drain delay.
         delay: Duration,
     },
     /// Kill a worker and its process group. When it comes before the spawn was answered there may be

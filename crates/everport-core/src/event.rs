@@ -14,6 +14,10 @@ pub enum Event {
         workers: u32,
     },
     /// Command: drain every worker, then exit. Wins over everything but `ForceStop`.
+    ///
+    /// With a drain delay, and if a worker is ready, the drains begin after it only. Until then supervision
+    /// goes on, and so does a rollout that runs; `Restart`, `Scale`, one more `Stop` and requests to be replaced
+    /// change nothing any more. Only `ForceStop` and a crash loop that ends the cluster do not wait for it.
     Stop,
     /// Command: kill every worker, then exit.
     ForceStop,
@@ -71,8 +75,17 @@ pub enum Event {
         /// Which one.
         worker: WorkerId,
     },
-    /// The worker runs but does not answer while somebody waits for it: it does not serve. It is killed when
-    /// it stays silent for the hang timeout; until then new connections go to others.
+    /// The worker runs but does not answer while somebody waits for it: it does not serve. New connections go
+    /// to others, and it is killed when it stays silent for the hang timeout, its end being a death of its slot
+    /// like any other.
+    ///
+    /// A silence does not start settling anew, as a pause does: one that would have settled during it settles
+    /// once it is heard. A ready worker that has yet to be relied on may be silent for the shorter one of boot
+    /// and hang timeout, so that no rollout and no replacement waits for it for ever, whatever the hang timeout.
+    ///
+    /// Silence counts while the worker is ready and not suspended: one that boots has its boot deadline, one
+    /// that drains its drain deadline, and one that is stopped cannot answer. Its silence lasts until `Heard`
+    /// all the same, and counts from the beginning once it is ready or resumed.
     Silent {
         /// Which one.
         worker: WorkerId,

@@ -17,7 +17,7 @@ pub struct Policy {
     /// How long a worker may be silent before it is killed; zero: for ever. Default 30 s.
     pub hang_timeout: Duration,
     /// How long the workers go on serving once a graceful stop was asked for, so that a load balancer can
-    /// notice that they are leaving. Default zero.
+    /// notice that they are leaving. Without effect where none is ready, and on every other end. Default zero.
     pub drain_delay: Duration,
     /// How long a worker may live before it is replaced. Each gets up to a tenth less, so that those that
     /// were started together are not replaced together. Default: for ever.

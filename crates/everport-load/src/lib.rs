@@ -35,6 +35,6 @@ pub use failure::{FailureKind, Phase};
 pub use http1::Response;
 pub use latency::Latency;
 pub use load::{Load, LoadError};
-pub use report::{Bucket, Connections, Example, Report};
+pub use report::{Bucket, Connections, Example, Report, Trace};
 pub use running::{NotReached, RunningLoad};
 pub use target::{Target, TargetError};

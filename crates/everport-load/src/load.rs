@@ -65,6 +65,8 @@ pub(crate) struct Plan {
     pub(crate) requests: u64,
     pub(crate) source_addresses: u8,
     pub(crate) examples: usize,
+    /// How many requests are kept one by one.
+    pub(crate) traces: usize,
 }
 
 impl Load {
@@ -89,6 +91,7 @@ impl Load {
                 requests: MOST_REQUESTS,
                 source_addresses: 1,
                 examples: 10,
+                traces: 0,
             },
         }
     }
@@ -223,6 +226,14 @@ impl Load {
     #[must_use]
     pub fn examples(mut self, examples: usize) -> Self {
         self.plan.examples = examples;
+        self
+    }
+
+    /// Keeps the first `most` requests one by one, for a plot of latency over time: 40 bytes each. Unless
+    /// set, none.
+    #[must_use]
+    pub fn traces(mut self, most: usize) -> Self {
+        self.plan.traces = most;
         self
     }
 

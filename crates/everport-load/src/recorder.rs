@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::failure::Failure;
-use crate::report::{BUCKET_WIDTH, Bucket, Connections, Example, Report};
+use crate::load::Plan;
+use crate::report::{BUCKET_WIDTH, Bucket, Connections, Example, Report, Trace};
 
 /// How one request went.
 #[derive(Debug)]
@@ -23,16 +24,20 @@ pub(crate) struct Finished {
 #[derive(Debug)]
 pub(crate) struct Recorder {
     begin: Instant,
+    /// How many failures are kept in full.
     examples: usize,
+    /// How many requests are kept one by one.
+    traces: usize,
     report: Report,
 }
 
 impl Recorder {
-    pub(crate) fn new(title: String, begin: Instant, examples: usize) -> Self {
+    pub(crate) fn new(plan: &Plan, begin: Instant) -> Self {
         Self {
             begin,
-            examples,
-            report: Report::empty(title),
+            examples: plan.examples,
+            traces: plan.traces,
+            report: Report::empty(plan.to_string()),
         }
     }
 
@@ -49,6 +54,13 @@ impl Recorder {
         self.report.total += 1;
         self.report.elapsed = self.report.elapsed.max(at);
         self.report.start_delay.record(delay);
+        if self.report.traces.len() < self.traces {
+            self.report.traces.push(Trace {
+                intended: finished.intended.saturating_duration_since(self.begin),
+                latency,
+                failed: finished.result.is_err(),
+            });
+        }
         let bucket = self.bucket(at);
         bucket.max_latency = bucket.max_latency.max(latency);
         match finished.result {

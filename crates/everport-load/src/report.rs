@@ -37,6 +37,9 @@ pub struct Report {
     pub workers: BTreeMap<String, u64>,
     /// What happened over time, in buckets of [`BUCKET_WIDTH`](Self::BUCKET_WIDTH) from the begin on.
     pub series: Vec<Bucket>,
+    /// Single requests in the order of their ends, as many as [`Load::traces`](crate::Load::traces) asked
+    /// for.
+    pub traces: Vec<Trace>,
 }
 
 /// What became of a load's connections.
@@ -79,6 +82,18 @@ pub struct Bucket {
     pub max_latency: Duration,
 }
 
+/// One request: when it should have started, and how it went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Trace {
+    /// Its intended start, from the load's begin.
+    pub intended: Duration,
+    /// From there to its whole answer, or to its failure.
+    pub latency: Duration,
+    /// Whether it failed.
+    pub failed: bool,
+}
+
 /// Fine enough to see a restart in a plot, coarse enough for a run of a day.
 pub(crate) const BUCKET_WIDTH: Duration = Duration::from_millis(100);
 
@@ -100,6 +115,7 @@ impl Report {
             connections: Connections::default(),
             workers: BTreeMap::new(),
             series: Vec::new(),
+            traces: Vec::new(),
         }
     }
 

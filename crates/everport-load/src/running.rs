@@ -54,6 +54,12 @@ impl RunningLoad {
         })
     }
 
+    /// When it began: every time in its report counts from here.
+    #[must_use]
+    pub fn begin(&self) -> Instant {
+        self.shared.begin
+    }
+
     /// How many requests have ended, failed ones included.
     #[must_use]
     pub fn completed(&self) -> u64 {
@@ -161,7 +167,7 @@ impl Shared {
             rate,
             limit: plan.requests,
         });
-        let recorder = Recorder::new(plan.to_string(), begin, plan.examples);
+        let recorder = Recorder::new(&plan, begin);
         Self {
             plan,
             schedule,

@@ -18,6 +18,7 @@ mod cluster;
 mod link;
 mod listener;
 mod options;
+mod place;
 mod reactor;
 
 #[cfg(feature = "cli")]
@@ -35,6 +36,7 @@ pub use cluster::{
 pub use everport_core::{Generation, SlotId, WorkerId};
 pub use listener::{Connection, Incoming, TcpListener, TcpStream, UnixListener, UnixStream};
 pub use options::{ListenOptions, Sharing};
+pub use place::UnsafePath;
 pub use watcher::Watcher;
 
 /// The examples in the guide, which are compiled as tests.

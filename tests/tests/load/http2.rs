@@ -36,20 +36,33 @@ async fn send_requests(address: SocketAddr, path: &str, tally: &Tally) -> Result
     let mut sender = connect(address, tally).await?;
     while !tally.is_over.load(Ordering::Relaxed) {
         let request = Request::get(format!("http://{address}{path}")).body(())?;
-        // A connection that the server has sent away opens no more streams; what has one must be answered.
         let sent = match sender.clone().ready().await {
             Ok(mut ready) => ready.send_request(request, true),
             Err(error) => Err(error),
         };
-        let Ok((answer, _)) = sent else {
-            sender = connect(address, tally).await?;
-            continue;
+        let answered = match sent {
+            Ok((answer, _)) => answer.await,
+            Err(error) => Err(error),
         };
-        read(answer.await?).await?;
+        match answered {
+            Ok(answer) => read(answer).await?,
+            Err(error) if was_never_accepted(&error) => {
+                sender = connect(address, tally).await?;
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        }
         tally.answered.fetch_add(1, Ordering::Relaxed);
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     Ok(())
+}
+
+/// Whether the server has named the last stream that it serves, and this request has a later one, or none. A
+/// request that crosses the first `GOAWAY` is served. One that the client holds back until it has answered the
+/// server's ping is not, and the client knows that.
+fn was_never_accepted(error: &h2::Error) -> bool {
+    error.is_go_away() && error.is_remote() && error.reason() == Some(h2::Reason::NO_ERROR)
 }
 
 /// Reads an answer to its end.

@@ -6,6 +6,7 @@ mod deaths;
 mod http2;
 mod kept_connections;
 mod long_requests;
+mod releases;
 mod rollouts;
 mod scaling;
 

@@ -42,3 +42,29 @@ fn scaling_down_and_up_loses_nothing_by_reuseport() {
 fn scaling_down_and_up_loses_nothing_by_transfer() {
     scaling_loses_nothing("transfer");
 }
+
+#[test]
+fn scaling_during_a_restart_loses_nothing_and_ends_with_the_new_release_everywhere() {
+    let _turn = take_turn();
+    for (signal, step, slots) in [
+        (Signal::TTIN, "scaled from 3 to 4", 4),
+        (Signal::TTOU, "scaled from 3 to 2", 2),
+    ] {
+        let cluster = Cluster::ready("-w 3 --settle 0.3", "--listen 127.0.0.1:0");
+        let load = one_shot_load(cluster.address());
+        go_on(&load, 100);
+        cluster.signal(Signal::USR1);
+        cluster
+            .log()
+            .wait_for("rollout from generation 1 to generation 2 started");
+        cluster.signal(signal);
+        cluster.log().wait_for(step);
+        cluster.log().wait_for("rollout to generation 2 finished");
+        cluster.log().wait_for_many(3, "ended: exited");
+        go_on(&load, 300);
+        load.stop().assert_lossless();
+        let workers = cluster.workers();
+        assert_eq!(workers.len(), slots, "{workers:?}");
+        assert!(workers.iter().all(|worker| worker.generation == 2));
+    }
+}

@@ -3,26 +3,35 @@
 use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
 
+use axum::extract::Path;
 use axum::{Router, routing::get};
 use clap::Parser;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Debug, Parser)]
-#[group(required = true, multiple = false)]
 struct Options {
     /// Joins its cluster and listens there
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", required_unless_present = "unmanaged")]
     listen: Option<String>,
     /// Binds by itself with `SO_REUSEPORT`, says where, and serves
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", conflicts_with = "listen")]
     unmanaged: Option<SocketAddr>,
+    /// Dies at once as long as this file is there
+    #[arg(long, value_name = "FILE", requires = "listen")]
+    broken_while: Option<PathBuf>,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::parse();
+    if options.broken_while.is_some_and(|file| file.exists()) {
+        return Err("this release is broken".into());
+    }
     if let Some(address) = options.listen {
         return serve_in_cluster(&address).await;
     }
@@ -31,7 +40,28 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn service() -> Router {
-    Router::new().route("/", get("Hello, World!"))
+    Router::new()
+        .route("/", get(GREETING))
+        .route("/block/{ms}", get(block))
+        .route("/spin/{ms}", get(spin))
+}
+
+const GREETING: &str = "Hello, World!";
+
+/// Keeps the only thread waiting, so that nothing else is served meanwhile.
+async fn block(Path(milliseconds): Path<u64>) -> &'static str {
+    thread::sleep(Duration::from_millis(milliseconds));
+    GREETING
+}
+
+/// Keeps the only thread, and a core, busy in a loop.
+async fn spin(Path(milliseconds): Path<u64>) -> &'static str {
+    println!("spinning");
+    let end = Instant::now() + Duration::from_millis(milliseconds);
+    while Instant::now() < end {
+        std::hint::spin_loop();
+    }
+    GREETING
 }
 
 async fn serve_in_cluster(address: &str) -> Result<(), Box<dyn Error>> {

@@ -11,7 +11,7 @@ impl Backoff {
     pub(super) fn delay(&self, failures: u32, jitter: &mut Jitter) -> Duration {
         match failures {
             0 | 1 => Duration::ZERO,
-            more => jitter.shorten(self.nominal(more - 2)),
+            more => jitter.shorten(self.nominal(more - 2), 2),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::Supervisor;
 use super::timers::Timer;
-use crate::{AbortCause, Notice, WorkerId};
+use crate::{AbortCause, ExitReason, Notice, ReplaceCause, WorkerId};
 
 impl Supervisor {
     pub(super) fn on_deadline(&mut self, timer: Timer) {
@@ -10,8 +10,11 @@ impl Supervisor {
             Timer::Boot(worker) => self.give_up_new(worker),
             Timer::Settle(worker) => self.on_settled(worker),
             Timer::Suspended(worker) => self.on_suspended_too_long(worker),
+            Timer::Hang(worker) => self.on_silent_too_long(worker),
             Timer::Forgive(worker) => self.on_forgiven(worker),
+            Timer::Lifetime(worker) => self.want_successor(worker, ReplaceCause::Lifetime),
             Timer::Drain(worker) => self.on_drain_timed_out(worker),
+            Timer::DrainDelay => self.stop(ExitReason::Stopped),
             // That the slot may be filled again is all there is to it: `reconcile` sees it.
             Timer::Retry(_) => {}
         }

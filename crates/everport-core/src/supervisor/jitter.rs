@@ -12,11 +12,11 @@ impl Jitter {
         Self(seed)
     }
 
-    /// A duration between half of `nominal` and all of it.
-    pub(super) fn shorten(&mut self, nominal: Duration) -> Duration {
-        let half = u64::try_from(nominal.as_nanos() / 2).unwrap_or(u64::MAX / 2);
-        let kept = self.next() % half.saturating_add(1);
-        nominal - Duration::from_nanos(kept)
+    /// Takes up to the `part`-th part of `nominal` away: a half, a tenth.
+    pub(super) fn shorten(&mut self, nominal: Duration, part: u32) -> Duration {
+        let most = u64::try_from((nominal / part).as_nanos()).unwrap_or(u64::MAX / 2);
+        let taken = self.next() % most.saturating_add(1);
+        nominal - Duration::from_nanos(taken)
     }
 
     fn next(&mut self) -> u64 {
@@ -41,10 +41,10 @@ mod tests {
     }
 
     #[test]
-    fn it_takes_away_at_most_half() {
+    fn it_takes_away_at_most_a_part() {
         let mut jitter = Jitter::new(7);
         let nominal = Duration::from_millis(100);
-        let delays: [Duration; 1000] = core::array::from_fn(|_| jitter.shorten(nominal));
+        let delays: [Duration; 1000] = core::array::from_fn(|_| jitter.shorten(nominal, 2));
         assert!(
             delays
                 .iter()
@@ -56,6 +56,6 @@ mod tests {
 
     #[test]
     fn nothing_stays_nothing() {
-        assert_eq!(Jitter::new(1).shorten(Duration::ZERO), Duration::ZERO);
+        assert_eq!(Jitter::new(1).shorten(Duration::ZERO, 10), Duration::ZERO);
     }
 }

@@ -1,11 +1,8 @@
 //! What workers do: be born, become ready, leave and die.
 
+use super::Supervisor;
 use super::timers::Timer;
-use super::worker::Replacement;
-use super::{Phase, Supervisor};
-use crate::{
-    AbortCause, Action, CrashLoop, ExitReason, Notice, ReplaceCause, SlotId, WorkerId, WorkerState,
-};
+use crate::{AbortCause, Action, CrashLoop, ExitReason, Notice, SlotId, WorkerId, WorkerState};
 
 impl Supervisor {
     pub(super) fn on_spawned(&mut self, id: WorkerId) {
@@ -54,21 +51,14 @@ impl Supervisor {
         let forgive_at = now + self.policy.backoff.reset_after;
         self.timers.set(Timer::Forgive(id), forgive_at);
         self.begin_to_settle(id);
+        self.limit_silence(id);
+        self.limit_lifetime(id);
         self.notices.push_back(Notice::WorkerReady {
             worker: id,
             slot,
             generation,
             boot,
         });
-    }
-
-    pub(super) fn on_replace_requested(&mut self, id: WorkerId, cause: ReplaceCause) {
-        if let Some(worker) = self.worker_mut(id)
-            && worker.is_live()
-            && !worker.wants_successor()
-        {
-            worker.replacement = Replacement::Wanted(cause);
-        }
     }
 
     /// A worker leaves by itself. A ready one has the drain timeout to finish in; one that was never
@@ -146,8 +136,8 @@ impl Supervisor {
         }
     }
 
-    fn count_failure(&mut self, id: SlotId) {
-        if self.phase != Phase::Running || id.0 >= self.wanted {
+    pub(super) fn count_failure(&mut self, id: SlotId) {
+        if !self.phase.supervises() || id.0 >= self.wanted {
             return;
         }
         let Some(slot) = self.slots.get_mut(&id) else {

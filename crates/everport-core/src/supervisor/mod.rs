@@ -4,12 +4,15 @@ mod backoff;
 mod budget;
 mod deadlines;
 mod jitter;
+mod leaving;
 mod life;
 mod reconcile;
+mod replacing;
 mod retire;
 mod rollout;
 mod scale;
 mod settling;
+mod silence;
 mod slot;
 mod status;
 mod steering;
@@ -70,15 +73,26 @@ pub struct Supervisor {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Running,
+    /// A graceful stop was asked for; until then everything goes on, but nothing new is begun.
+    Leaving {
+        until: Timestamp,
+    },
     Stopping(ExitReason),
     Exited,
+}
+
+impl Phase {
+    /// Whether workers that are lost get successors.
+    fn supervises(self) -> bool {
+        matches!(self, Self::Running | Self::Leaving { .. })
+    }
 }
 
 impl Supervisor {
     /// A supervisor that wants `workers` slots filled; its first actions are their spawns.
     ///
     /// `workers` is taken into the range of 1 to 65,536, and so is every later [`Event::Scale`]. The
-    /// `seed` decides the jitter of back-off delays and nothing else.
+    /// `seed` decides the jitter of back-off delays and lifetimes and nothing else.
     #[must_use]
     pub fn new(policy: Policy, workers: u32, seed: u64, now: Timestamp) -> Self {
         let mut supervisor = Self {
@@ -117,15 +131,16 @@ impl Supervisor {
         match event {
             Event::Restart => self.on_restart(),
             Event::Scale { workers } => self.on_scale(workers),
-            Event::Stop => self.stop(ExitReason::Stopped),
+            Event::Stop => self.on_stop(),
             Event::ForceStop => self.kill_all(ExitReason::Forced),
             Event::Spawned { worker } => self.on_spawned(worker),
             Event::SpawnFailed { worker } => self.on_spawn_failed(worker),
             Event::Listening { worker, port } => self.on_listening(worker, port),
             Event::Released { worker, port } => self.on_released(worker, port),
             Event::Ready { worker } => self.on_ready(worker),
-            Event::ReplaceRequested { worker, cause } => self.on_replace_requested(worker, cause),
-            Event::Silent { .. } | Event::Heard { .. } => {}
+            Event::ReplaceRequested { worker, cause } => self.want_successor(worker, cause),
+            Event::Silent { worker } => self.on_silent(worker),
+            Event::Heard { worker } => self.on_heard(worker),
             Event::Suspended { worker } => self.on_suspended(worker),
             Event::Resumed { worker } => self.on_resumed(worker),
             Event::Leaving { worker } => self.on_leaving(worker),

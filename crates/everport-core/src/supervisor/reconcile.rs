@@ -2,25 +2,26 @@
 
 use alloc::vec::Vec;
 
+use super::Supervisor;
 use super::slot::Slot;
-use super::worker::{Replacement, Worker};
-use super::{Phase, Supervisor};
+use super::worker::Worker;
 use crate::{Generation, Notice, SlotId};
 
 impl Supervisor {
     /// Brings the cluster one decision closer to what is wanted. Called after every input, and without
     /// effect when nothing has changed.
     pub(super) fn reconcile(&mut self) {
-        if self.phase == Phase::Running {
+        if self.phase.supervises() {
             self.let_go();
             self.give_up_if_never_ready();
         }
-        if self.phase == Phase::Running {
+        if self.phase.supervises() {
             // Nobody may wait at a slot that just lost its worker while that one's successor is started.
             self.steer();
             self.bring_up();
             self.close_removed_slots();
             self.note_cluster_ready();
+            self.announce_leaving();
         }
         self.exit_if_over();
     }
@@ -97,40 +98,7 @@ impl Supervisor {
         }
     }
 
-    /// Workers that want a successor get one, one at a time over the whole cluster.
-    fn replace_one(&mut self) {
-        if self.rollout.is_some() || !self.has_surge_left() || self.is_replacing() {
-            return;
-        }
-        let (now, good) = (self.now, self.good);
-        let next = self.wanted_slots().find_map(|(id, slot)| {
-            let alone = slot.live().count() == 1 && slot.may_spawn(good, now, 0);
-            let worker = slot.live_of(good).find(|worker| worker.wants_successor())?;
-            (alone && worker.is_ready()).then_some((id, worker.id))
-        });
-        let Some((slot, id)) = next else {
-            return;
-        };
-        if let Some(worker) = self.worker_mut(id)
-            && let Replacement::Wanted(cause) = worker.replacement
-        {
-            worker.replacement = Replacement::Started;
-            self.notices.push_back(Notice::ReplacementStarted {
-                worker: id,
-                slot,
-                cause,
-            });
-        }
-        self.spawn(slot, good);
-    }
-
-    fn is_replacing(&self) -> bool {
-        self.slots
-            .values()
-            .any(|slot| slot.live().count() > 1 && slot.live().any(Worker::wants_successor))
-    }
-
-    fn has_surge_left(&self) -> bool {
+    pub(super) fn has_surge_left(&self) -> bool {
         let to = self.rollout_to();
         let surplus: usize = self.slots.values().map(|slot| slot.surplus(to)).sum();
         surplus < self.policy.surge.max(1) as usize

@@ -16,16 +16,19 @@ impl Supervisor {
             self.limit_suspension(id);
         } else if worker.is_ready() && !worker.settled {
             if settle.is_zero() {
-                worker.settled = true;
+                self.on_settled(id);
             } else {
                 self.timers.set(Timer::Settle(id), self.now + settle);
             }
         }
     }
 
+    /// Unlike a pause, a silence does not start it anew: on a machine with too much to do, workers fall
+    /// silent for moments again and again. But nobody relies on a worker while it is silent.
     pub(super) fn on_settled(&mut self, id: WorkerId) {
         if let Some(worker) = self.worker_mut(id) {
-            worker.settled = true;
+            worker.settled = !worker.is_silent();
+            worker.settles_when_heard = worker.is_silent();
         }
     }
 
@@ -40,6 +43,7 @@ impl Supervisor {
             self.on_settled(id);
         }
         self.timers.clear(Timer::Settle(id));
+        self.pause_silence(id);
         self.limit_suspension(id);
     }
 
@@ -50,6 +54,7 @@ impl Supervisor {
         worker.suspended = false;
         self.timers.clear(Timer::Suspended(id));
         self.begin_to_settle(id);
+        self.limit_silence(id);
     }
 
     /// A pause that nobody waits for any more is nobody's business.
@@ -69,7 +74,7 @@ impl Supervisor {
     /// Whether a ready worker has yet to be relied on: it has not settled, or it has while its slot's
     /// predecessors were not all told to go, and the rollout waits for it. One that boots has its own
     /// deadline.
-    fn is_on_trial(&self, id: WorkerId) -> bool {
+    pub(super) fn is_on_trial(&self, id: WorkerId) -> bool {
         let Some(worker) = self.worker(id).filter(|worker| worker.is_ready()) else {
             return false;
         };

@@ -14,6 +14,8 @@ pub struct Status {
     pub generation: Generation,
     /// The generation being rolled out, if any.
     pub rollout: Option<Generation>,
+    /// Whether a graceful stop was asked for and its drain delay runs.
+    pub leaving: bool,
     /// How many slots there should be.
     pub slots: u32,
     /// Every worker there is, sorted by id.
@@ -33,6 +35,8 @@ pub struct WorkerStatus {
     pub state: WorkerState,
     /// Whether it is stopped by a signal.
     pub suspended: bool,
+    /// Whether it does not answer while somebody waits for it.
+    pub silent: bool,
 }
 
 /// The states of a worker in the order of its life.
@@ -63,6 +67,8 @@ pub enum Pending {
     Draining(WorkerId),
     /// A worker is to be replaced.
     Replacement(WorkerId),
+    /// A graceful stop was asked for, and the drain delay runs.
+    Leaving,
     /// The cluster stops and this worker is still there.
     Stopping(WorkerId),
 }
@@ -79,11 +85,13 @@ impl Supervisor {
                 generation: worker.generation,
                 state: worker.state,
                 suspended: worker.suspended,
+                silent: worker.is_silent(),
             })
         };
         Status {
             generation: self.good,
             rollout: self.rollout_to(),
+            leaving: matches!(self.phase, Phase::Leaving { .. }),
             slots: self.wanted,
             workers: self.homes.iter().filter_map(worker).collect(),
         }
@@ -93,12 +101,16 @@ impl Supervisor {
     /// that the others wait for.
     #[must_use]
     pub fn pending(&self) -> Option<Pending> {
-        if self.phase != Phase::Running {
-            return self.homes.keys().next().copied().map(Pending::Stopping);
+        match self.phase {
+            Phase::Running => self
+                .pending_rollout()
+                .or_else(|| self.pending_slot())
+                .or_else(|| self.pending_worker()),
+            Phase::Leaving { .. } => Some(Pending::Leaving),
+            Phase::Stopping(_) | Phase::Exited => {
+                self.homes.keys().next().copied().map(Pending::Stopping)
+            }
         }
-        self.pending_rollout()
-            .or_else(|| self.pending_slot())
-            .or_else(|| self.pending_worker())
     }
 
     fn pending_rollout(&self) -> Option<Pending> {

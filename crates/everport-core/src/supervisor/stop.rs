@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use super::timers::Timer;
 use super::worker::Worker;
 use super::{Phase, Supervisor};
 use crate::{Action, DrainReason, ExitReason, Notice, WorkerId, WorkerState};
@@ -9,7 +10,7 @@ use crate::{Action, DrainReason, ExitReason, Notice, WorkerId, WorkerState};
 impl Supervisor {
     /// Drains every worker, latest first. Without effect once the cluster is ending anyway.
     pub(super) fn stop(&mut self, reason: ExitReason) {
-        if self.phase != Phase::Running {
+        if !self.phase.supervises() {
             return;
         }
         self.begin_to_end(reason);
@@ -68,12 +69,13 @@ impl Supervisor {
         self.rollout = None;
         self.restart_remembered = false;
         self.clear_retries();
+        self.timers.clear(Timer::DrainDelay);
         self.notices.push_back(Notice::Stopping { reason });
     }
 
     fn clear_retries(&mut self) {
         for id in self.slots.keys() {
-            self.timers.clear(super::Timer::Retry(*id));
+            self.timers.clear(Timer::Retry(*id));
         }
     }
 }

@@ -14,12 +14,18 @@ pub(super) enum Timer {
     Settle(WorkerId),
     /// When to give up a new worker that is stopped before it has settled.
     Suspended(WorkerId),
+    /// When to kill a worker that stays silent.
+    Hang(WorkerId),
     /// When to forget the failures of a slot because its worker has stayed ready.
     Forgive(WorkerId),
+    /// When to replace a worker that has lived long enough.
+    Lifetime(WorkerId),
     /// When to kill a worker that still drains.
     Drain(WorkerId),
     /// When to try again to fill a slot.
     Retry(SlotId),
+    /// When to drain every worker of a cluster that is leaving.
+    DrainDelay,
 }
 
 /// Every running timer with its deadline.
@@ -39,7 +45,9 @@ impl Timers {
         self.clear(Timer::Boot(worker));
         self.clear(Timer::Settle(worker));
         self.clear(Timer::Suspended(worker));
+        self.clear(Timer::Hang(worker));
         self.clear(Timer::Forgive(worker));
+        self.clear(Timer::Lifetime(worker));
         self.clear(Timer::Drain(worker));
     }
 
@@ -56,7 +64,7 @@ impl Timers {
         let is_deadly = |timer: &Timer| {
             matches!(
                 timer,
-                Timer::Boot(_) | Timer::Suspended(_) | Timer::Drain(_)
+                Timer::Boot(_) | Timer::Suspended(_) | Timer::Hang(_) | Timer::Drain(_)
             )
         };
         self.0.keys().any(is_deadly)

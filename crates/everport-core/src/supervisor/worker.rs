@@ -13,10 +13,16 @@ pub(super) struct Worker {
     /// Whether the shell has answered the spawn. A killed worker can still be without an answer.
     pub(super) spawn_answered: bool,
     pub(super) suspended: bool,
+    /// Since when somebody waits for its answer.
+    pub(super) silent_since: Option<Timestamp>,
     /// Whether it has stayed ready for as long as the policy wants to see.
     pub(super) settled: bool,
+    /// Whether it would have settled by now, had it not been silent.
+    pub(super) settles_when_heard: bool,
     /// Whether its end is a failed attempt of its slot although it was told to go.
     pub(super) failed: bool,
+    /// Whether it was told that the cluster leaves.
+    pub(super) announced: bool,
     pub(super) replacement: Replacement,
     pub(super) spawned_at: Timestamp,
     pub(super) ready_at: Option<Timestamp>,
@@ -39,8 +45,11 @@ impl Worker {
             state: WorkerState::Spawning,
             spawn_answered: false,
             suspended: false,
+            silent_since: None,
             settled: false,
+            settles_when_heard: false,
             failed: false,
+            announced: false,
             replacement: Replacement::No,
             spawned_at: now,
             ready_at: None,
@@ -62,9 +71,13 @@ impl Worker {
         self.state == WorkerState::Ready
     }
 
+    pub(super) fn is_silent(&self) -> bool {
+        self.silent_since.is_some()
+    }
+
     /// Whether new connections can be left to it.
     pub(super) fn serves(&self) -> bool {
-        self.is_ready() && !self.suspended
+        self.is_ready() && !self.suspended && !self.is_silent()
     }
 
     /// Whether its predecessor may go.

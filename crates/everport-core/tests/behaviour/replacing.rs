@@ -1,6 +1,6 @@
 //! Workers that ask to be replaced.
 
-use everport_core::{DrainReason, Event, Notice, Pending, SlotId, WorkerId};
+use everport_core::{DrainReason, Event, Notice, Pending, Policy, ReplaceCause, SlotId, WorkerId};
 
 use crate::driver::{Driver, at_once, drain, ms, s, spawn, steer};
 
@@ -9,6 +9,7 @@ const REPLACED: DrainReason = DrainReason::Replaced;
 fn asks(driver: &mut Driver, worker: u64) {
     driver.event(Event::ReplaceRequested {
         worker: WorkerId(worker),
+        cause: ReplaceCause::Asked,
     });
 }
 
@@ -82,4 +83,68 @@ fn a_request_during_a_rollout_is_met_after_its_abort() {
         worker: WorkerId(2),
     });
     driver.expect(&[spawn(3, 0, 1)]);
+}
+
+#[test]
+fn the_first_cause_stays() {
+    let mut driver = Driver::ready(at_once(), 2);
+    asks(&mut driver, 2);
+    let (worker, slot) = (WorkerId(1), SlotId(0));
+    for cause in [ReplaceCause::Memory, ReplaceCause::Connections] {
+        driver.event(Event::ReplaceRequested { worker, cause });
+    }
+    driver.boot(3);
+    driver.expect_notice(&Notice::ReplacementStarted {
+        worker,
+        slot,
+        cause: ReplaceCause::Memory,
+    });
+}
+
+#[test]
+fn no_replacement_starts_during_a_rollout_and_the_rollout_waits_for_one_that_has() {
+    let mut driver = Driver::ready(at_once(), 2);
+    asks(&mut driver, 1);
+    asks(&mut driver, 2);
+    driver.event(Event::Restart);
+    driver.expect(&[spawn(3, 0, 1)]);
+    driver.boot(3);
+    driver.expect_besides_steering(&[drain(1, REPLACED)]);
+    driver.dies(1);
+    driver.expect(&[spawn(4, 0, 2)]);
+    driver.boot(4);
+    driver.expect_besides_steering(&[drain(3, DrainReason::Rollout), spawn(5, 1, 2)]);
+    driver.boot(5);
+    driver.expect_besides_steering(&[drain(2, DrainReason::Rollout)]);
+}
+
+#[test]
+fn a_replacement_that_fails_during_a_rollout_is_not_tried_again_before_its_end() {
+    let mut driver = Driver::ready(at_once(), 1);
+    asks(&mut driver, 1);
+    driver.event(Event::Restart);
+    driver.forget();
+    driver.dies(2);
+    driver.expect(&[spawn(3, 0, 2)]);
+    driver.pass(s(1));
+    driver.boot(3);
+    driver.expect_besides_steering(&[drain(1, DrainReason::Rollout)]);
+    driver.dies(1);
+    driver.pass(s(3600));
+    driver.expect(&[]);
+}
+
+#[test]
+fn no_replacement_starts_on_the_way_back_either() {
+    let surge = 2;
+    let mut driver = Driver::ready(Policy { surge, ..at_once() }, 2);
+    driver.event(Event::Restart);
+    driver.boot(3);
+    driver.dies(1);
+    driver.dies(4);
+    driver.forget();
+    asks(&mut driver, 2);
+    driver.expect(&[]);
+    driver.boot(5);
+    driver.expect_besides_steering(&[drain(3, DrainReason::Rollout), spawn(6, 1, 1)]);
 }

@@ -143,6 +143,7 @@ fn an_aborted_rollout_keeps_every_old_worker() {
     driver.expect_notice(&Notice::RolledBack {
         generation: Generation(1),
         took: ms(0),
+        slots: 0,
     });
     assert_eq!(driver.supervisor.pending(), None);
 }
@@ -183,6 +184,7 @@ fn slots_already_moved_return_ready_first() {
     driver.expect_notice(&Notice::RolledBack {
         generation: Generation(1),
         took: ms(0),
+        slots: 1,
     });
 }
 

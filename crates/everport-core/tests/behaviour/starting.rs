@@ -1,6 +1,8 @@
 //! The first start, readiness and the boot deadline.
 
-use everport_core::{Action, Event, ExitReason, Notice, Pending, Policy, SlotId, WorkerId};
+use everport_core::{
+    Action, Event, ExitReason, Notice, Pending, Policy, ReplaceCause, SlotId, WorkerId,
+};
 
 use crate::driver::{Driver, at_once, kill, ms, s, spawn};
 
@@ -128,6 +130,8 @@ fn events_about_workers_that_are_gone_or_never_were_change_nothing() {
         driver.event(Event::Spawned { worker });
         driver.event(Event::SpawnFailed { worker });
         driver.event(Event::Ready { worker });
+        driver.event(Event::Silent { worker });
+        driver.event(Event::Heard { worker });
         driver.event(Event::Leaving { worker });
         driver.event(Event::ReplaceRequested {
             worker,

@@ -1,6 +1,8 @@
 //! New workers that are stopped by a signal before they can be relied on.
 
-use everport_core::{AbortCause, DrainReason, Event, Generation, Notice, Policy, SlotId, WorkerId};
+use everport_core::{
+    AbortCause, DrainReason, Event, Generation, Notice, Policy, ReplaceCause, SlotId, WorkerId,
+};
 
 use crate::driver::{Driver, at_once, drain, kill, ms, s, spawn};
 
@@ -128,6 +130,7 @@ fn a_successor_that_stops_before_it_has_settled_is_a_failed_attempt_and_the_old_
     let mut driver = Driver::ready(Policy::default(), 1);
     driver.event(Event::ReplaceRequested {
         worker: WorkerId(1),
+        cause: ReplaceCause::Asked,
     });
     driver.boot(2);
     stops(&mut driver, 2);

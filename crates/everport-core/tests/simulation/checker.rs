@@ -60,9 +60,10 @@ impl Checker {
             Event::Listening { worker, port } => self.listening(worker, port),
             Event::Released { worker, port } => self.released(worker, port),
             Event::Ready { worker } => self.ready(worker),
-            Event::ReplaceRequested { worker } => {
+            Event::ReplaceRequested { worker, .. } => {
                 self.seen(worker, |seen| seen.asked_replacement |= seen.is_live());
             }
+            Event::Silent { .. } | Event::Heard { .. } => {}
             Event::Suspended { worker } => self.suspended(worker),
             Event::Resumed { worker } => self.resumed(worker),
             Event::Leaving { worker } => self.leaving(worker),
@@ -157,6 +158,7 @@ impl Checker {
                     "never said ready"
                 );
             }
+            Notice::HangTimedOut { .. } | Notice::Leaving { .. } => {}
             Notice::ClusterReady { .. } | Notice::Draining { .. } | Notice::Scaled { .. } => {}
         }
     }
@@ -182,6 +184,7 @@ impl Checker {
                 generation,
             } => self.spawn(*worker, *slot, *generation),
             Action::Drain { worker, reason, .. } => self.drain(*worker, *reason),
+            Action::AnnounceLeaving { .. } => {}
             Action::Kill { worker } => self.kill(*worker),
             Action::Steer { port, serving } => self.steer(*port, serving),
             Action::ClosePort { port } => self.close_port(*port),

@@ -76,6 +76,9 @@ fn fault(random: &mut Random, most: u64) -> u64 {
 fn policy(random: &mut Random) -> Policy {
     let ms = Duration::from_millis;
     Policy {
+        hang_timeout: Duration::ZERO,
+        drain_delay: Duration::ZERO,
+        max_lifetime: None,
         boot_timeout: ms(random.pick(&[100, 400, 5_000])),
         settle: ms(random.pick(&[0, 0, 50, 1_000])),
         surge: random.pick(&[0, 1, 1, 1, 2, 3]),

@@ -348,7 +348,10 @@ impl World {
                 }
             }
             Action::Exit { .. } => self.exited = true,
-            Action::Steer { .. } | Action::ClosePort { .. } | Action::CloseSlot { .. } => {}
+            Action::AnnounceLeaving { .. }
+            | Action::Steer { .. }
+            | Action::ClosePort { .. }
+            | Action::CloseSlot { .. } => {}
         }
     }
 

@@ -40,6 +40,40 @@ fn a_stall_shows_in_every_request_it_delayed() {
 }
 
 #[test]
+fn a_stall_can_be_seen_request_by_request() {
+    let answered = Mutex::new(0);
+    let server = Server::start(move |mut stream: TcpStream| {
+        read_request(&mut stream);
+        let mut answered = answered.lock().unwrap();
+        *answered += 1;
+        match *answered {
+            100 => thread::sleep(STALL),
+            // Closed without an answer.
+            300 => return,
+            _ => {}
+        }
+        answer(&mut stream, "hello");
+    });
+    let load = Load::new(server.address).clients(4).one_shot().rate(1000);
+    let report = run(load.clone().requests(400).traces(1_000_000));
+    assert_eq!(report.traces.len(), 400, "{report}");
+    assert_eq!(report.traces.iter().filter(|trace| trace.failed).count(), 1);
+    let slowest = report.traces.iter().map(|trace| trace.latency).max();
+    assert!(
+        slowest >= Some(report.latency.max()),
+        "{slowest:?}\n{report}"
+    );
+    // Each is there with its own place in the schedule, however late it was.
+    let mut starts: Vec<_> = report.traces.iter().map(|trace| trace.intended).collect();
+    starts.sort();
+    let scheduled = (0..400).map(Duration::from_millis).collect::<Vec<_>>();
+    assert_eq!(starts, scheduled, "{report}");
+
+    let report = run(load.requests(50).traces(20));
+    assert_eq!((report.traces.len(), report.total), (20, 50), "{report}");
+}
+
+#[test]
 fn requests_start_when_they_are_due_and_not_before() {
     let server = Server::start(answer_one);
     let load = Load::new(server.address).clients(4).one_shot();

@@ -7,10 +7,10 @@ use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser}
 use everport_core::CrashLoop;
 
 use super::env_var::{self, EnvVar};
-use super::{count, lifetime, name, seconds, size};
+use super::{count, lifetime, name, seconds, size, umask};
 use crate::Sharing;
 use crate::log::Level;
-use crate::watcher::{Builder, Program, Watcher};
+use crate::watcher::{Builder, Credentials, CredentialsError, Program, Watcher};
 
 /// The flags of a cluster: flatten them into your own `clap` parser.
 ///
@@ -98,6 +98,27 @@ pub struct ClusterArgs {
     #[arg(long, value_name = "DIR", help_heading = WORKERS)]
     pub(super) chdir: Option<PathBuf>,
 
+    /// Run the workers as this user, with its groups: a name or a number (only root can)
+    #[arg(long, value_name = "USER", help_heading = WORKERS)]
+    user: Option<String>,
+
+    /// Run the workers in this group instead of the user's own (only root can)
+    #[arg(long, value_name = "GROUP", help_heading = WORKERS)]
+    group: Option<String>,
+
+    /// Permissions that the workers' new files lack, in octal, such as 027 [default: the watcher's]
+    #[arg(long, value_name = "MASK", allow_negative_numbers = true, value_parser = umask::parse,
+        help_heading = WORKERS)]
+    umask: Option<u32>,
+
+    /// Let the kernel write a crashed worker's memory to disk
+    #[arg(long, help_heading = WORKERS)]
+    core_dumps: bool,
+
+    /// Let programs that workers execute gain privileges, as sudo does
+    #[arg(long, help_heading = WORKERS)]
+    new_privileges: bool,
+
     /// What to log: error, warn, info (with all that workers print) or debug
     #[arg(short, long, value_name = "LEVEL", default_value = "info", hide_possible_values = true,
         ignore_case = true, value_parser = level_parser(), help_heading = FILES)]
@@ -119,7 +140,18 @@ const WORKERS: &str = "Workers";
 const FILES: &str = "Log and pid file";
 
 impl ClusterArgs {
-    /// A watcher's builder with everything that was asked for.
+    /// Who the workers are to be, if somebody else than we are.
+    pub(super) fn credentials(&self) -> Result<Option<Credentials>, CredentialsError> {
+        let credentials = match (&self.user, &self.group) {
+            (Some(user), group) => Credentials::find(user, group.as_deref()),
+            (None, Some(group)) => Credentials::in_group(group),
+            (None, None) => return Ok(None),
+        };
+        credentials.map(Some)
+    }
+
+    /// A watcher's builder with everything that was asked for but the workers' credentials, which have to be
+    /// looked up.
     pub(super) fn builder(&self, program: Program) -> Builder {
         let mut builder = Watcher::builder(program)
             .sharing(self.share.unwrap_or(Sharing::DEFAULT))
@@ -140,6 +172,15 @@ impl ClusterArgs {
         }
         if let Some(connections) = self.max_connections {
             builder = builder.max_connections(connections);
+        }
+        if let Some(mask) = self.umask {
+            builder = builder.umask(mask);
+        }
+        if self.core_dumps {
+            builder = builder.allow_core_dumps();
+        }
+        if self.new_privileges {
+            builder = builder.allow_new_privileges();
         }
         if self.exit_on_crash_loop {
             builder = builder.crash_loop(CrashLoop::Exit);
@@ -231,6 +272,7 @@ mod tests {
         check_refused("-w 4097", "give one from 1 to 4096");
         check_refused("-w four", "give one from 1 to 4096");
         check_refused("--surge 0", "give one from 1 to 4096");
+        check_refused("--umask 8", "write it in octal");
         check_refused("-t -1", "a time cannot be negative");
         check_refused("-t inf", "longer than a day");
         check_refused("--boot-timeout 0", "zero leaves no time");

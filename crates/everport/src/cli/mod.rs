@@ -14,6 +14,7 @@ mod run;
 mod seconds;
 mod signals;
 mod size;
+mod umask;
 
 pub use args::ClusterArgs;
 pub use exit_code::ExitCode;

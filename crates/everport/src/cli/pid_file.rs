@@ -4,8 +4,12 @@ use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, Stat};
+use rustix::fs::{FileType, FlockOperation, Mode, OFlags, Stat};
 use rustix::io::Errno;
+
+use crate::UnsafePath;
+use crate::place::Place;
+use crate::watcher::Credentials;
 
 /// How often a file is opened again that an ending instance removes at that moment.
 const ATTEMPTS: u32 = 16;
@@ -27,6 +31,9 @@ pub enum PidFileError {
         /// The path.
         path: PathBuf,
     },
+    /// Somebody whom it must be kept from could make it lead elsewhere.
+    #[error("cannot keep the pid file out of the workers' reach")]
+    Unsafe(#[source] UnsafePath),
     /// The system refused it.
     #[error("cannot use the pid file {}", .path.display())]
     System {
@@ -39,14 +46,18 @@ pub enum PidFileError {
 
 /// A pid file that is ours. Dropped, it is removed, if the path still leads to it.
 #[derive(Debug)]
-pub(super) struct PidFile {
-    path: PathBuf,
+pub(super) struct PidFile<'keep> {
+    place: Place<'keep>,
     file: File,
 }
 
-impl PidFile {
-    /// Locks the file and writes our process id into it, in place. A symbolic link is never followed.
-    pub(super) fn acquire(path: &Path) -> Result<Self, PidFileError> {
+impl<'keep> PidFile<'keep> {
+    /// Locks the file and writes our process id into it, in place. A symbolic link is never followed, and the
+    /// user that it is to be kept from must not be able to exchange it.
+    pub(super) fn acquire(
+        path: &Path,
+        keep_from: Option<&'keep Credentials>,
+    ) -> Result<Self, PidFileError> {
         let system = |source| PidFileError::System {
             path: path.to_path_buf(),
             source,
@@ -54,7 +65,8 @@ impl PidFile {
         // The path stays right when somebody changes the working directory.
         let path = std::path::absolute(path).map_err(system)?;
         for _ in 0..ATTEMPTS {
-            if let Some(pid_file) = Self::try_acquire(&path)? {
+            let place = Place::find(&path, keep_from).map_err(PidFileError::Unsafe)?;
+            if let Some(pid_file) = Self::try_acquire(&path, place)? {
                 return Ok(pid_file);
             }
         }
@@ -62,25 +74,22 @@ impl PidFile {
     }
 
     /// `None` when the file was removed between being opened and being locked.
-    fn try_acquire(path: &Path) -> Result<Option<Self>, PidFileError> {
+    fn try_acquire(path: &Path, place: Place<'keep>) -> Result<Option<Self>, PidFileError> {
         let system = |errno: Errno| PidFileError::System {
             path: path.to_path_buf(),
             source: errno.into(),
         };
-        let flags = OFlags::RDWR
-            | OFlags::CREATE
-            | OFlags::NOFOLLOW
-            | OFlags::CLOEXEC
-            | OFlags::NOCTTY
-            | OFlags::NONBLOCK; // opening something that is not a file must not wait
-        let fd = rustix::fs::open(path, flags, Mode::from_raw_mode(0o644)).map_err(system)?;
-        let mut file = File::from(fd);
+        // Opening something that is not a file must not wait.
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NONBLOCK;
+        let opened = place.open(flags, Mode::from_raw_mode(0o644));
+        let mut file = File::from(opened.map_err(system)?);
         let stat = rustix::fs::fstat(&file).map_err(system)?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Err(PidFileError::NotAFile {
                 path: path.to_path_buf(),
             });
         }
+        place.check(&file).map_err(PidFileError::Unsafe)?;
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(Errno::WOULDBLOCK) => {
@@ -91,10 +100,7 @@ impl PidFile {
             }
             Err(errno) => return Err(system(errno)),
         }
-        let pid_file = Self {
-            path: path.to_path_buf(),
-            file,
-        };
+        let pid_file = Self { place, file };
         if !pid_file.is_still_ours() {
             return Ok(None);
         }
@@ -115,17 +121,17 @@ impl PidFile {
     /// Whether the path leads to the file that is locked.
     fn is_still_ours(&self) -> bool {
         let same = |a: &Stat, b: &Stat| (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino);
-        let there = rustix::fs::statat(CWD, &self.path, AtFlags::SYMLINK_NOFOLLOW);
+        let there = self.place.stat();
         let here = rustix::fs::fstat(&self.file);
         matches!((there, here), (Ok(there), Ok(here)) if same(&there, &here))
     }
 }
 
-impl Drop for PidFile {
+impl Drop for PidFile<'_> {
     fn drop(&mut self) {
         if self.is_still_ours() {
             // A file that stays is harmless: its lock is gone, and the next instance takes it over.
-            let _ = std::fs::remove_file(&self.path);
+            let _ = self.place.remove();
         }
     }
 }
@@ -158,7 +164,7 @@ mod tests {
     fn it_holds_our_process_id_and_goes_with_us() {
         let (_directory, path) = directory();
         std::fs::write(&path, "123456789 and more than that").unwrap();
-        let pid_file = PidFile::acquire(&path).unwrap();
+        let pid_file = PidFile::acquire(&path, None).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(text, format!("{}\n", std::process::id()));
         drop(pid_file);
@@ -168,20 +174,20 @@ mod tests {
     #[test]
     fn a_second_instance_learns_who_holds_it() {
         let (_directory, path) = directory();
-        let first = PidFile::acquire(&path).unwrap();
-        let error = PidFile::acquire(&path).unwrap_err().to_string();
+        let first = PidFile::acquire(&path, None).unwrap();
+        let error = PidFile::acquire(&path, None).unwrap_err().to_string();
         assert!(
             error.contains(&format!("held by pid {}", std::process::id())),
             "{error}"
         );
         drop(first);
-        PidFile::acquire(&path).unwrap();
+        PidFile::acquire(&path, None).unwrap();
     }
 
     #[test]
     fn a_file_that_is_no_longer_ours_stays() {
         let (_directory, path) = directory();
-        let pid_file = PidFile::acquire(&path).unwrap();
+        let pid_file = PidFile::acquire(&path, None).unwrap();
         std::fs::remove_file(&path).unwrap();
         std::fs::write(&path, "somebody else's").unwrap();
         drop(pid_file);
@@ -195,7 +201,7 @@ mod tests {
         std::fs::write(&target, "precious").unwrap();
         std::os::unix::fs::symlink(&target, &path).unwrap();
         assert!(matches!(
-            PidFile::acquire(&path),
+            PidFile::acquire(&path, None),
             Err(PidFileError::System { .. })
         ));
         assert_eq!(std::fs::read_to_string(&target).unwrap(), "precious");
@@ -203,7 +209,21 @@ mod tests {
 
     #[test]
     fn a_path_that_is_no_file_is_refused() {
-        let error = PidFile::acquire(Path::new("/dev/null")).unwrap_err();
+        let error = PidFile::acquire(Path::new("/dev/null"), None).unwrap_err();
         assert!(matches!(error, PidFileError::NotAFile { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn what_somebody_else_could_redirect_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let whom = Credentials::find("3999999999", Some("3999999998")).unwrap();
+        let (directory, path) = directory();
+        drop(PidFile::acquire(&path, Some(&whom)).unwrap());
+        assert!(!path.exists());
+        let open = PermissionsExt::from_mode(0o777);
+        std::fs::set_permissions(directory.path(), open).unwrap();
+        let error = PidFile::acquire(&path, Some(&whom)).unwrap_err();
+        assert!(matches!(error, PidFileError::Unsafe(_)), "{error:?}");
+        assert!(!path.exists());
     }
 }

@@ -1,5 +1,8 @@
 //! The part a self-contained program plays in this process: worker, or its own watcher.
 
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::process::ExitCode;
 
 use super::run::{CommandError, run};
@@ -66,7 +69,21 @@ impl ClusterArgs {
 }
 
 async fn watch_ourselves(args: &ClusterArgs) -> Result<Code, CommandError> {
-    let ourselves = std::env::current_exe().map_err(StartError::System)?;
-    let program = Program::find(ourselves)?.args(std::env::args_os().skip(1));
-    run(args, program).await
+    run(args, ourselves()?.args(std::env::args_os().skip(1))).await
+}
+
+/// The program that runs in this process, by the path it was called by if that still leads to it: a new
+/// release may come by switching a symbolic link there, which the system's own answer has followed already.
+fn ourselves() -> Result<Program, StartError> {
+    let running = std::env::current_exe().map_err(StartError::System)?;
+    let called = std::env::args_os().next().unwrap_or_default();
+    match Program::find(called) {
+        Ok(program) if is_same_file(&program.path, &running).unwrap_or(false) => Ok(program),
+        _ => Program::find(running),
+    }
+}
+
+fn is_same_file(one: &Path, other: &Path) -> io::Result<bool> {
+    let identity = |path: &Path| std::fs::metadata(path).map(|file| (file.dev(), file.ino()));
+    Ok(identity(one)? == identity(other)?)
 }

@@ -13,7 +13,7 @@ use super::signals::Signals;
 use super::{ClusterArgs, ExitCode};
 use crate::BindError;
 use crate::log::{OpenLogError, Sink, Writer};
-use crate::watcher::{Program, RunError, StartError};
+use crate::watcher::{Builder, Credentials, CredentialsError, Program, RunError, StartError};
 
 /// Why the command failed. Each has its own exit code.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +27,9 @@ pub enum CommandError {
         /// The system's reason.
         source: io::Error,
     },
+    /// Nobody can be who the workers are to be.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
     /// The pid file cannot be used.
     #[error(transparent)]
     PidFile(#[from] PidFileError),
@@ -61,13 +64,21 @@ impl CommandError {
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Directory { .. } | Self::Start(StartError::NoWorkers) => ExitCode::Usage,
-            Self::PidFile(PidFileError::Locked { .. }) => ExitCode::AlreadyRunning,
-            Self::PidFile(_) | Self::Log(OpenLogError::File { .. }) => ExitCode::File,
-            Self::Start(StartError::NoProgram(_) | StartError::NotInPath(_)) => ExitCode::NotFound,
-            Self::Start(StartError::NotExecutable(_) | StartError::Directory(_)) => {
-                ExitCode::NotExecutable
+            Self::Directory { .. }
+            | Self::Credentials(_)
+            | Self::Start(StartError::NoWorkers | StartError::CannotBecome { .. }) => {
+                ExitCode::Usage
             }
+            Self::PidFile(PidFileError::Locked { .. }) => ExitCode::AlreadyRunning,
+            Self::PidFile(_) | Self::Log(OpenLogError::File { .. } | OpenLogError::Unsafe(_)) => {
+                ExitCode::File
+            }
+            Self::Start(StartError::NoProgram(_) | StartError::NotInPath(_)) => ExitCode::NotFound,
+            Self::Start(
+                StartError::NotExecutable(_)
+                | StartError::NotExecutableBy { .. }
+                | StartError::Directory(_),
+            ) => ExitCode::NotExecutable,
             Self::PortRefused(_) => ExitCode::Port,
             Self::NeverReady => ExitCode::NeverReady,
             Self::CrashLoop => ExitCode::CrashLoop,
@@ -108,10 +119,17 @@ impl CommandError {
 pub async fn run(args: &ClusterArgs, program: Program) -> Result<ExitCode, CommandError> {
     let signals = Signals::install().map_err(CommandError::Signals)?;
     check_directory(args)?;
-    let pid_file = args.pid_file.as_deref().map(PidFile::acquire).transpose()?;
-    let writer = open_log(args)?;
+    let workers = args.credentials()?;
     set_title(args);
-    let ended = watch(args, program, signals, writer.sink()).await;
+    keep_memory_private();
+    let acquire = |path| PidFile::acquire(path, workers.as_ref());
+    let pid_file = args.pid_file.as_deref().map(acquire).transpose()?;
+    let writer = open_log(args, workers.as_ref())?;
+    let mut builder = args.builder(program);
+    if let Some(workers) = &workers {
+        builder = builder.credentials(workers.clone());
+    }
+    let ended = watch(builder, signals, writer.sink()).await;
     drop(pid_file);
     // A reader that is stuck misses the log's end; there is nobody else to tell.
     let _ = writer.close();
@@ -119,14 +137,13 @@ pub async fn run(args: &ClusterArgs, program: Program) -> Result<ExitCode, Comma
 }
 
 async fn watch(
-    args: &ClusterArgs,
-    program: Program,
+    builder: Builder,
     signals: Signals,
     sink: Arc<dyn Sink>,
 ) -> Result<ExitCode, CommandError> {
     let ports = Arc::new(PortTrouble::watch(sink));
     let sink = Arc::clone(&ports) as Arc<dyn Sink>;
-    let watcher = args.builder(program).sink(sink).build()?;
+    let watcher = builder.sink(sink).build()?;
     let handle = watcher.handle();
     let reason = tokio::select! {
         reason = watcher.run() => reason?,
@@ -143,11 +160,14 @@ async fn watch(
     }
 }
 
-fn open_log(args: &ClusterArgs) -> Result<Writer, OpenLogError> {
+fn open_log(args: &ClusterArgs, workers: Option<&Credentials>) -> Result<Writer, OpenLogError> {
     let name = args.name.as_deref().unwrap_or("watcher");
-    match &args.log_file {
-        Some(path) => Writer::to_file(path, args.log_level, name),
-        None => Writer::to_stdout(args.log_level, name),
+    match (&args.log_file, workers) {
+        (Some(path), Some(workers)) => {
+            Writer::to_file_kept_from(workers, path, args.log_level, name)
+        }
+        (Some(path), None) => Writer::to_file(path, args.log_level, name),
+        (None, _) => Writer::to_stdout(args.log_level, name),
     }
 }
 
@@ -176,10 +196,21 @@ fn set_title(args: &ClusterArgs) {
     }
 }
 
+/// Nobody but root may read our memory, attach to us, or take our descriptors: not even workers of the same
+/// user. Set after the title, which only root could change afterwards.
+fn keep_memory_private() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+        // The kernel refuses only values that it does not know.
+        let _known = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{BindCause, PortAddress};
+    use crate::{BindCause, PortAddress, UnsafePath};
 
     #[test]
     fn a_failure_is_told_with_its_causes() {
@@ -199,6 +230,21 @@ mod tests {
         };
         let path = PathBuf::from("server");
         check(StartError::NoWorkers.into(), 2);
+        check(CredentialsError::NoSuchUser("x".to_owned()).into(), 2);
+        let refused = StartError::CannotBecome {
+            who: "user x".to_owned(),
+            error: io::ErrorKind::PermissionDenied.into(),
+        };
+        check(refused.into(), 2);
+        let not_executable = StartError::NotExecutableBy {
+            path: path.clone(),
+            who: "user x".to_owned(),
+            error: io::ErrorKind::PermissionDenied.into(),
+        };
+        check(not_executable.into(), 126);
+        let path_of_directory = UnsafePath::OtherName { path: path.clone() };
+        check(OpenLogError::Unsafe(path_of_directory.clone()).into(), 6);
+        check(PidFileError::Unsafe(path_of_directory).into(), 6);
         check(CommandError::NeverReady, 3);
         check(CommandError::CrashLoop, 4);
         let address = PortAddress::unix("@x");

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use everport_core::{DrainReason, PortId};
+use everport_core::{DrainReason, PortId, ReplaceCause};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
@@ -26,7 +27,7 @@ pub(crate) struct State {
     /// How long a drain may take that nobody gave a time.
     pub(crate) shutdown_timeout: Duration,
     pub(crate) runtime: Handle,
-    pub(crate) outbox: Outbox,
+    pub(crate) outbox: Arc<Outbox>,
     pub(crate) requests: Requests,
     pub(crate) readiness: Readiness,
     pub(crate) connections: Arc<Connections>,
@@ -48,14 +49,18 @@ impl State {
         is_explicit: bool,
         runtime: Handle,
     ) -> io::Result<Self> {
+        let outbox = Arc::new(Outbox::new(identity.is_some())?);
+        let most = identity
+            .as_ref()
+            .map_or(0, |welcome| welcome.max_connections);
         Ok(Self {
-            outbox: Outbox::new(identity.is_some())?,
+            connections: Arc::new(connections(most, &outbox)),
+            outbox,
             identity,
             shutdown_timeout,
             runtime,
             requests: Requests::new(),
             readiness: Readiness::new(is_explicit),
-            connections: Arc::new(Connections::new()),
             hooks: Hooks::new(),
             phase: watch::Sender::new(Phase::Serving),
             drain: Mutex::new(None),
@@ -219,6 +224,19 @@ impl State {
     fn ports_by_id(&self) -> MutexGuard<'_, BTreeMap<PortId, Weak<dyn Port>>> {
         self.ports.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Counts connections; after `most` of them, if that is a limit, the watcher is asked for a successor.
+fn connections(most: u64, outbox: &Arc<Outbox>) -> Connections {
+    let Some(most) = NonZeroU64::new(most) else {
+        return Connections::new();
+    };
+    let outbox = Arc::clone(outbox);
+    Connections::limited(most, move || {
+        let cause = ReplaceCause::Connections;
+        // Without a link there is nobody who could start a successor.
+        outbox.push(FromWorker::Replace { cause }).ok();
+    })
 }
 
 impl Drain {

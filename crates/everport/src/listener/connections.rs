@@ -1,5 +1,7 @@
 //! Counts accepted connections: which are open, which have not said anything yet, and what a drain does to them.
 
+use std::fmt;
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -27,6 +29,14 @@ pub(crate) struct Connections {
     none_served: Notify,
     /// What had become of them all at the deadline.
     outcome: OnceLock<Drained>,
+    limit: Option<Limit>,
+}
+
+/// How many connections may be accepted, and what is to be done at the last one.
+struct Limit {
+    /// How many more may be accepted; 0 for ever once it is reached.
+    left: AtomicU64,
+    reached: Box<dyn Fn() + Send + Sync>,
 }
 
 /// One accepted connection in the counts, until it is dropped.
@@ -37,7 +47,21 @@ pub(crate) struct Counted {
 }
 
 impl Connections {
+    /// Any number may be accepted.
     pub(crate) fn new() -> Self {
+        Self::with_limit(None)
+    }
+
+    /// Calls `reached`, once, when as many as `most` have been accepted. It goes on counting what comes after
+    /// them: whoever is waited for must not be turned away.
+    pub(crate) fn limited(most: NonZeroU64, reached: impl Fn() + Send + Sync + 'static) -> Self {
+        Self::with_limit(Some(Limit {
+            left: AtomicU64::new(most.get()),
+            reached: Box::new(reached),
+        }))
+    }
+
+    fn with_limit(limit: Option<Limit>) -> Self {
         Self {
             open: AtomicU32::new(0),
             silent: AtomicU32::new(0),
@@ -50,6 +74,7 @@ impl Connections {
             served: AtomicU32::new(0),
             none_served: Notify::new(),
             outcome: OnceLock::new(),
+            limit,
         }
     }
 
@@ -59,6 +84,9 @@ impl Connections {
         self.silent.fetch_add(1, Ordering::SeqCst);
         let since_start = u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.last_accept.fetch_max(since_start, Ordering::SeqCst);
+        if let Some(limit) = &self.limit {
+            limit.count();
+        }
         Counted {
             connections: Arc::clone(self),
             is_silent: true,
@@ -154,6 +182,24 @@ impl Connections {
     }
 }
 
+impl Limit {
+    fn count(&self) {
+        let down = |left: u64| left.checked_sub(1);
+        let before = (self.left).fetch_update(Ordering::Relaxed, Ordering::Relaxed, down);
+        if before == Ok(1) {
+            (self.reached)();
+        }
+    }
+}
+
+impl fmt::Debug for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Limit")
+            .field("left", &self.left)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Counted {
     /// The connection has said something, or will never do so.
     pub(crate) fn spoke(&mut self) {
@@ -176,5 +222,30 @@ impl Drop for Counted {
             self.connections.ended.fetch_add(1, Ordering::SeqCst);
         }
         self.connections.open.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_is_told_once_however_many_come() {
+        let told = Arc::new(AtomicU32::new(0));
+        let teller = Arc::clone(&told);
+        let most = NonZeroU64::new(3).unwrap();
+        let connections = Arc::new(Connections::limited(most, move || {
+            teller.fetch_add(1, Ordering::SeqCst);
+        }));
+        let times_told = |accepted: usize| {
+            for _ in 0..accepted {
+                drop(connections.accepted());
+            }
+            told.load(Ordering::SeqCst)
+        };
+        assert_eq!(times_told(2), 0);
+        assert_eq!(times_told(1), 1);
+        assert_eq!(times_told(10), 1);
+        assert_eq!(connections.open(), 0);
     }
 }

@@ -2,24 +2,28 @@
 
 use std::fmt;
 
-use everport_core::{AbortCause, DrainReason, ExitReason, Notice as Decision, ReplaceCause};
+use everport_core::{DrainReason, ExitReason, Notice as Decision, ReplaceCause};
 
 use super::Notice;
+use super::describe_rollout::{describe_abort, describe_rollout};
 use super::duration::Readable;
 use super::escape::escape_display;
+use super::size::Mebibytes;
 use crate::{SlotId, WorkerId};
 
 impl fmt::Display for Notice {
-    /// One line; after a death, one more for each of the worker's last lines, marked with `| `. What came
-    /// from outside is escaped.
+    /// One line; after a death or an abort, one more for each of the worker's last lines, marked with `| `.
+    /// What came from outside is escaped.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Supervisor(decision) => describe_decision(f, decision),
+            Self::RolloutAborted { .. } => describe_abort(f, self),
             Self::Started { .. } | Self::Stopped { .. } => describe_watcher(f, self),
             Self::NeverJoined { .. }
             | Self::Joined { .. }
             | Self::Spawned { .. }
             | Self::SpawnFailed { .. }
+            | Self::OverMemory { .. }
             | Self::Ended { .. }
             | Self::Left { .. }
             | Self::Suspended { .. }
@@ -37,7 +41,7 @@ impl fmt::Display for Notice {
 }
 
 /// How workers are named everywhere: `worker 7 (slot 2)`.
-struct Who(WorkerId, SlotId);
+pub(super) struct Who(pub(super) WorkerId, pub(super) SlotId);
 
 impl fmt::Display for Who {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -46,7 +50,7 @@ impl fmt::Display for Who {
 }
 
 /// A number with its noun: `1 worker`, `4 workers`.
-struct Counted(u32, &'static str);
+pub(super) struct Counted(pub(super) u32, pub(super) &'static str);
 
 impl fmt::Display for Counted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -112,9 +116,7 @@ fn describe_worker(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result {
         } => {
             let verb = if *expected { "ended" } else { "died" };
             write!(f, "{who} {verb}: {ending}")?;
-            last_lines
-                .iter()
-                .try_for_each(|line| write!(f, "\n| {}", escape_display(line)))
+            write_last_lines(f, last_lines)
         }
         Notice::Left {
             finished,
@@ -128,6 +130,16 @@ fn describe_worker(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result {
             };
             write!(f, "{who} {result}")?;
             describe_connections(f, [*finished, *closed, *cut])
+        }
+        Notice::OverMemory {
+            used,
+            limit,
+            is_proportional,
+            ..
+        } => {
+            let how = if *is_proportional { "" } else { " (resident)" };
+            let (used, limit) = (Mebibytes(*used), Mebibytes(*limit));
+            write!(f, "{who} uses {used} of memory{how}, more than {limit}")
         }
         Notice::Suspended { stopped: true, .. } => {
             write!(f, "{who} was stopped by a signal: it does not serve")
@@ -143,6 +155,12 @@ fn describe_worker(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result {
         ),
         _ => Ok(()),
     }
+}
+
+pub(super) fn write_last_lines(f: &mut fmt::Formatter<'_>, lines: &[String]) -> fmt::Result {
+    lines
+        .iter()
+        .try_for_each(|line| write!(f, "\n| {}", escape_display(line)))
 }
 
 /// What became of the connections of a drain, if there were any.
@@ -324,62 +342,6 @@ fn describe_life(f: &mut fmt::Formatter<'_>, decision: &Decision) -> fmt::Result
             };
             write!(f, "{} is being replaced: {why}", Who(worker, slot))
         }
-        _ => Ok(()),
-    }
-}
-
-fn describe_rollout(f: &mut fmt::Formatter<'_>, decision: &Decision) -> fmt::Result {
-    match *decision {
-        Decision::RolloutStarted { generation, from } => {
-            write!(
-                f,
-                "rollout from generation {from} to generation {generation} started"
-            )
-        }
-        Decision::RestartCoalesced => {
-            f.write_str("restart asked for during a rollout: one more follows when it ends")
-        }
-        Decision::RolloutFinished { generation, took } => write!(
-            f,
-            "rollout to generation {generation} finished in {}",
-            Readable(took)
-        ),
-        Decision::RolloutAborted {
-            generation,
-            back_to,
-            slot,
-            worker,
-            cause,
-            moved,
-        } => {
-            let how = match cause {
-                AbortCause::SpawnFailed => "could not be started",
-                AbortCause::DiedBooting => "died before it was ready",
-                AbortCause::BootTimedOut => "did not come up in time",
-                AbortCause::Hung => "did not answer any more",
-                AbortCause::DiedReady => "died after it was ready",
-            };
-            write!(
-                f,
-                "rollout to generation {generation} aborted: {} {how}; generation {back_to} stays",
-                Who(worker, slot)
-            )?;
-            match moved {
-                0 => Ok(()),
-                1 => f.write_str(", 1 slot returns to it"),
-                moved => write!(f, ", {moved} slots return to it"),
-            }
-        }
-        Decision::RolledBack {
-            generation,
-            took,
-            slots,
-        } => write!(
-            f,
-            "rolled back to generation {generation} in {} ({})",
-            Readable(took),
-            Counted(slots, "slot")
-        ),
         _ => Ok(()),
     }
 }

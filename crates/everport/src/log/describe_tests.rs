@@ -53,6 +53,23 @@ fn a_workers_life_is_told() {
         Level::Info,
         "worker 7 (slot 2) started: pid 4711, generation 3",
     );
+    let over = |is_proportional| Notice::OverMemory {
+        worker: WORKER,
+        slot: SLOT,
+        used: 600 << 20,
+        limit: 512 << 20,
+        is_proportional,
+    };
+    check(
+        over(true),
+        Level::Warn,
+        "worker 7 (slot 2) uses 600.0 MiB of memory, more than 512.0 MiB",
+    );
+    check(
+        over(false),
+        Level::Warn,
+        "worker 7 (slot 2) uses 600.0 MiB of memory (resident), more than 512.0 MiB",
+    );
     check(
         Notice::SpawnFailed {
             worker: WORKER,
@@ -251,75 +268,6 @@ fn what_a_worker_names_cannot_forge_a_line() {
         Level::Error,
         "worker 7 (slot 2) broke the link's protocol: unknown kind \\x1b; its link is closed",
     );
-}
-
-#[test]
-fn a_rollout_is_told_from_its_start_to_its_end() {
-    check_decision(
-        Decision::RolloutStarted {
-            generation: Generation(3),
-            from: Generation(2),
-        },
-        Level::Info,
-        "rollout from generation 2 to generation 3 started",
-    );
-    check_decision(
-        Decision::RestartCoalesced,
-        Level::Info,
-        "restart asked for during a rollout: one more follows when it ends",
-    );
-    check_decision(
-        Decision::RolloutFinished {
-            generation: Generation(3),
-            took: Duration::from_millis(1234),
-        },
-        Level::Info,
-        "rollout to generation 3 finished in 1.2 s",
-    );
-    check_decision(
-        Decision::RolledBack {
-            generation: Generation(2),
-            took: Duration::from_millis(200),
-            slots: 2,
-        },
-        Level::Warn,
-        "rolled back to generation 2 in 200 ms (2 slots)",
-    );
-}
-
-#[test]
-fn an_aborted_rollout_names_the_worker_the_cause_and_what_returns() {
-    for (cause, moved, how, returns) in [
-        (AbortCause::SpawnFailed, 0, "could not be started", ""),
-        (
-            AbortCause::DiedBooting,
-            1,
-            "died before it was ready",
-            ", 1 slot returns to it",
-        ),
-        (
-            AbortCause::BootTimedOut,
-            2,
-            "did not come up in time",
-            ", 2 slots return to it",
-        ),
-        (AbortCause::DiedReady, 0, "died after it was ready", ""),
-    ] {
-        check_decision(
-            Decision::RolloutAborted {
-                generation: Generation(3),
-                back_to: Generation(2),
-                slot: SLOT,
-                worker: WORKER,
-                cause,
-                moved,
-            },
-            Level::Error,
-            &format!(
-                "rollout to generation 3 aborted: worker 7 (slot 2) {how}; generation 2 stays{returns}"
-            ),
-        );
-    }
 }
 
 #[test]

@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
+use crate::place::{Place, UnsafePath};
+use crate::watcher::Credentials;
+
 /// Why a log could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenLogError {
@@ -20,6 +23,9 @@ pub enum OpenLogError {
         /// The system's reason.
         source: io::Error,
     },
+    /// Somebody whom the log must be kept from could make it lead elsewhere.
+    #[error("cannot keep the log file out of the workers' reach")]
+    Unsafe(#[source] UnsafePath),
     /// Standard output is not open.
     #[error("cannot write to standard output")]
     Stdout(#[source] io::Error),
@@ -49,26 +55,26 @@ impl Destination {
     }
 
     /// A file that lines are appended to; `*` in its path becomes our process id. A symbolic link in place
-    /// of the file is refused: it could lead our lines anywhere.
-    pub(super) fn file(path: &Path) -> Result<Self, OpenLogError> {
-        let path = with_pid(path, std::process::id());
-        let flags = OFlags::WRONLY
-            | OFlags::APPEND
-            | OFlags::CREATE
-            | OFlags::NOFOLLOW
-            | OFlags::CLOEXEC
-            | OFlags::NOCTTY
-            | OFlags::NONBLOCK; // a fifo without a reader is an error, not a wait
-        match rustix::fs::open(&path, flags, Mode::from_raw_mode(0o644)) {
-            Ok(file) => Ok(Self {
-                file: File::from(file),
-                colour: false,
-            }),
-            Err(errno) => Err(OpenLogError::File {
-                path,
-                source: errno.into(),
-            }),
+    /// of the file is refused: it could lead our lines anywhere. So is a place that the user it is to be kept
+    /// from could change.
+    pub(super) fn file(path: &Path, keep_from: Option<&Credentials>) -> Result<Self, OpenLogError> {
+        // A symbolic link, and one that leads to our own standard output wherever that goes.
+        if path == Path::new("/dev/stdout") {
+            return Self::stdout();
         }
+        let path = with_pid(path, std::process::id());
+        let place = Place::find(&path, keep_from).map_err(OpenLogError::Unsafe)?;
+        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NONBLOCK; // a fifo without a reader is an error, not a wait
+        let opened = place.open(flags, Mode::from_raw_mode(0o644));
+        let file = opened.map_err(|errno| OpenLogError::File {
+            path: path.clone(),
+            source: errno.into(),
+        })?;
+        place.check(&file).map_err(OpenLogError::Unsafe)?;
+        Ok(Self {
+            file: File::from(file),
+            colour: false,
+        })
     }
 }
 
@@ -120,9 +126,33 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (target, link) = (directory.path().join("t"), directory.path().join("l"));
         std::os::unix::fs::symlink(&target, &link).unwrap();
-        let error = Destination::file(&link).unwrap_err();
+        let error = Destination::file(&link, None).unwrap_err();
         assert!(error.to_string().contains("symbolic link"), "{error}");
         assert!(!target.exists());
+    }
+
+    #[test]
+    fn dev_stdout_is_our_own_standard_output_although_it_is_a_symbolic_link() {
+        let log = Destination::file(Path::new("/dev/stdout"), None).unwrap();
+        let inode =
+            |file: &dyn Fn() -> rustix::io::Result<rustix::fs::Stat>| file().unwrap().st_ino;
+        assert_eq!(
+            inode(&|| rustix::fs::fstat(&log.file)),
+            inode(&|| rustix::fs::fstat(io::stdout()))
+        );
+    }
+
+    #[test]
+    fn what_somebody_else_could_redirect_is_refused_and_a_device_is_not() {
+        let whom = Credentials::find("3999999999", Some("3999999998")).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        Destination::file(&path, Some(&whom)).unwrap();
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+        std::fs::set_permissions(directory.path(), open).unwrap();
+        let error = Destination::file(&path, Some(&whom)).unwrap_err();
+        assert!(matches!(error, OpenLogError::Unsafe(_)), "{error}");
+        Destination::file(Path::new("/dev/null"), Some(&whom)).unwrap();
     }
 
     #[test]
@@ -130,7 +160,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("fifo");
         rustix::fs::mkfifoat(rustix::fs::CWD, &path, Mode::RWXU).unwrap();
-        let error = Destination::file(&path).unwrap_err();
+        let error = Destination::file(&path, None).unwrap_err();
         assert!(error.to_string().contains("nobody reads"), "{error}");
     }
 
@@ -140,7 +170,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log");
         std::fs::write(&path, "before\n").unwrap();
-        let mut log = Destination::file(&path).unwrap();
+        let mut log = Destination::file(&path, None).unwrap();
         log.file.write_all(b"after\n").unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "before\nafter\n");
     }

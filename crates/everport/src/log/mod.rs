@@ -1,6 +1,7 @@
 //! What the watcher tells: notices, and the lines that workers print.
 
 mod describe;
+mod describe_rollout;
 mod destination;
 mod duration;
 mod ending;
@@ -9,6 +10,7 @@ mod escape;
 mod format;
 mod notice;
 mod queue;
+mod size;
 mod writer;
 
 pub use destination::OpenLogError;

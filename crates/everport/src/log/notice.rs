@@ -1,6 +1,6 @@
 //! What the watcher did or saw, as structured records with one line of text each.
 
-use everport_core::{ExitReason, Notice as Decision};
+use everport_core::{AbortCause, ExitReason, Notice as Decision};
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::{BindError, Generation, PortAddress, Sharing, SlotId, WorkerId};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Notice {
-    /// The supervisor decided something.
+    /// The supervisor decided something. Never that a rollout is aborted: that is [`Notice::RolloutAborted`].
     Supervisor(Decision),
     /// The watcher began its work.
     Started {
@@ -69,6 +69,19 @@ pub enum Notice {
         /// Why.
         error: String,
     },
+    /// A worker uses more memory than it may and is going to be replaced.
+    OverMemory {
+        /// Which worker.
+        worker: WorkerId,
+        /// Its slot.
+        slot: SlotId,
+        /// How many bytes it uses.
+        used: u64,
+        /// How many it may use.
+        limit: u64,
+        /// Whether memory that it shares with others was shared out among them; else all of it counts.
+        is_proportional: bool,
+    },
     /// A worker's process is gone.
     Ended {
         /// Which worker.
@@ -81,8 +94,30 @@ pub enum Notice {
         ending: Ending,
         /// Whether it had been told to leave.
         expected: bool,
-        /// The last lines it printed to standard error, when it was not expected to end.
+        /// The last lines it printed to standard error, when it was not expected to end. None if its end
+        /// aborted a rollout: that notice has them.
         last_lines: Vec<String>,
+    },
+    /// A rollout failed. Slots already moved return to the old generation.
+    RolloutAborted {
+        /// The generation that is given up; its number is burnt.
+        generation: Generation,
+        /// The generation that stays.
+        back_to: Generation,
+        /// Where it failed.
+        slot: SlotId,
+        /// The new worker that failed.
+        worker: WorkerId,
+        /// How.
+        cause: AbortCause,
+        /// How its process ended, if it has.
+        ending: Option<Ending>,
+        /// Why its process could not be started, if it could not.
+        error: Option<String>,
+        /// The last lines it printed to standard error: up to its death, or so far if it is yet to be killed.
+        last_lines: Vec<String>,
+        /// How many slots have to be moved back.
+        moved: u32,
     },
     /// A worker reported how its drain went.
     Left {
@@ -179,6 +214,7 @@ impl Notice {
         match self {
             Self::Supervisor(decision) => decision_level(decision),
             Self::SpawnFailed { .. }
+            | Self::RolloutAborted { .. }
             | Self::NeverJoined { .. }
             | Self::PortRefused { .. }
             | Self::MendFailed { .. }
@@ -189,6 +225,7 @@ impl Notice {
             } => Level::Error,
             Self::Ended { ending, .. } if !ending.is_success() => Level::Warn,
             Self::Left { cut: 1.., .. }
+            | Self::OverMemory { .. }
             | Self::Suspended { stopped: true, .. }
             | Self::BacklogClamped { .. }
             | Self::SteeringRefused { .. }
@@ -214,7 +251,9 @@ impl Notice {
             | Self::Joined { worker, slot, .. }
             | Self::Spawned { worker, slot, .. }
             | Self::SpawnFailed { worker, slot, .. }
+            | Self::OverMemory { worker, slot, .. }
             | Self::Ended { worker, slot, .. }
+            | Self::RolloutAborted { worker, slot, .. }
             | Self::Left { worker, slot, .. }
             | Self::Suspended { worker, slot, .. }
             | Self::PortRefused { worker, slot, .. }

@@ -12,6 +12,7 @@ use super::destination::{Destination, OpenLogError};
 use super::format::Style;
 use super::queue::{CAPACITY, Item, Queue};
 use super::{Level, Sink};
+use crate::watcher::Credentials;
 
 /// How long [`Writer::close`] waits for what is not written yet: a stuck reader must not hold our end.
 const FLUSH_LIMIT: Duration = Duration::from_secs(2);
@@ -49,7 +50,23 @@ impl Writer {
         least: Level,
         name: impl Into<String>,
     ) -> Result<Self, OpenLogError> {
-        let destination = Destination::file(path.as_ref())?;
+        let destination = Destination::file(path.as_ref(), None)?;
+        Self::start(destination, least, name.into(), CAPACITY)
+    }
+
+    /// Like [`Writer::to_file`], for a file that workers with these credentials must not be able to exchange:
+    /// every directory and symbolic link on the way to it has to be root's or our own, and out of their reach, and
+    /// so has the file.
+    ///
+    /// # Errors
+    /// When that is not so, or as for [`Writer::to_file`].
+    pub fn to_file_kept_from(
+        workers: &Credentials,
+        path: impl AsRef<Path>,
+        least: Level,
+        name: impl Into<String>,
+    ) -> Result<Self, OpenLogError> {
+        let destination = Destination::file(path.as_ref(), Some(workers))?;
         Self::start(destination, least, name.into(), CAPACITY)
     }
 

@@ -55,7 +55,8 @@ impl EventLoop {
             if self.quiet_at_stop.is_some() && !record.session.has_left() {
                 self.rescue_at_stop(record.slot);
             }
-            self.report_end(worker, record, ending);
+            let end = end_of(worker, record, ending);
+            self.failures.note_end(end);
         }
         self.feed(Event::Exited { worker, exit });
         if self.orphans_wait {
@@ -75,21 +76,21 @@ impl EventLoop {
         };
         self.ports.rescue_at_stop(slot, rescuers, &mut self.links);
     }
+}
 
-    fn report_end(&self, worker: WorkerId, record: Worker, ending: Ending) {
-        let pid = record.pid_number();
-        let printed = record.output.finish();
-        self.tell(Notice::Ended {
-            worker,
-            slot: record.slot,
-            pid,
-            ending,
-            expected: record.may_leave,
-            last_lines: if record.may_leave {
-                Vec::new()
-            } else {
-                printed
-            },
-        });
+fn end_of(worker: WorkerId, record: Worker, ending: Ending) -> Notice {
+    let pid = record.pid_number();
+    let printed = record.output.finish();
+    Notice::Ended {
+        worker,
+        slot: record.slot,
+        pid,
+        ending,
+        expected: record.may_leave,
+        last_lines: if record.may_leave {
+            Vec::new()
+        } else {
+            printed
+        },
     }
 }

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use everport_core::{CrashLoop, Policy};
+use rustix::fs::Mode;
 
-use super::Watcher;
+use super::privileges::Privileges;
 use super::spawn::{find_in_path, is_executable};
+use super::{Credentials, Watcher};
 use crate::Sharing;
 use crate::log::Sink;
 
@@ -83,9 +85,36 @@ pub enum StartError {
     /// A worker needs at least one slot.
     #[error("a cluster needs at least one worker (asked for 0)")]
     NoWorkers,
+    /// Workers cannot become the user they are to be.
+    #[error("cannot become {who}: {error}{}", way_out(.error))]
+    CannotBecome {
+        /// Who: `user www`.
+        who: String,
+        /// The system's reason.
+        error: io::Error,
+    },
+    /// The user that workers are to be cannot execute the program.
+    #[error("{who} cannot execute {}: {error} (the file and every directory above it have to be executable for it)", .path.display())]
+    NotExecutableBy {
+        /// The program.
+        path: PathBuf,
+        /// Who: `user www`.
+        who: String,
+        /// The system's reason.
+        error: io::Error,
+    },
     /// The system refused something the watcher itself needs.
     #[error("cannot start the watcher")]
     System(#[from] io::Error),
+}
+
+fn way_out(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            " (only root can; leave --user and --group out, or start as root)"
+        }
+        _ => "",
+    }
 }
 
 /// Builds a [`Watcher`].
@@ -100,6 +129,7 @@ pub struct Builder {
     pub(crate) sink: Option<Arc<dyn Sink>>,
     pub(crate) max_connections: Option<u64>,
     pub(crate) max_memory: Option<u64>,
+    pub(crate) privileges: Privileges,
 }
 
 impl Builder {
@@ -115,6 +145,7 @@ impl Builder {
             sink: None,
             max_connections: None,
             max_memory: None,
+            privileges: Privileges::default(),
         }
     }
 
@@ -201,6 +232,37 @@ impl Builder {
     /// The workers' working directory. Default: the watcher's.
     pub fn chdir(mut self, directory: impl Into<PathBuf>) -> Self {
         self.chdir = Some(directory.into());
+        self
+    }
+
+    /// Who the workers are. Only root can have them be somebody else. Default: who the watcher is.
+    ///
+    /// Whoever the workers are could attach to a watcher of the same user as a debugger does, or read its memory,
+    /// unless the kernel was told otherwise: the command makes its process undumpable (`PR_SET_DUMPABLE`),
+    /// an embedded watcher leaves its program as it is.
+    pub fn credentials(mut self, credentials: Credentials) -> Self {
+        self.privileges.credentials = Some(credentials);
+        self
+    }
+
+    /// Which permissions files that workers make lack, as umask(2) takes them; bits beyond `0o777` do not
+    /// count. Default: the watcher's.
+    pub fn umask(mut self, mask: u32) -> Self {
+        self.privileges.umask = Some(Mode::from_raw_mode((mask & 0o777) as _));
+        self
+    }
+
+    /// Lets the kernel write a crashed worker's memory to disk, within the watcher's limit on the size of
+    /// such files. Default: it does not, because that memory may hold secrets.
+    pub fn allow_core_dumps(mut self) -> Self {
+        self.privileges.may_dump_core = true;
+        self
+    }
+
+    /// Lets programs that workers execute gain privileges, as `sudo` does, and the workers' own program have
+    /// those of its file. Default: nothing gains any (`no_new_privs`; Linux only).
+    pub fn allow_new_privileges(mut self) -> Self {
+        self.privileges.may_gain_privileges = true;
         self
     }
 

@@ -12,7 +12,7 @@ use super::death;
 use super::event_loop::EventLoop;
 use super::output::OutputCapture;
 use super::process_handle::ProcessHandle;
-use super::spawn::Spawned;
+use super::spawn::{SpawnError, Spawned};
 use super::worker::{Started, Worker};
 use crate::link::{FromWatcher, WatcherEnd};
 use crate::log::{Notice, Sink};
@@ -62,6 +62,7 @@ impl EventLoop {
             }
             Err(error) => {
                 let error = error.to_string();
+                self.failures.note_spawn_error(worker, &error);
                 self.tell(Notice::SpawnFailed {
                     worker,
                     slot,
@@ -78,8 +79,9 @@ impl EventLoop {
         worker: WorkerId,
         slot: SlotId,
         generation: Generation,
-    ) -> io::Result<Worker> {
-        let spawned = self.spawner.spawn()?;
+    ) -> Result<Worker, SpawnError> {
+        let program = self.programs.of(generation, &self.spawner.program.path)?;
+        let spawned = self.spawner.spawn(program)?;
         let pid = spawned.process.pid();
         match self.attend_to(worker, slot, spawned) {
             Ok((process, output, attendant)) => Ok(Worker::new(Started {
@@ -91,7 +93,7 @@ impl EventLoop {
             })),
             Err(error) => {
                 death::put_down(pid)?;
-                Err(error)
+                Err(error.into())
             }
         }
     }

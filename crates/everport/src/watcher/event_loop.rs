@@ -12,11 +12,15 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::Builder;
+use super::aborts::Failures;
 use super::handle::{Commands, Desk};
 use super::input::Input;
 use super::links::Links;
 use super::memory::OutOfMemoryCounter;
+use super::memory_limit::MemoryLimit;
+use super::oom_score::OomScore;
 use super::ports::PortTable;
+use super::programs::Programs;
 use super::releases::Releases;
 use super::spawn::Spawner;
 use super::worker::Worker;
@@ -37,6 +41,8 @@ pub(crate) struct EventLoop {
     /// The worker that is just giving a port back.
     pub(crate) releasing: Option<WorkerId>,
     pub(crate) spawner: Spawner,
+    pub(crate) programs: Programs,
+    pub(crate) failures: Failures,
     pub(crate) sink: Option<Arc<dyn Sink>>,
     pub(crate) sender: mpsc::Sender<Input>,
     pub(crate) shutdown_timeout: Duration,
@@ -51,6 +57,7 @@ pub(crate) struct EventLoop {
     /// What effects led to; handed to the supervisor before anything new is.
     pub(crate) follow_ups: VecDeque<Event>,
     pub(crate) memory: OutOfMemoryCounter,
+    pub(crate) memory_limit: Option<MemoryLimit>,
     /// Whether dead children that are no workers may be left behind a worker not yet buried.
     pub(crate) orphans_wait: bool,
     desk: Arc<Desk>,
@@ -73,7 +80,11 @@ impl EventLoop {
                 env: builder.env,
                 chdir: builder.chdir,
                 open_files,
+                privileges: builder.privileges.into(),
+                oom_score: OomScore::above_ours(),
             },
+            programs: Programs::default(),
+            failures: Failures::default(),
             sink: builder.sink,
             sender,
             shutdown_timeout: builder.policy.drain_timeout,
@@ -84,6 +95,7 @@ impl EventLoop {
             inbox,
             follow_ups: VecDeque::new(),
             memory: OutOfMemoryCounter::new(),
+            memory_limit: builder.max_memory.map(MemoryLimit::new),
             orphans_wait: false,
             desk,
             start: Instant::now(),
@@ -151,6 +163,11 @@ impl EventLoop {
             .into_iter()
             .chain(self.ports.next_timeout())
             .chain(self.releases.next_timeout())
+            .chain(
+                self.memory_limit
+                    .as_ref()
+                    .and_then(MemoryLimit::next_timeout),
+            )
             .min()
     }
 
@@ -166,6 +183,7 @@ impl EventLoop {
             self.close_port_now(port);
         }
         self.ports.handle_timeout(Instant::now(), &mut self.links);
+        self.measure_if_due();
     }
 
     /// Hands an event to the supervisor and performs all it decides upon it.
@@ -181,14 +199,27 @@ impl EventLoop {
             while let Some(decision) = self.supervisor.poll_notice() {
                 self.tell_decision(decision);
             }
+            self.tell_end();
             if let Some(action) = self.supervisor.poll_action() {
                 self.perform(action);
             } else if let Some(event) = self.next_follow_up() {
                 let now = self.now();
                 self.supervisor.handle_event(now, event);
             } else {
+                self.failures.forget();
+                self.forget_programs();
                 return;
             }
+        }
+    }
+
+    /// Only the good generation and the one being rolled out get workers.
+    fn forget_programs(&mut self) {
+        if self.programs.len() > 1 {
+            let status = self.supervisor.status();
+            self.programs.keep_only(|generation| {
+                generation == status.generation || Some(generation) == status.rollout
+            });
         }
     }
 
@@ -207,6 +238,7 @@ impl EventLoop {
             Input::Frame { worker, frame } => self.handle_frame(worker, frame),
             Input::LinkFailed { worker, error } => self.break_link(worker, &error.to_string()),
             Input::Died { worker } => self.bury(worker),
+            Input::Measured { worker, usage } => self.handle_measured(worker, usage),
             Input::Opened { key, result } => self.handle_opened(&key, result),
         }
     }
@@ -282,7 +314,7 @@ impl EventLoop {
     }
 
     fn tell_decision(&mut self, decision: Decision) {
-        self.tell(Notice::Supervisor(decision));
+        self.tell_end_or_abort(decision);
         if let Decision::WorkerReady { .. } = decision {
             self.memory.forget();
         }

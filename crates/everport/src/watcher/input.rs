@@ -1,5 +1,6 @@
 //! What the watcher's tasks tell its loop.
 
+use super::memory_usage::MemoryUsage;
 use super::ports::{Opened, PortKey};
 use crate::link::{FromWorker, LinkError};
 use crate::{BindError, WorkerId};
@@ -13,6 +14,11 @@ pub(crate) enum Input {
     LinkFailed { worker: WorkerId, error: LinkError },
     /// A worker's process is dead and waits to be reaped.
     Died { worker: WorkerId },
+    /// A worker's memory was measured; `None` when it could not be.
+    Measured {
+        worker: WorkerId,
+        usage: Option<MemoryUsage>,
+    },
     /// A port was opened, or not.
     Opened {
         key: PortKey,

@@ -1,8 +1,10 @@
 //! The watcher: holds ports, spawns and replaces workers, writes the logs.
 
+mod aborts;
 mod attendant;
 mod burial;
 mod config;
+mod credentials;
 mod death;
 mod effects;
 mod event_loop;
@@ -10,10 +12,16 @@ mod handle;
 mod input;
 mod links;
 mod memory;
+mod memory_limit;
+mod memory_usage;
+mod oom_score;
 mod orphans;
 mod output;
 mod ports;
+mod privileges;
 mod process_handle;
+mod programs;
+mod rehearsal;
 mod releases;
 mod requests;
 mod run;
@@ -26,5 +34,6 @@ pub use everport_core::{
 };
 
 pub use config::{Builder, Program, StartError};
+pub use credentials::{Credentials, CredentialsError};
 pub use handle::Handle;
 pub use run::{RunError, Watcher};

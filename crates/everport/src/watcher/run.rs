@@ -8,6 +8,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::event_loop::EventLoop;
 use super::handle::Desk;
+use super::rehearsal::rehearse;
 use super::{Builder, Handle, Program, StartError};
 
 /// Holds every port of a cluster and keeps its workers running.
@@ -35,6 +36,7 @@ impl Watcher {
         if builder.workers == 0 {
             return Err(StartError::NoWorkers);
         }
+        rehearse(&builder.privileges, &builder.program)?;
         Ok(Self {
             builder,
             open_files: raise_open_files()?,

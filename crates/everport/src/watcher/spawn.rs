@@ -1,18 +1,25 @@
 //! Starts a worker's process with exactly what it is meant to have.
 
+mod execution;
+
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
 use rustix::fs::fstat;
 use rustix::io::FdFlags;
 use rustix::process::{Pid, Resource, Rlimit};
+use rustix::stdio::{stderr, stdout};
 
 use super::Program;
+use super::oom_score::OomScore;
+use super::privileges::Privileges;
 use super::process_handle::ProcessHandle;
+use super::programs::{Executable, ProgramError};
 use crate::link::{self, LINK_VARIABLE};
 
 /// What the names of variables begin with by which our own supervisor speaks to us alone (sd_notify(3),
@@ -33,6 +40,8 @@ pub(crate) struct Spawner {
     pub(crate) chdir: Option<PathBuf>,
     /// The limit on open files that the watcher itself was started with.
     pub(crate) open_files: Rlimit,
+    pub(crate) privileges: Arc<Privileges>,
+    pub(crate) oom_score: Option<OomScore>,
 }
 
 /// A worker's process just started, and our ends of what leads to it.
@@ -44,30 +53,55 @@ pub(crate) struct Spawned {
     pub(crate) stderr: OwnedFd,
 }
 
+/// Why a worker could not be started.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SpawnError {
+    /// Its program cannot be executed.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    /// The system refused something else.
+    #[error(transparent)]
+    System(#[from] io::Error),
+}
+
 impl Spawner {
     /// Starts one worker in a session of its own. When it fails, no process stays behind. Needs a tokio
     /// runtime.
-    pub(crate) fn spawn(&self) -> io::Result<Spawned> {
+    pub(crate) fn spawn(&self, program: Executable<'_>) -> Result<Spawned, SpawnError> {
         let (ours, theirs) = link::pair()?;
-        let mut child = self.command(&theirs)?.spawn()?;
+        let mut command = self.command(&theirs)?;
+        execution::execute_last(&mut command, &self.program.name, program)?;
+        let mut child = command.spawn().map_err(|error| self.explain(error))?;
         match attach(&mut child) {
-            Ok((process, stdout, stderr)) => Ok(Spawned {
-                process,
-                link: ours,
-                stdout,
-                stderr,
-            }),
+            Ok((process, stdout, stderr)) => {
+                if let Some(score) = self.oom_score {
+                    score.give(process.pid());
+                }
+                Ok(Spawned {
+                    process,
+                    link: ours,
+                    stdout,
+                    stderr,
+                })
+            }
             Err(error) => {
                 child.kill()?;
                 child.wait()?;
-                Err(error)
+                Err(error.into())
             }
+        }
+    }
+
+    fn explain(&self, error: io::Error) -> SpawnError {
+        match ProgramError::of_execution(&error, &self.program.path) {
+            Some(explained) => explained.into(),
+            None => error.into(),
         }
     }
 
     fn command(&self, link: &OwnedFd) -> io::Result<Command> {
         let mut command = Command::new(&self.program.path);
-        command.arg0(&self.program.name).args(&self.program.args);
+        command.args(&self.program.args);
         for (variable, _) in std::env::vars_os().filter(|(name, _)| is_for_us_alone(name)) {
             command.env_remove(variable);
         }
@@ -84,9 +118,16 @@ impl Spawner {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let (link, open_files) = (link.as_raw_fd(), self.open_files);
+        let privileges = Arc::clone(&self.privileges);
         // SAFETY: between fork and exec only async-signal-safe system calls are made, and nothing is
-        // allocated: the closure captures two plain values.
-        unsafe { command.pre_exec(move || become_worker(link, open_files)) };
+        // allocated: the closure reads values that were made before.
+        unsafe {
+            command.pre_exec(move || {
+                become_worker(link, open_files)?;
+                privileges.hand_over([stdout(), stderr()]);
+                privileges.apply()
+            })
+        };
         Ok(command)
     }
 }

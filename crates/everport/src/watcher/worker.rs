@@ -35,6 +35,8 @@ pub(crate) struct Worker {
     pub(crate) may_leave: bool,
     /// Whether we killed it.
     pub(crate) was_killed: bool,
+    /// Whether it is to be replaced for the memory it uses.
+    pub(crate) is_over_memory: bool,
     ports: HashMap<PortKey, Option<PortId>>,
 }
 
@@ -68,6 +70,7 @@ impl Worker {
             drain_when_joined: None,
             may_leave: false,
             was_killed: false,
+            is_over_memory: false,
             ports: HashMap::new(),
         }
     }

@@ -1,21 +1,24 @@
-//! How a release behaves, as the words in its file say.
+//! How a release behaves, as the words in its file or at the end of the executable say.
 
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use everport::Cluster;
+use everport_tests::release_of;
 
 /// A release's name and its vices.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Behaviour {
-    /// The first word of the file.
+    /// The first word.
     pub(crate) name: String,
     pub(crate) ignores_drain: bool,
     pub(crate) fails_when_leaving: bool,
     pub(crate) gives_second_port_back: bool,
     /// It dies with the first request it gets: by then it has said that it is ready.
     pub(crate) crashes_at_request: bool,
+    /// In slot 2 it dies between two requests, after it has served some.
+    pub(crate) crashes_in_slot_2: bool,
     crashes_at_boot: bool,
     hangs_at_boot: bool,
     has_second_port: bool,
@@ -23,11 +26,11 @@ pub(crate) struct Behaviour {
 }
 
 impl Behaviour {
-    /// Reads the release's file: `NAME [WORD]…`.
+    /// Reads the release from its file, or else from the executable: `NAME [WORD]…`.
     pub(crate) fn of_release(file: Option<&Path>) -> io::Result<Self> {
         let text = match file {
             Some(file) => std::fs::read_to_string(file)?,
-            None => "v1".to_owned(),
+            None => release_of(Path::new("/proc/self/exe")).unwrap_or_else(|| "v1".to_owned()),
         };
         let mut words = text.split_whitespace();
         let mut behaviour = Self {
@@ -41,6 +44,7 @@ impl Behaviour {
                 "crashes-at-boot" => behaviour.crashes_at_boot = true,
                 "hangs-at-boot" => behaviour.hangs_at_boot = true,
                 "crashes-at-request" => behaviour.crashes_at_request = true,
+                "crashes-in-slot-2" => behaviour.crashes_in_slot_2 = true,
                 "gives-second-port-back" => behaviour.gives_second_port_back = true,
                 "slow-hook" => behaviour.has_slow_hook = true,
                 "second-port" => behaviour.has_second_port = true,
@@ -57,6 +61,7 @@ impl Behaviour {
             std::process::exit(3);
         }
         if self.hangs_at_boot {
+            eprintln!("release {} hangs", self.name);
             std::thread::sleep(super::FOR_EVER);
         }
     }

@@ -2,6 +2,7 @@
 
 mod behaviour;
 mod rude;
+mod serial;
 mod service;
 mod streams;
 
@@ -88,6 +89,9 @@ async fn serve(options: Options, behaviour: Behaviour) -> Result<(), Box<dyn Err
         };
         println!("listening on {}", listener.local_addr()?);
         listeners.push(listener);
+    }
+    if behaviour.crashes_in_slot_2 && cluster.slot() == Some(everport::SlotId(2)) {
+        serial::serve_some_and_die(&listeners[0], &behaviour.name).await?;
     }
     if behaviour.gives_second_port_back {
         drop(listeners.pop());

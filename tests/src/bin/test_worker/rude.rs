@@ -1,13 +1,14 @@
 //! A worker that speaks the link's protocol badly, byte by byte.
 
 use std::error::Error;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::net::{SendFlags, send};
 
 /// `Hello` for versions 1 to 1 of a library called `r`.
 const HELLO: &[u8] = b"\x01\x00everport\x01\x00\x01\x00\x01\x00r";
 const READY: &[u8] = b"\x04\x00";
+const RELEASE_OF_NO_PORT: &[u8] = b"\x03\x00\xff\xff\x00\x00";
 
 /// Says what the word stands for, then stays alive and silent.
 pub(crate) fn misbehave(word: &str) -> Result<(), Box<dyn Error>> {
@@ -41,14 +42,33 @@ pub(crate) fn misbehave(word: &str) -> Result<(), Box<dyn Error>> {
 fn flood(link: &OwnedFd) -> Result<(), Box<dyn Error>> {
     send(link, HELLO, SendFlags::NOSIGNAL)?;
     send(link, READY, SendFlags::NOSIGNAL)?;
-    let release_of_no_port: &[u8] = b"\x03\x00\xff\xff\x00\x00";
     loop {
         wait_for_room(link)?;
-        match send(link, release_of_no_port, SendFlags::NOSIGNAL) {
+        match send(link, RELEASE_OF_NO_PORT, SendFlags::NOSIGNAL) {
             Ok(_) | Err(rustix::io::Errno::AGAIN) => {}
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// Has a thread send legal frames without end over the link of a worker that goes on serving.
+pub(crate) async fn flood_meanwhile() -> &'static str {
+    // SAFETY: the worker's guard keeps the link open as long as there is a watcher.
+    let link = inherited_number().map(|number| unsafe { BorrowedFd::borrow_raw(number) });
+    let Some(copy) = link.ok().and_then(|link| link.try_clone_to_owned().ok()) else {
+        return "no link";
+    };
+    std::thread::spawn(move || {
+        for sent in 0.. {
+            match send(&copy, RELEASE_OF_NO_PORT, SendFlags::NOSIGNAL) {
+                Ok(_) if sent == 1000 => println!("a thousand frames"),
+                Ok(_) => {}
+                Err(rustix::io::Errno::AGAIN) => drop(wait_for_room(&copy)),
+                Err(_) => break, // the link has ended
+            }
+        }
+    });
+    "flooding"
 }
 
 fn say_when_the_link_ends(link: &OwnedFd) -> Result<(), Box<dyn Error>> {
@@ -70,11 +90,15 @@ fn stay() -> Result<(), Box<dyn Error>> {
 }
 
 fn inherited_link() -> Result<OwnedFd, Box<dyn Error>> {
+    let number = inherited_number()?;
+    // SAFETY: the watcher opened the descriptor for us, and nobody else in this process uses it.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+fn inherited_number() -> Result<RawFd, Box<dyn Error>> {
     let variable = std::env::var("EVERPORT_LINK")?;
-    let (descriptor, _) = variable
+    let (number, _) = variable
         .split_once(':')
         .ok_or("no inode in EVERPORT_LINK")?;
-    let descriptor = descriptor.parse()?;
-    // SAFETY: the watcher opened the descriptor for us, and nobody else in this process uses it.
-    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+    Ok(number.parse()?)
 }

@@ -38,6 +38,7 @@ pub(crate) fn router(cluster: &Cluster, behaviour: &Behaviour) -> Router {
         .route("/environment", get(environment))
         .route("/signals", get(signals))
         .merge(streams::router(cluster))
+        .route("/flood", get(crate::rude::flood_meanwhile))
         .layer(axum::middleware::map_response(
             move |answer: axum::response::Response| {
                 let names = names.clone();

@@ -1,6 +1,6 @@
 //! What processes do, and the troubles they get into.
 
-use everport_core::{Event, Exit, Generation, PortId, WorkerId};
+use everport_core::{Event, Exit, Generation, PortId, ReplaceCause, WorkerId};
 
 use super::{Planned, Process, Step, World};
 use crate::random::Random;

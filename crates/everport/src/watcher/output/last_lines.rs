@@ -29,9 +29,9 @@ impl LastLines {
         self.lines.push_back(shortened(text, continues));
     }
 
-    /// Hands them out, oldest first.
-    pub(super) fn take(&mut self) -> Vec<String> {
-        self.lines.drain(..).collect()
+    /// Them, oldest first.
+    pub(super) fn lines(&self) -> Vec<String> {
+        self.lines.iter().cloned().collect()
     }
 }
 
@@ -57,7 +57,7 @@ mod tests {
             last.push(&format!("line {number}"), false);
             last.push("  ", false);
         }
-        let lines = last.take();
+        let lines = last.lines();
         assert_eq!(lines.len(), LINES);
         assert_eq!(lines[0], "line 15");
         assert_eq!(lines[9], "line 24");
@@ -70,7 +70,7 @@ mod tests {
         last.push("its end", false);
         last.push("short", false);
         assert_eq!(
-            last.take(),
+            last.lines(),
             [format!("{}…", "é".repeat(256)), "short".to_owned()]
         );
     }

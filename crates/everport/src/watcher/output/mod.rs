@@ -56,9 +56,23 @@ impl OutputCapture {
             .filter_map(|pipe| lock(pipe).take())
             .flat_map(|mut pipe| {
                 pipe.finish();
-                pipe.take_last_lines()
+                pipe.last_lines()
             })
             .collect()
+    }
+}
+
+impl OutputCapture {
+    /// The last lines that a living worker has printed to standard error so far. What waits in the pipes is
+    /// read first. Bounded.
+    pub(crate) fn last_lines(&self) -> Vec<String> {
+        let lines = |pipe: &Arc<SharedPipe>| {
+            let mut pipe = lock(pipe);
+            let pipe = pipe.as_mut()?;
+            pipe.read_waiting();
+            Some(pipe.last_lines())
+        };
+        self.pipes.iter().filter_map(lines).flatten().collect()
     }
 }
 

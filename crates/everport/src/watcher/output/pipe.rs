@@ -21,9 +21,9 @@ const READ: usize = 16 * 1024;
 /// two even if it prints empty lines only.
 const TURN: usize = READ;
 
-/// How much is read after the worker's death at most: what a pipe can hold without privileges
+/// How much is read in one go for a report at most: what a pipe can hold without privileges
 /// (`fs.pipe-max-size`).
-const AFTER_DEATH: usize = 1024 * 1024;
+const WAITING: usize = 1024 * 1024;
 
 /// Whether a turn left something behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,24 +96,29 @@ impl Pipe {
         Poll::Ready(Turn::More)
     }
 
-    /// Reads what the dead worker left in the pipe and closes it. What a grandchild still adds is not
-    /// waited for: the amount is fixed when it begins.
+    /// Reads what the dead worker left in the pipe and closes it.
     pub(super) fn finish(&mut self) {
-        if let Some(end) = &self.end {
-            let mut left = waiting(end).min(AFTER_DEATH);
-            while left > 0 {
-                match read(end, &mut self.splitter, &mut self.lines, left) {
-                    Ok(taken @ 1..) => left -= taken,
-                    Ok(0) | Err(_) => break,
-                }
-            }
-        }
+        self.read_waiting();
         self.close();
     }
 
-    /// The last lines it brought; empties them.
-    pub(super) fn take_last_lines(&mut self) -> Vec<String> {
-        self.lines.last.take()
+    /// Reads what is in the pipe. What is still added is not waited for: the amount is fixed when it begins.
+    pub(super) fn read_waiting(&mut self) {
+        let Some(end) = &self.end else {
+            return;
+        };
+        let mut left = waiting(end).min(WAITING);
+        while left > 0 {
+            match read(end, &mut self.splitter, &mut self.lines, left) {
+                Ok(taken @ 1..) => left -= taken,
+                Ok(0) | Err(_) => break,
+            }
+        }
+    }
+
+    /// The last lines it brought, oldest first.
+    pub(super) fn last_lines(&self) -> Vec<String> {
+        self.lines.last.lines()
     }
 
     /// Closes the pipe and hands out the line that has begun in it.

@@ -1,0 +1,156 @@
+//! What kept connections lose under rolling restarts, with pauses between their requests.
+
+use std::time::{Duration, Instant};
+
+use everport::Sharing;
+use everport_load::{Load, RunningLoad};
+use everport_tests::Cluster;
+
+use crate::effort::Effort;
+use crate::phase::{Comparison, Phase, Round, TRACES};
+use crate::plot::Plot;
+use crate::subject::{SHARINGS, cluster};
+use crate::table::{Cell, Figure, Limit, Outcome, Table};
+
+pub(crate) const NAME: &str = "keep-alive";
+
+/// Compares calm and restarts for each number of connections and each way to share.
+pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
+    let rounds = effort.rounds(2);
+    let seconds = effort.seconds(Duration::from_secs(15));
+    let method = format!(
+        "{WORKERS} workers, nothing retried; {rounds} rounds of {seconds:?} calm and {seconds:?} with rolling \
+         restarts one after the other (`--settle {SETTLE}`), in turn. Two loads at once, each on its own kept \
+         connections: {RATE} requests a second, whose latencies are shown, and clients that pause at random for \
+         up to {PAUSE:?} before each request. A restart waits at a slot whose worker still drains, hence for the \
+         idle minimum."
+    );
+    let mut outcome = Outcome::new(NAME, method, vec![Table::new("", &COLUMNS)]);
+    let mut failures = Table::new(
+        "Failures",
+        &["sharing", "connections", "failure", "requests"],
+    );
+    for connections in CONNECTIONS {
+        let mut rows = Vec::new();
+        for sharing in SHARINGS {
+            let compared = compare(sharing, connections, rounds, seconds)?;
+            tell(&compared, sharing, connections, &mut outcome);
+            let names = [sharing.to_string().into(), (connections as u64).into()];
+            compared.busy.tell_failures(&names, &mut failures);
+            rows.push(compared.row(&sharing.to_string(), "rolling restarts"));
+        }
+        outcome.plots.push(Plot {
+            name: connections.to_string(),
+            title: format!("Rolling restarts one after the other: {RATE} requests a second on kept connections ({connections})"),
+            marks: "worker replaced",
+            limit: None,
+            rows,
+        });
+    }
+    outcome.add_unless_empty(failures);
+    Ok(outcome)
+}
+
+const COLUMNS: [&str; 12] = [
+    "sharing",
+    "connections",
+    "phase",
+    "requests",
+    "with pauses",
+    "failed",
+    "restarts",
+    "p50, ms",
+    "p99, ms",
+    "p99.9, ms",
+    "max, ms",
+    "p99.9 to calm",
+];
+
+fn compare(
+    sharing: Sharing,
+    connections: usize,
+    rounds: u32,
+    seconds: Duration,
+) -> anyhow::Result<Comparison> {
+    let cluster = cluster(WORKERS, sharing, &format!("--settle {SETTLE}"));
+    let calm = || {
+        let (steady, pausing) = loads(&cluster, connections, seconds)?;
+        let round = Round::calm(steady, seconds);
+        Ok(round.beside(pausing))
+    };
+    let busy = || restarts(&cluster, connections, seconds);
+    Comparison::take(rounds, calm, busy)
+}
+
+fn restarts(cluster: &Cluster, connections: usize, seconds: Duration) -> anyhow::Result<Round> {
+    let position = cluster.log().position();
+    let end = Instant::now() + seconds;
+    let (steady, pausing) = loads(cluster, connections, seconds)?;
+    let mut restarts = 0;
+    while Instant::now() < end {
+        cluster.restart();
+        restarts += 1;
+    }
+    let replaced = cluster.log().arrivals_since(position, REPLACED);
+    let marks = replaced.into_iter().map(|at| (at, at));
+    Ok(Round::busy(steady, seconds, restarts, marks).beside(pausing))
+}
+
+fn tell(compared: &Comparison, sharing: Sharing, connections: usize, outcome: &mut Outcome) {
+    let slowdown = compared.slowdown();
+    let mut row = |what: &str, phase: &Phase, ratio| {
+        let (steady, beside) = (
+            phase.requests() - phase.requests_beside(),
+            phase.requests_beside(),
+        );
+        let names = [
+            sharing.to_string().into(),
+            (connections as u64).into(),
+            what.into(),
+        ];
+        let counts = [steady, beside, phase.failed(), phase.disturbances()];
+        let cells = names.into_iter().chain(counts.map(Cell::from));
+        outcome.tables[0].row(cells.chain(phase.quantiles()).chain([ratio]));
+    };
+    row("calm", &compared.calm, "".into());
+    row("restarts", &compared.busy, Cell::Interval(slowdown, 2));
+    let title = |what| format!("{what}, {connections} connections, {sharing}");
+    let lost = title("failed keep-alive requests");
+    outcome
+        .figures
+        .push(Figure::lost(lost, compared.busy.failed()));
+    outcome.figures.push(Figure {
+        what: title("p99.9 during restarts against calm"),
+        limit: Limit::AtMost(1.5),
+        measured: slowdown,
+        unit: "",
+    });
+}
+
+/// The steady load and the pausing one.
+fn loads(
+    cluster: &Cluster,
+    connections: usize,
+    duration: Duration,
+) -> anyhow::Result<(RunningLoad, RunningLoad)> {
+    let load = Load::new(cluster.address())
+        .clients(connections)
+        .keep_alive()
+        .expect_body("Hello, World!")
+        .duration(duration);
+    let steady = load.clone().rate(f64::from(RATE)).traces(TRACES);
+    let pausing = load.pause_up_to(PAUSE);
+    Ok((steady.start()?, pausing.start()?))
+}
+
+const WORKERS: u32 = 4;
+/// One, as many as the other scenarios have, and more than a restart can see off at once.
+const CONNECTIONS: [usize; 3] = [1, 32, 500];
+/// Requests a second.
+const RATE: u32 = 2000;
+/// Below the idle minimum of a rollout, 5 s.
+const PAUSE: Duration = Duration::from_secs(4);
+/// In seconds: soon enough that a short round sees a whole restart.
+const SETTLE: &str = "0.2";
+/// The log says so when a new worker has taken over.
+const REPLACED: &str = " drains: its successor is ready";

@@ -1,0 +1,207 @@
+//! How long new connections wait when one of the workers does not serve.
+
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use everport::Sharing;
+use everport_load::{Load, RunningLoad, Trace};
+use everport_tests::Cluster;
+
+use crate::effort::Effort;
+use crate::fault::{FAULTS, Fault, Suffered};
+use crate::phase::{Comparison, Round, TRACES};
+use crate::plot::Plot;
+use crate::statistics::{Interval, Sample, millis};
+use crate::subject::{SHARINGS, cluster_of};
+use crate::table::{Cell, Figure, Limit, Outcome, Table};
+
+pub(crate) const NAME: &str = "stuck";
+
+/// Compares calm with each fault, for each way to share.
+pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
+    let rounds = effort.rounds(3);
+    let seconds = effort.seconds(Duration::from_secs(7));
+    let method = format!(
+        "{WORKERS} workers; {CLIENTS} clients, one connection per request, {RATE} requests a second; {rounds} \
+         rounds of {seconds:?} calm and {seconds:?} of which one worker does not serve for {:?}, in turn: \
+         stopped by `SIGSTOP`, hung in a loop, or killed with each successor dying at boot. The longest wait is \
+         that of a request from its intended start to its whole answer. What the worker had accepted before \
+         (*held*) has to wait for it: so many of the slowest are left out; a killed worker loses them instead.",
+        fault_length(seconds)
+    );
+    let mut outcome = Outcome::new(NAME, method, vec![Table::new("", &COLUMNS)]);
+    let mut failures = Table::new("Failures", &["fault", "sharing", "failure", "requests"]);
+    for fault in FAULTS {
+        let mut rows = Vec::new();
+        for sharing in SHARINGS {
+            let measured = Measured::take(fault, sharing, rounds, seconds)?;
+            measured.tell(&mut outcome);
+            let sharing = sharing.to_string();
+            let names = [fault.to_string().into(), sharing.clone().into()];
+            measured.compared.busy.tell_failures(&names, &mut failures);
+            let what = format!("one of {WORKERS} {fault}");
+            rows.push(measured.compared.row(&sharing, &what));
+        }
+        outcome.plots.push(Plot {
+            name: fault.to_string(),
+            title: format!(
+                "One of {WORKERS} workers {fault}: {RATE} requests a second, one connection each"
+            ),
+            marks: "while it lasts",
+            limit: Some(LONGEST_WAIT),
+            rows,
+        });
+    }
+    outcome.add_unless_empty(failures);
+    Ok(outcome)
+}
+
+const COLUMNS: [&str; 11] = [
+    "fault",
+    "sharing",
+    "phase",
+    "requests",
+    "failed",
+    "held",
+    "p50, ms",
+    "p99, ms",
+    "p99.9, ms",
+    "max, ms",
+    "longest wait, ms",
+];
+
+/// All rounds of one fault and one way to share.
+struct Measured {
+    fault: Fault,
+    sharing: Sharing,
+    compared: Comparison,
+    /// How many connections the worker was serving, in each round.
+    held: Vec<u64>,
+}
+
+impl Measured {
+    fn take(
+        fault: Fault,
+        sharing: Sharing,
+        rounds: u32,
+        seconds: Duration,
+    ) -> anyhow::Result<Self> {
+        let directory = tempfile::tempdir().context("no temporary directory")?;
+        let switch = directory.path().join("broken");
+        let arguments = ["--broken-while".as_ref(), switch.as_os_str()];
+        let cluster = cluster_of(WORKERS, sharing, "--settle 0", &arguments);
+        let mut held = Vec::new();
+        let calm = || Ok(Round::calm(load(&cluster, seconds)?, seconds));
+        let busy = || {
+            let (round, of_round) = suffer(&cluster, fault, seconds, &switch)?;
+            held.push(of_round);
+            Ok(round)
+        };
+        let compared = Comparison::take(rounds, calm, busy)?;
+        Ok(Self {
+            fault,
+            sharing,
+            compared,
+            held,
+        })
+    }
+
+    fn tell(&self, outcome: &mut Outcome) {
+        let Self {
+            fault,
+            sharing,
+            compared,
+            ..
+        } = self;
+        let waits_for_it = |held: &u64| if fault.kills() { 0 } else { *held };
+        let calm = compared
+            .calm
+            .rounds
+            .iter()
+            .map(|round| longest_wait(round, 0));
+        let pairs = compared.busy.rounds.iter().zip(&self.held);
+        let busy = pairs.map(|(round, held)| longest_wait(round, waits_for_it(held)));
+        let (calm, busy) = (
+            calm.collect::<Sample>().max(),
+            busy.collect::<Sample>().max(),
+        );
+        let held: u64 = self.held.iter().sum();
+        let phases = [
+            ("calm", &compared.calm, 0, calm),
+            ("fault", &compared.busy, held, busy),
+        ];
+        for (what, phase, held, longest) in phases {
+            let names = [fault.to_string(), sharing.to_string(), what.to_owned()];
+            let counts = [phase.requests(), phase.failed(), held].map(Cell::from);
+            let cells = names.into_iter().map(Cell::from).chain(counts);
+            let longest = Cell::Number(longest, 2);
+            outcome.tables[0].row(cells.chain(phase.quantiles()).chain([longest]));
+        }
+        let title = |what| format!("{what}, one of {WORKERS} {fault}, {sharing}");
+        outcome.figures.push(Figure {
+            what: title("longest wait of a new connection"),
+            limit: Limit::AtMost(LONGEST_WAIT),
+            measured: Interval::exact(busy),
+            unit: "ms",
+        });
+        let lost = if fault.kills() { held } else { 0 };
+        let lost = compared.busy.failed().saturating_sub(lost);
+        let what = title("failed beyond what was being served");
+        outcome.figures.push(Figure::lost(what, lost));
+    }
+}
+
+/// One round with the fault in its middle, and how many connections were held.
+fn suffer(
+    cluster: &Cluster,
+    fault: Fault,
+    seconds: Duration,
+    switch: &Path,
+) -> anyhow::Result<(Round, u64)> {
+    let load = load(cluster, seconds)?;
+    let length = fault_length(seconds);
+    let before = load.begin() + (seconds - length) / 2;
+    thread::sleep(before.saturating_duration_since(Instant::now()));
+    let suffered = fault.inflict(cluster, length, switch)?;
+    let Suffered { begin, end, held } = suffered;
+    let round = Round::busy(load, seconds, 1, [(begin, end)]);
+    // A new release is forgiven: the next round begins with every worker.
+    cluster.restart();
+    Ok((round, held))
+}
+
+/// How long the slowest request took, so many of the slowest left out, in milliseconds.
+fn longest_wait(round: &Round, left_out: u64) -> f64 {
+    let latency = |trace: &Trace| millis(trace.latency);
+    let mut latencies: Vec<f64> = round.report.traces.iter().map(latency).collect();
+    latencies.sort_by(f64::total_cmp);
+    let rest = latencies.len().saturating_sub(left_out as usize);
+    latencies[..rest].last().copied().unwrap_or(f64::NAN)
+}
+
+fn fault_length(seconds: Duration) -> Duration {
+    seconds * 5 / 7
+}
+
+fn load(cluster: &Cluster, duration: Duration) -> anyhow::Result<RunningLoad> {
+    let load = Load::new(cluster.address())
+        .clients(CLIENTS)
+        .one_shot()
+        .rate(f64::from(RATE))
+        .expect_body("Hello, World!")
+        .source_addresses(8)
+        .timeout(Duration::from_secs(30))
+        .traces(TRACES)
+        .duration(duration);
+    Ok(load.start()?)
+}
+
+const WORKERS: u32 = 4;
+/// Enough to go on when a few of them wait.
+const CLIENTS: usize = 64;
+/// Requests a second.
+const RATE: u32 = 500;
+/// How long a new connection may wait for its answer, in milliseconds.
+const LONGEST_WAIT: f64 = 50.0;

@@ -1,0 +1,73 @@
+//! What a worker is serving at a moment.
+
+use std::fs;
+use std::os::fd::{OwnedFd, RawFd};
+
+use anyhow::Context;
+use everport_tests::WorkerSeen;
+use rustix::io::Errno;
+use rustix::net::getpeername;
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, Signal, pidfd_getfd, pidfd_open};
+
+/// Stops the worker where it is and counts the connections it has accepted and not closed: what it is
+/// serving, to the very moment.
+pub(crate) fn stop_and_count(worker: WorkerSeen) -> anyhow::Result<u64> {
+    worker.signal(Signal::STOP);
+    connections(worker)
+}
+
+/// Counts the connections that a worker has accepted and not closed. One that runs can accept and close
+/// others meanwhile.
+pub(crate) fn connections(worker: WorkerSeen) -> anyhow::Result<u64> {
+    let pid = i32::try_from(worker.pid).ok().and_then(Pid::from_raw);
+    let pidfd = pidfd_open(pid.context("a process id")?, PidfdFlags::empty())?;
+    let mut count = 0;
+    for number in descriptors(worker.pid)? {
+        match pidfd_getfd(&pidfd, number, PidfdGetfdFlags::empty()) {
+            Ok(descriptor) => count += u64::from(is_connection(&descriptor)),
+            // Closed since the list was made.
+            Err(Errno::BADF) => {}
+            Err(error) => return Err(error).context("cannot look at a worker's descriptors"),
+        }
+    }
+    Ok(count)
+}
+
+fn descriptors(pid: u32) -> anyhow::Result<Vec<RawFd>> {
+    let entries = fs::read_dir(format!("/proc/{pid}/fd")).context("the worker is gone")?;
+    let names = entries.flatten().map(|entry| entry.file_name());
+    Ok(names
+        .filter_map(|name| name.to_str()?.parse().ok())
+        .collect())
+}
+
+/// Whether it is a TCP connection: listening sockets have no other end, and the link's is no address.
+fn is_connection(descriptor: &OwnedFd) -> bool {
+    let peer = getpeername(descriptor).ok().flatten();
+    peer.is_some_and(|peer| std::net::SocketAddr::try_from(peer).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn accepted_connections_count_and_nothing_else() {
+        let us = WorkerSeen {
+            worker: 1,
+            slot: 0,
+            pid: std::process::id(),
+            generation: 1,
+        };
+        let before = connections(us).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let _pair = UnixStream::pair().unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        assert_eq!(connections(us).unwrap(), before + 1, "the client's own end");
+        let _accepted = listener.accept().unwrap();
+        assert_eq!(connections(us).unwrap(), before + 2);
+    }
+}

@@ -1,0 +1,260 @@
+//! Where a file of the watcher's own is, and that nobody whom it must be kept from can make it lead elsewhere.
+
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{CWD, FileType, Mode, OFlags, Stat, fstat, open, openat, readlinkat};
+use rustix::io::Errno;
+use rustix::process::geteuid;
+
+use crate::watcher::Credentials;
+
+/// How many symbolic links a path may go through: as many as the kernel follows.
+const MOST_LINKS: u32 = 40;
+
+/// Why a path is not safe from somebody.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UnsafePath {
+    /// Somebody may put something else in a directory.
+    #[error("{who} can change what is in {} (choose a directory of root's, or take the permission away)", .directory.display())]
+    Writable {
+        /// The directory.
+        directory: PathBuf,
+        /// Who: `user www`.
+        who: String,
+    },
+    /// It belongs to somebody whom we do not know to be harmless.
+    #[error("{} belongs to user {owner}, who could make it lead elsewhere (it has to be root's or the watcher's own)", .path.display())]
+    Owner {
+        /// The file, directory or symbolic link.
+        path: PathBuf,
+        /// The owner's number.
+        owner: u32,
+    },
+    /// The file has another name as well, which may be a precious one.
+    #[error("{} has another name as well (it is a hard link: remove it, or choose another file)", .path.display())]
+    OtherName {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The path leads nowhere.
+    #[error("{}: {}", .path.display(), std::io::Error::from_raw_os_error(*.errno))]
+    System {
+        /// As far as it was followed.
+        path: PathBuf,
+        /// The number of the system's reason.
+        errno: i32,
+    },
+}
+
+/// A file's place: its directory, held open if it must not be exchanged any more, and its name.
+#[derive(Debug)]
+pub(crate) struct Place<'keep> {
+    directory: Option<OwnedFd>,
+    /// In the directory, or else from wherever we are.
+    name: PathBuf,
+    path: PathBuf,
+    keep_from: Option<&'keep Credentials>,
+}
+
+impl<'keep> Place<'keep> {
+    /// The place at a path. If it is to be kept from another user, every directory and symbolic link that leads
+    /// there has to be root's or ours and out of that user's reach. One who is the same user as we are cannot be
+    /// kept from anything.
+    pub(crate) fn find(
+        path: &Path,
+        keep_from: Option<&'keep Credentials>,
+    ) -> Result<Self, UnsafePath> {
+        let Some(whom) = keep_from.filter(|whom| whom.is_another_user()) else {
+            return Ok(Self {
+                directory: None,
+                name: path.to_path_buf(),
+                path: path.to_path_buf(),
+                keep_from: None,
+            });
+        };
+        let absolute = std::path::absolute(path).map_err(|error| UnsafePath::System {
+            path: path.to_path_buf(),
+            errno: error.raw_os_error().unwrap_or(libc::EINVAL),
+        })?;
+        let (Some(directory), Some(name)) = (absolute.parent(), absolute.file_name()) else {
+            return Err(system(path, Errno::ISDIR));
+        };
+        Ok(Self {
+            directory: Some(Walk::start(whom)?.to(directory)?),
+            name: name.into(),
+            path: path.to_path_buf(),
+            keep_from: Some(whom),
+        })
+    }
+
+    /// Opens the file, or makes it. A symbolic link in its place is not followed.
+    pub(crate) fn open(&self, flags: OFlags, mode: Mode) -> rustix::io::Result<OwnedFd> {
+        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NOCTTY;
+        let directory = self.directory.as_ref().map_or(CWD, AsFd::as_fd);
+        openat(directory, &self.name, flags, mode)
+    }
+
+    /// Whether what was opened here is nobody else's: where others may make files, they could have made it.
+    pub(crate) fn check(&self, file: impl AsFd) -> Result<(), UnsafePath> {
+        if self.keep_from.is_none() {
+            return Ok(());
+        }
+        let stat = fstat(file).map_err(|errno| system(&self.path, errno))?;
+        check_owner(&stat, &self.path)?;
+        let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        if is_file && stat.st_nlink != 1 {
+            return Err(UnsafePath::OtherName {
+                path: self.path.clone(),
+            });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(feature = "cli")]
+impl Place<'_> {
+    /// What is there now; a symbolic link is not followed.
+    pub(crate) fn stat(&self) -> rustix::io::Result<Stat> {
+        use rustix::fs::{AtFlags, statat};
+        let directory = self.directory.as_ref().map_or(CWD, AsFd::as_fd);
+        statat(directory, &self.name, AtFlags::SYMLINK_NOFOLLOW)
+    }
+
+    /// Removes the file.
+    pub(crate) fn remove(&self) -> rustix::io::Result<()> {
+        use rustix::fs::{AtFlags, unlinkat};
+        let directory = self.directory.as_ref().map_or(CWD, AsFd::as_fd);
+        unlinkat(directory, &self.name, AtFlags::empty())
+    }
+}
+
+/// Follows a path one name at a time: what was looked at is what is gone on from.
+struct Walk<'keep> {
+    whom: &'keep Credentials,
+    here: OwnedFd,
+    /// Where that is, for messages.
+    path: PathBuf,
+    links: u32,
+}
+
+impl<'keep> Walk<'keep> {
+    fn start(whom: &'keep Credentials) -> Result<Self, UnsafePath> {
+        let path = PathBuf::from("/");
+        let here = open_root().map_err(|errno| system(&path, errno))?;
+        let stat = fstat(&here).map_err(|errno| system(&path, errno))?;
+        check_owner(&stat, &path)?;
+        check_out_of_reach(&stat, &path, whom)?;
+        Ok(Self {
+            whom,
+            here,
+            path,
+            links: 0,
+        })
+    }
+
+    fn to(mut self, directory: &Path) -> Result<OwnedFd, UnsafePath> {
+        let mut ahead = names(directory);
+        while let Some(name) = ahead.pop_front() {
+            if let Some(target) = self.step(&name)? {
+                for name in names(&target).into_iter().rev() {
+                    ahead.push_front(name);
+                }
+            }
+        }
+        Ok(self.here)
+    }
+
+    /// Goes on to a directory, or returns where a symbolic link leads.
+    fn step(&mut self, name: &OsStr) -> Result<Option<PathBuf>, UnsafePath> {
+        let path = self.path.join(name);
+        let failed = |errno| system(&path, errno);
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let next = openat(&self.here, name, flags, Mode::empty()).map_err(failed)?;
+        let stat = fstat(&next).map_err(failed)?;
+        check_owner(&stat, &path)?;
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Directory => {
+                check_out_of_reach(&stat, &path, self.whom)?;
+                (self.here, self.path) = (next, path);
+                Ok(None)
+            }
+            FileType::Symlink => {
+                let target = readlinkat(&next, "", Vec::new()).map_err(failed)?;
+                let target = PathBuf::from(OsString::from_vec(target.into_bytes()));
+                self.links += 1;
+                if self.links > MOST_LINKS {
+                    return Err(failed(Errno::LOOP));
+                }
+                if target.is_absolute() {
+                    self.here = open_root().map_err(failed)?;
+                    self.path = PathBuf::from("/");
+                }
+                Ok(Some(target))
+            }
+            _ => Err(failed(Errno::NOTDIR)),
+        }
+    }
+}
+
+fn open_root() -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    open("/", flags, Mode::empty())
+}
+
+/// The names in a path. `..` is one, too: the kernel knows where it leads, and that is looked at as well.
+fn names(path: &Path) -> VecDeque<OsString> {
+    let is_name = |part: &Component| matches!(part, Component::Normal(_) | Component::ParentDir);
+    let parts = path.components().filter(is_name);
+    parts.map(|part| part.as_os_str().to_owned()).collect()
+}
+
+fn check_owner(stat: &Stat, path: &Path) -> Result<(), UnsafePath> {
+    if stat.st_uid == 0 || stat.st_uid == geteuid().as_raw() {
+        return Ok(());
+    }
+    Err(UnsafePath::Owner {
+        path: path.to_path_buf(),
+        owner: stat.st_uid,
+    })
+}
+
+/// In a sticky directory, such as `/tmp`, everybody may make files, but nobody may exchange those of others.
+fn check_out_of_reach(stat: &Stat, path: &Path, whom: &Credentials) -> Result<(), UnsafePath> {
+    let mode = Mode::from_raw_mode(stat.st_mode);
+    let by_group =
+        mode.contains(Mode::WGRP) && (whom.has_group(stat.st_gid) || has_access_list(path));
+    if !mode.contains(Mode::SVTX) && (mode.contains(Mode::WOTH) || by_group) {
+        return Err(UnsafePath::Writable {
+            directory: path.to_path_buf(),
+            who: whom.to_string(),
+        });
+    }
+    Ok(())
+}
+
+/// Whether there is a list of more users and groups (acl(5)); the group's permissions are their upper bound then.
+#[cfg(target_os = "linux")]
+fn has_access_list(path: &Path) -> bool {
+    let mut none = [0_u8; 0];
+    rustix::fs::lgetxattr(path, "system.posix_acl_access", &mut none).is_ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn has_access_list(_path: &Path) -> bool {
+    false
+}
+
+fn system(path: &Path, errno: Errno) -> UnsafePath {
+    UnsafePath::System {
+        path: path.to_path_buf(),
+        errno: errno.raw_os_error(),
+    }
+}
+
+#[cfg(test)]
+#[path = "place_tests.rs"]
+mod tests;

@@ -1,0 +1,118 @@
+//! Tells why a rollout was aborted, together with what its failed worker left behind.
+
+use std::collections::HashMap;
+
+use everport_core::Notice as Decision;
+
+use super::event_loop::EventLoop;
+use crate::WorkerId;
+use crate::log::{Ending, Notice};
+
+/// What is known of failures until the supervisor has said what follows from them.
+#[derive(Debug, Default)]
+pub(crate) struct Failures {
+    /// The end of a worker, not told yet.
+    end: Option<Notice>,
+    spawn_errors: HashMap<WorkerId, String>,
+}
+
+/// How a worker failed.
+#[derive(Debug, Default)]
+struct Failure {
+    ending: Option<Ending>,
+    error: Option<String>,
+    last_lines: Vec<String>,
+}
+
+impl Failures {
+    /// A worker has ended. That is told before anything that follows from it.
+    pub(crate) fn note_end(&mut self, end: Notice) {
+        self.end = Some(end);
+    }
+
+    /// A worker could not be started.
+    pub(crate) fn note_spawn_error(&mut self, worker: WorkerId, error: &str) {
+        self.spawn_errors.insert(worker, error.to_owned());
+    }
+
+    /// Everything that follows has been said.
+    pub(crate) fn forget(&mut self) {
+        self.spawn_errors.clear();
+    }
+
+    /// How a worker ended, if that is what is to be told. Its last lines are taken out of that notice.
+    fn take_from_end(&mut self, of: WorkerId) -> Option<Failure> {
+        match &mut self.end {
+            Some(Notice::Ended {
+                worker,
+                ending,
+                last_lines,
+                ..
+            }) if *worker == of => Some(Failure {
+                ending: Some(ending.clone()),
+                error: None,
+                last_lines: std::mem::take(last_lines),
+            }),
+            _ => None,
+        }
+    }
+}
+
+impl EventLoop {
+    /// Tells a worker's end if that is still to be told.
+    pub(super) fn tell_end(&mut self) {
+        if let Some(end) = self.failures.end.take() {
+            self.tell(end);
+        }
+    }
+
+    /// Tells a decision, after the end of the worker that led to it. The last lines of a worker that aborts a
+    /// rollout are told with the abort only.
+    pub(super) fn tell_end_or_abort(&mut self, decision: Decision) {
+        let notice = self.with_failure(decision);
+        self.tell_end();
+        self.tell(notice);
+    }
+
+    fn with_failure(&mut self, decision: Decision) -> Notice {
+        let Decision::RolloutAborted {
+            generation,
+            back_to,
+            slot,
+            worker,
+            cause,
+            moved,
+        } = decision
+        else {
+            return Notice::Supervisor(decision);
+        };
+        let Failure {
+            ending,
+            error,
+            last_lines,
+        } = self.failure_of(worker);
+        Notice::RolloutAborted {
+            generation,
+            back_to,
+            slot,
+            worker,
+            cause,
+            ending,
+            error,
+            last_lines,
+            moved,
+        }
+    }
+
+    fn failure_of(&mut self, worker: WorkerId) -> Failure {
+        if let Some(failure) = self.failures.take_from_end(worker) {
+            return failure;
+        }
+        let living = self.workers.get(&worker);
+        Failure {
+            ending: None,
+            error: self.failures.spawn_errors.remove(&worker),
+            last_lines: living.map_or_else(Vec::new, |record| record.output.last_lines()),
+        }
+    }
+}

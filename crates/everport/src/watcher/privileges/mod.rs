@@ -1,0 +1,63 @@
+//! What a worker may do to the system, settled in its process before its program runs.
+
+mod identity;
+
+use std::io;
+use std::os::fd::BorrowedFd;
+
+use rustix::fs::{FileType, Mode};
+use rustix::process::{Resource, Rlimit, setrlimit, umask};
+
+use super::Credentials;
+
+/// What workers are and may do.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Privileges {
+    /// Who they are; `None`: who the watcher is.
+    pub(crate) credentials: Option<Credentials>,
+    /// Which permissions their new files lack; `None`: the watcher's mask.
+    pub(crate) umask: Option<Mode>,
+    /// Whether the kernel may write their memory to disk when they crash.
+    pub(crate) may_dump_core: bool,
+    /// Whether a program that they execute may gain privileges, as set-user-id programs do.
+    pub(crate) may_gain_privileges: bool,
+}
+
+impl Privileges {
+    /// In the child, between fork and exec: only system calls, nothing is allocated. An error means that the
+    /// program must not be executed.
+    pub(super) fn apply(&self) -> io::Result<()> {
+        if let Some(mask) = self.umask {
+            umask(mask);
+        }
+        if !self.may_dump_core {
+            let none = Rlimit {
+                current: Some(0),
+                maximum: Some(0),
+            };
+            setrlimit(Resource::Core, none)?;
+        }
+        if let Some(credentials) = &self.credentials {
+            identity::assume(credentials)?;
+        }
+        if !self.may_gain_privileges {
+            identity::gain_no_privileges()?;
+        }
+        Ok(())
+    }
+
+    /// In the child, before [`Privileges::apply`]: gives it the pipes it prints to, so that it can open them by
+    /// name, as programs do that log to `/dev/stderr`.
+    pub(super) fn hand_over(&self, pipes: [BorrowedFd<'_>; 2]) {
+        let Some(credentials) = &self.credentials else {
+            return;
+        };
+        for pipe in pipes {
+            let is_pipe = |mode| FileType::from_raw_mode(mode) == FileType::Fifo;
+            if rustix::fs::fstat(pipe).is_ok_and(|stat| is_pipe(stat.st_mode)) {
+                // Who may change users but not owners goes without: printing works all the same.
+                let _refused = rustix::fs::fchown(pipe, Some(credentials.uid), None);
+            }
+        }
+    }
+}

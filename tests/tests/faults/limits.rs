@@ -1,0 +1,128 @@
+//! A system that refuses the watcher descriptors or processes: it waits, serves on, and recovers.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use everport_tests::{Cluster, Exit, PATIENCE, cpu_time, get, open_descriptors};
+use rustix::process::Signal;
+
+use crate::unprivileged::{Unprivileged, as_nobody};
+
+/// The soft limit of a watcher, changed from outside by `prlimit` of util-linux.
+struct Limit<'cluster> {
+    cluster: &'cluster Cluster,
+    /// Without `--`.
+    resource: &'static str,
+    /// Makes the command one of the watcher's own user, which needs no privilege then.
+    as_user: fn(&mut Command),
+}
+
+impl Limit<'_> {
+    /// Sets it and says what it was.
+    fn set(&self, soft: &str) -> String {
+        let mut ask = self.prlimit();
+        ask.arg(format!("--{}", self.resource));
+        let before = run(ask.args(["--output", "SOFT", "--noheadings", "--raw"]));
+        run(self.prlimit().arg(format!("--{}={soft}:", self.resource)));
+        before.trim().to_owned()
+    }
+
+    fn prlimit(&self) -> Command {
+        let mut command = Command::new("prlimit");
+        (self.as_user)(&mut command);
+        command.args(["--pid", &self.cluster.pid().to_string()]);
+        command
+    }
+}
+
+fn run(command: &mut Command) -> String {
+    let output = command.output().expect("`prlimit` of util-linux is there");
+    assert!(output.status.success(), "{command:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn as_we_are(_command: &mut Command) {}
+
+/// A limit that leaves the watcher no descriptor but those it has open.
+fn no_more_descriptors(cluster: &Cluster) -> String {
+    let folder = format!("/proc/{}/fd", cluster.pid());
+    // While it starts it may close one that is lower than others; it keeps all it has.
+    let is_free = |number: &u64| !std::fs::exists(format!("{folder}/{number}")).unwrap();
+    (0..).find(is_free).unwrap().to_string()
+}
+
+/// Kills a worker whose successor the system refuses: the cluster serves on without spinning, and comes back
+/// once the limit is what it was.
+fn check_refused(limit: &Limit<'_>, soft: &str, cause: &str) {
+    let cluster = limit.cluster;
+    let before = limit.set(soft);
+    let (begin, cpu_before) = (Instant::now(), cpu_time(cluster.pid()));
+    cluster.workers()[0].signal(Signal::KILL);
+    cluster.log().wait_for_many(5, cause);
+    let (took, cpu) = (begin.elapsed(), cpu_time(cluster.pid()) - cpu_before);
+    // The waits before these attempts are 0, 100, 200, 400 and 800 ms, each less its jitter of up to a half.
+    assert!(took > Duration::from_millis(700), "five in {took:?}");
+    assert!(cpu < took / 5, "{cpu:?} of CPU time in {took:?}");
+    for _ in 0..20 {
+        assert_eq!(get(cluster.address(), "/").worker(), 2);
+    }
+    limit.set(&before);
+    cluster.log().wait_for_many(3, "is ready after");
+    cluster.restart();
+}
+
+#[test]
+fn a_watcher_out_of_descriptors_serves_on_and_recovers() {
+    let cluster = Cluster::ready("-w 2 --settle 0", "--listen 127.0.0.1:0");
+    let before = open_descriptors(cluster.pid());
+    let limit = Limit {
+        cluster: &cluster,
+        resource: "nofile",
+        as_user: as_we_are,
+    };
+    check_refused(
+        &limit,
+        &no_more_descriptors(&cluster),
+        "Too many open files",
+    );
+    cluster.log().wait_for_many(2, "ended: exited");
+    // The last one's are closed a moment after its end was told.
+    let deadline = Instant::now() + PATIENCE;
+    while open_descriptors(cluster.pid()) != before {
+        let now = open_descriptors(cluster.pid());
+        assert!(Instant::now() < deadline, "{now} descriptors, not {before}");
+        std::thread::yield_now();
+    }
+    assert_eq!(cluster.stop(), Exit::Code(0));
+}
+
+#[test]
+fn a_restart_without_descriptors_is_rolled_back_and_a_stop_is_graceful() {
+    let cluster = Cluster::ready("-w 2 --settle 0", "--listen 127.0.0.1:0");
+    let limit = Limit {
+        cluster: &cluster,
+        resource: "nofile",
+        as_user: as_we_are,
+    };
+    limit.set(&no_more_descriptors(&cluster));
+    cluster.signal(Signal::USR1);
+    cluster.log().wait_for("aborted: ");
+    assert_eq!(get(cluster.address(), "/").body, "Hello, World!");
+    let log = cluster.log().clone();
+    assert_eq!(cluster.stop(), Exit::Code(0));
+    assert_eq!(log.matching("has drained").len(), 2);
+}
+
+#[test]
+fn a_watcher_that_may_not_fork_serves_on_and_recovers() {
+    // The limit does not hold for root.
+    let unprivileged = Unprivileged::new();
+    let cluster = unprivileged.ready("-w 2 --settle 0", "--listen 127.0.0.1:0");
+    let limit = Limit {
+        cluster: &cluster,
+        resource: "nproc",
+        as_user: as_nobody,
+    };
+    check_refused(&limit, "1", "Resource temporarily unavailable");
+    assert_eq!(cluster.stop(), Exit::Code(0));
+}

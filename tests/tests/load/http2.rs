@@ -40,19 +40,16 @@ async fn send_requests(address: SocketAddr, path: &str, tally: &Tally) -> Result
             Ok(mut ready) => ready.send_request(request, true),
             Err(error) => Err(error),
         };
-        let answered = match sent {
-            Ok((answer, _)) => answer.await,
-            Err(error) => Err(error),
+        let answer = match sent {
+            Ok((answer, _)) => answer.await.map(Some),
+            Err(_) => Ok(None), // a connection that was sent away opens no more streams
         };
-        match answered {
-            Ok(answer) => read(answer).await?,
-            Err(error) if was_never_accepted(&error) => {
-                sender = connect(address, tally).await?;
-                continue;
-            }
+        match answer {
+            Ok(Some(answer)) => read(answer, tally).await?,
+            Ok(None) => sender = connect(address, tally).await?,
+            Err(error) if was_never_accepted(&error) => sender = connect(address, tally).await?,
             Err(error) => return Err(error.into()),
         }
-        tally.answered.fetch_add(1, Ordering::Relaxed);
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     Ok(())
@@ -66,7 +63,7 @@ fn was_never_accepted(error: &h2::Error) -> bool {
 }
 
 /// Reads an answer to its end.
-async fn read(answer: Response<RecvStream>) -> Result<(), Failure> {
+async fn read(answer: Response<RecvStream>, tally: &Tally) -> Result<(), Failure> {
     if answer.status() != 200 {
         return Err(answer.status().as_str().into());
     }
@@ -75,10 +72,11 @@ async fn read(answer: Response<RecvStream>) -> Result<(), Failure> {
     while let Some(piece) = body.data().await {
         text.extend_from_slice(&piece?);
     }
-    match text.as_slice() {
-        b"Hello, World!" => Ok(()),
-        other => Err(String::from_utf8_lossy(other).into()),
+    if text != b"Hello, World!" {
+        return Err(String::from_utf8_lossy(&text).into());
     }
+    tally.answered.fetch_add(1, Ordering::Relaxed);
+    Ok(())
 }
 
 async fn answered(tally: &Tally, more: u64) {

@@ -1,9 +1,11 @@
 //! A long row of restarts, scalings, broken releases and kills under load, drawn from a seed.
 //!
 //! `cargo build --release && target/release/soak --seconds 600` runs it; it talks to loopback only, ends by itself,
-//! and exits with 1 when anything was lost that may not be lost.
+//! and exits with 1 when anything was lost that may not be lost. `soak --respawns 10000` replaces workers
+//! instead, and exits with 1 when the watcher holds more afterwards than before.
 
 mod ledger;
+mod respawns;
 mod torment;
 
 use std::process::ExitCode;
@@ -31,31 +33,37 @@ struct Options {
     /// How many clients.
     #[arg(long, default_value_t = 16)]
     clients: u16,
+    /// Instead of all that: replaces workers so often, half of them killed and half of them restarted, and
+    /// compares what the watcher holds before and after.
+    #[arg(long, value_name = "N")]
+    respawns: Option<u64>,
 }
 
 fn main() -> ExitCode {
     let options = Options::parse();
     let _turn = take_turn();
-    let mut is_clean = true;
-    for share in ["reuseport", "transfer"] {
-        for torments in [Torments::Orderly, Torments::Violent] {
-            println!("\n== {share}, {torments:?}, seed {}", options.seed);
-            is_clean &= phase(&options, share, torments);
-        }
-    }
-    println!(
-        "\n{}",
-        if is_clean {
-            "nothing was lost"
-        } else {
-            "SOMETHING WAS LOST"
-        }
-    );
-    if is_clean {
+    let is_clean = match options.respawns {
+        Some(count) => SHARINGS.map(|share| respawns::keeps_figures(count, share)),
+        None => SHARINGS.map(|share| keeps_promises_tormented(&options, share)),
+    };
+    if is_clean == [true, true] {
+        println!("\nevery promise was kept");
         ExitCode::SUCCESS
     } else {
+        println!("\nA PROMISE WAS BROKEN");
         ExitCode::FAILURE
     }
+}
+
+const SHARINGS: [&str; 2] = ["reuseport", "transfer"];
+
+fn keeps_promises_tormented(options: &Options, share: &str) -> bool {
+    let mut is_clean = true;
+    for torments in [Torments::Orderly, Torments::Violent] {
+        println!("\n== {share}, {torments:?}, seed {}", options.seed);
+        is_clean &= phase(options, share, torments);
+    }
+    is_clean
 }
 
 /// One cluster, tormented in one way for as long as asked; says whether it kept its promises.

@@ -99,6 +99,6 @@ pub enum ExitReason {
     Forced,
     /// No worker was ever ready and every slot has used up its attempts.
     NeverReady,
-    /// A slot exceeded its budget and the policy is [`crate::CrashLoop::Exit`].
+    /// A slot without a ready worker exceeded its budget and the policy is [`crate::CrashLoop::Exit`].
     CrashLoop,
 }

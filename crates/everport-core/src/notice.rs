@@ -53,13 +53,14 @@ pub enum Notice {
         /// The deadline it had.
         timeout: Duration,
     },
-    /// A worker was silent for the hang timeout, and is killed.
+    /// A worker was silent for too long, and is killed.
     HangTimedOut {
         /// Which one.
         worker: WorkerId,
         /// Its slot.
         slot: SlotId,
-        /// The timeout.
+        /// How long it could be silent: the hang timeout, or the boot timeout if that is shorter and others
+        /// waited for it.
         timeout: Duration,
     },
     /// A slot waits before its next spawn attempt.

@@ -14,7 +14,8 @@ pub struct Policy {
     pub surge: u32,
     /// How long a worker may drain before it is killed. Default 30 s.
     pub drain_timeout: Duration,
-    /// How long a worker may be silent before it is killed; zero: for ever. Default 30 s.
+    /// How long a worker may be silent before it is killed; zero: for ever. One that has not settled yet, or
+    /// has yet to take its slot over in a rollout, has no longer than the boot timeout. Default 30 s.
     pub hang_timeout: Duration,
     /// How long the workers go on serving once a graceful stop was asked for, so that a load balancer can
     /// notice that they are leaving. Without effect where none is ready, and on every other end. Default zero.
@@ -58,7 +59,8 @@ pub struct Budget {
 pub enum CrashLoop {
     /// Keep trying with back-off, for ever.
     BackOff,
-    /// Stop the cluster gracefully and exit with [`crate::ExitReason::CrashLoop`].
+    /// Stop the cluster gracefully and exit with [`crate::ExitReason::CrashLoop`], unless the slot still has a
+    /// ready worker: one whose successor keeps failing goes on.
     Exit,
 }
 

@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod deaths;
+mod http2;
+mod kept_connections;
+mod long_requests;
 mod releases;
 mod rollouts;
 mod scaling;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod as_root;
 mod bad_input;
 mod embedding;
 mod files;
@@ -9,6 +10,8 @@ mod inheritance;
 mod output;
 mod pid_file;
 mod ports;
+mod privileges;
+mod recycling;
 mod replacement;
 mod rescue;
 mod standalone;

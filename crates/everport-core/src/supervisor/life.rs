@@ -2,6 +2,7 @@
 
 use super::Supervisor;
 use super::timers::Timer;
+use super::worker::Worker;
 use crate::{AbortCause, Action, CrashLoop, ExitReason, Notice, SlotId, WorkerId, WorkerState};
 
 impl Supervisor {
@@ -148,7 +149,7 @@ impl Supervisor {
         let delay = self.policy.backoff.delay(failures, &mut self.jitter);
         slot.retry_at = Some(self.now + delay);
         let deaths = slot.deaths.record(self.now, &self.policy.budget);
-        let looping = slot.deaths.is_looping();
+        let lost = slot.deaths.is_looping() && !slot.live().any(Worker::is_ready);
         if let Some(deaths) = deaths {
             let period = self.policy.budget.period;
             self.notices.push_back(Notice::CrashLooping {
@@ -157,7 +158,7 @@ impl Supervisor {
                 period,
             });
         }
-        if looping && self.ever_ready && self.policy.crash_loop == CrashLoop::Exit {
+        if lost && self.ever_ready && self.policy.crash_loop == CrashLoop::Exit {
             self.stop(ExitReason::CrashLoop);
         } else if !delay.is_zero() {
             self.timers.set(Timer::Retry(id), self.now + delay);

@@ -3,7 +3,8 @@
 use core::time::Duration;
 
 use everport_core::{
-    Action, DrainReason, Event, Generation, Notice, Policy, ReplaceCause, WorkerId,
+    Action, CrashLoop, DrainReason, Event, ExitReason, Generation, Notice, Policy, ReplaceCause,
+    WorkerId,
 };
 
 use crate::driver::{Driver, at_once, drain, ms, s, spawn};
@@ -149,6 +150,31 @@ fn a_successor_that_does_not_come_up_is_tried_again_with_back_off_and_the_old_on
     driver.expect(&[spawn(4, 0, 1)]);
     driver.boot(4);
     driver.expect_besides_steering(&[drain(1, REPLACED)]);
+}
+
+#[test]
+fn a_successor_that_never_comes_up_does_not_end_a_cluster_that_ends_with_a_crash_loop() {
+    let mut driver = Driver::ready(
+        Policy {
+            crash_loop: CrashLoop::Exit,
+            ..at_once()
+        },
+        1,
+    );
+    let (worker, cause) = (WorkerId(1), ReplaceCause::Memory);
+    driver.event(Event::ReplaceRequested { worker, cause });
+    for successor in 2..=20 {
+        driver.dies(successor);
+        driver.pass(s(1));
+    }
+    assert_eq!(driver.supervisor.status().workers[0].worker, worker);
+    let said = |notice: &Notice| matches!(notice, Notice::CrashLooping { .. });
+    assert!(driver.notices.iter().any(said));
+    driver.forget();
+    driver.dies(1);
+    driver.expect_notice(&Notice::Stopping {
+        reason: ExitReason::CrashLoop,
+    });
 }
 
 #[test]

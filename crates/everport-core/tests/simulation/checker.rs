@@ -48,22 +48,20 @@ impl Checker {
         if self.model.exited {
             return;
         }
+        let goes_on = self.model.stopping.is_none() && self.model.leaving.is_none();
         match event {
-            Event::Restart if self.model.stopping.is_none() => {
-                self.model.restart_remembered = true;
-            }
-            Event::Scale { workers } if self.model.stopping.is_none() => self.model.want(workers),
-            Event::Stop => self.model.stop_asked = true,
+            Event::Restart if goes_on => self.model.restart_remembered = true,
+            Event::Scale { workers } if goes_on => self.model.want(workers),
+            Event::Stop => self.stop_asked(),
             Event::ForceStop => self.model.force_asked = true,
             Event::Restart | Event::Scale { .. } => {}
             Event::Spawned { worker } => self.seen(worker, |seen| seen.exists = true),
             Event::Listening { worker, port } => self.listening(worker, port),
             Event::Released { worker, port } => self.released(worker, port),
             Event::Ready { worker } => self.ready(worker),
-            Event::ReplaceRequested { worker, .. } => {
-                self.seen(worker, |seen| seen.asked_replacement |= seen.is_live());
-            }
-            Event::Silent { .. } | Event::Heard { .. } => {}
+            Event::ReplaceRequested { worker, cause } => self.asked(worker, cause),
+            Event::Silent { worker } => self.silent(worker),
+            Event::Heard { worker } => self.heard(worker),
             Event::Suspended { worker } => self.suspended(worker),
             Event::Resumed { worker } => self.resumed(worker),
             Event::Leaving { worker } => self.leaving(worker),
@@ -109,17 +107,7 @@ impl Checker {
                 back_to,
                 worker,
                 ..
-            } => {
-                assert_eq!(self.model.to, Some(generation), "aborted what did not run");
-                assert_eq!(back_to, self.model.good, "back to the wrong generation");
-                assert_eq!(
-                    self.model.fatal.take(),
-                    Some(worker),
-                    "aborted without a reason"
-                );
-                self.model.to = None;
-                self.model.returning = true;
-            }
+            } => self.rollout_aborted(generation, back_to, worker),
             Notice::RolledBack { generation, .. } => self.rolled_back(generation),
             Notice::BootTimedOut { worker, .. } => self.boot_timed_out(worker),
             Notice::DrainTimedOut { worker, .. } => {
@@ -145,12 +133,10 @@ impl Checker {
             Notice::Stopping { reason } => self.stopping(reason),
             Notice::RestartCoalesced => {
                 assert!(self.rollout_runs(), "coalesced with nothing");
+                assert_eq!(self.model.leaving, None, "remembered while it leaves");
             }
-            Notice::ReplacementStarted { worker, .. } => {
-                assert!(
-                    self.model.workers[&worker].asked_replacement,
-                    "replaced unasked"
-                );
+            Notice::ReplacementStarted { worker, cause, .. } => {
+                self.replacement_started(worker, cause);
             }
             Notice::WorkerReady { worker, .. } => {
                 assert!(
@@ -158,7 +144,10 @@ impl Checker {
                     "never said ready"
                 );
             }
-            Notice::HangTimedOut { .. } | Notice::Leaving { .. } => {}
+            Notice::HangTimedOut {
+                worker, timeout, ..
+            } => self.hang_timed_out(worker, timeout),
+            Notice::Leaving { delay } => self.leaving_began(delay),
             Notice::ClusterReady { .. } | Notice::Draining { .. } | Notice::Scaled { .. } => {}
         }
     }
@@ -184,7 +173,7 @@ impl Checker {
                 generation,
             } => self.spawn(*worker, *slot, *generation),
             Action::Drain { worker, reason, .. } => self.drain(*worker, *reason),
-            Action::AnnounceLeaving { .. } => {}
+            Action::AnnounceLeaving { worker, delay } => self.announce(*worker, *delay),
             Action::Kill { worker } => self.kill(*worker),
             Action::Steer { port, serving } => self.steer(*port, serving),
             Action::ClosePort { port } => self.close_port(*port),
@@ -227,9 +216,11 @@ impl Checker {
             return;
         }
         assert!(
-            !self.model.stop_asked && !self.model.force_asked,
+            !self.model.stop_asked && !self.model.leave_asked && !self.model.force_asked,
             "a stop was ignored"
         );
+        self.assert_announced();
+        self.assert_replaced(|seen| seen.asked.is_some());
         assert_eq!(
             self.model.fatal, None,
             "a failed new worker did not abort the rollout"
@@ -245,6 +236,11 @@ impl Checker {
 
     pub(crate) fn after_timeout(&self) {
         let (now, policy) = (self.model.now, self.model.policy);
+        let overdue = self.model.leaving.is_some_and(|until| until <= now);
+        assert!(!overdue, "the drain delay is over and nobody drains");
+        if self.model.stopping.is_none() {
+            self.assert_replaced(|seen| self.model.wants_successor(seen));
+        }
         for seen in self.model.workers.values().filter(|seen| !seen.killed) {
             // One that began to drain in this very moment with no time at all is killed one turn later.
             let deadline = seen.drain_deadline;
@@ -256,6 +252,9 @@ impl Checker {
             assert!(!late, "worker {} boots beyond its deadline", seen.id);
             let late = self.model.stood_still_too_long(seen);
             assert!(!late, "worker {} is waited for for ever", seen.id);
+            let hangs_at = self.model.hangs_at(seen);
+            let late = hangs_at.is_some_and(|moment| moment <= now);
+            assert!(!late, "worker {} is silent beyond its limit", seen.id);
         }
     }
 
@@ -272,15 +271,21 @@ impl Checker {
             model.wanted as usize,
             "as many slots as asked for last"
         );
-        for slot in 0..model.wanted {
-            let mut workers = model.live_in(SlotId(slot));
-            let serves = workers.any(|seen| seen.serves() && seen.generation == model.good);
-            assert!(
-                serves,
-                "slot {slot} has no ready worker of generation {}",
-                model.good
-            );
-        }
+        assert!(
+            self.every_slot_is_served(),
+            "a slot has no ready worker of generation {}",
+            model.good
+        );
+    }
+
+    /// Whether every slot has a worker that serves, and no rollout runs.
+    pub(crate) fn every_slot_is_served(&self) -> bool {
+        let model = &self.model;
+        let served = |slot: SlotId| {
+            let mut workers = model.live_in(slot);
+            workers.any(|seen| seen.serves() && seen.generation == model.good)
+        };
+        !self.rollout_runs() && (0..model.wanted).all(|slot| served(SlotId(slot)))
     }
 
     pub(crate) fn assert_alive(&self, processes: usize) {

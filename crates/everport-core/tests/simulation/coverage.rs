@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use everport_core::{AbortCause, Action, DrainReason, ExitReason, Notice};
+use everport_core::{AbortCause, Action, DrainReason, ExitReason, Notice, ReplaceCause};
 
 /// What a full set of runs must have met. Each name is counted by `of_notice`, `of_action` or the world.
 const MUST_HAPPEN: &[&str] = &[
@@ -11,7 +11,16 @@ const MUST_HAPPEN: &[&str] = &[
     "drain timed out",
     "backing off",
     "crash looping",
-    "replacement started",
+    "replacement: asked",
+    "replacement: connections",
+    "replacement: memory",
+    "replacement: lifetime",
+    "hang timed out",
+    "leaving",
+    "announce leaving",
+    "announce leaving to a newcomer",
+    "left silent in the calm",
+    "converged while always replacing",
     "rollout started",
     "restart coalesced",
     "rollout finished",
@@ -19,6 +28,7 @@ const MUST_HAPPEN: &[&str] = &[
     "abort: died booting",
     "abort: boot timed out",
     "abort: died ready",
+    "abort: hung",
     "abort with slots to move back",
     "rolled back",
     "scaled up",
@@ -31,6 +41,8 @@ const MUST_HAPPEN: &[&str] = &[
     "close port given back",
     "gave up: boots",
     "gave up: stopped before it had settled",
+    "gave up: silent",
+    "gave up: silent before it had settled",
     "close slot",
     "exit: stopped",
     "exit: forced",
@@ -96,7 +108,12 @@ fn of_notice(notice: &Notice) -> &'static str {
         Notice::DrainTimedOut { .. } => "drain timed out",
         Notice::BackingOff { .. } => "backing off",
         Notice::CrashLooping { .. } => "crash looping",
-        Notice::ReplacementStarted { .. } => "replacement started",
+        Notice::ReplacementStarted { cause, .. } => match cause {
+            ReplaceCause::Asked => "replacement: asked",
+            ReplaceCause::Connections => "replacement: connections",
+            ReplaceCause::Memory => "replacement: memory",
+            ReplaceCause::Lifetime => "replacement: lifetime",
+        },
         Notice::HangTimedOut { .. } => "hang timed out",
         Notice::Leaving { .. } => "leaving",
         Notice::RolloutStarted { .. } => "rollout started",

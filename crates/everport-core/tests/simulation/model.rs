@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use everport_core::{
-    DrainReason, ExitReason, Generation, Policy, PortId, Serving, SlotId, Timestamp, WorkerId,
+    DrainReason, ExitReason, Generation, Policy, PortId, ReplaceCause, Serving, SlotId, Timestamp,
+    WorkerId,
 };
 
 /// A worker as seen from outside.
@@ -24,13 +25,21 @@ pub(crate) struct Seen {
     pub(crate) proven: bool,
     /// Since when it is ready and stopped at once.
     pub(crate) still_since: Option<Timestamp>,
-    pub(crate) asked_replacement: bool,
+    pub(crate) silent: bool,
+    /// Since when it is ready, runs and is silent.
+    pub(crate) quiet_since: Option<Timestamp>,
+    /// Why a successor was asked for first, and when; or why it got one.
+    pub(crate) asked: Option<(ReplaceCause, Timestamp)>,
+    /// Whether it was told that the cluster leaves.
+    pub(crate) announced: bool,
     pub(crate) told: Option<DrainReason>,
     pub(crate) left: bool,
     pub(crate) drain_deadline: Option<Timestamp>,
     pub(crate) killed: bool,
     /// Whether its end counts as a failed attempt although it was killed.
     pub(crate) failed: bool,
+    /// Whether it was given up as hung, once it had settled: then its end has counted already.
+    pub(crate) hung: bool,
     pub(crate) ports: BTreeSet<PortId>,
 }
 
@@ -48,18 +57,22 @@ impl Seen {
             steady_since: None,
             proven: false,
             still_since: None,
-            asked_replacement: false,
+            silent: false,
+            quiet_since: None,
+            asked: None,
+            announced: false,
             told: None,
             left: false,
             drain_deadline: None,
             killed: false,
             failed: false,
+            hung: false,
             ports: BTreeSet::new(),
         }
     }
 
     pub(crate) fn is_going(&self) -> bool {
-        self.told.is_some() || self.left || self.killed
+        self.told.is_some() || self.left || self.killed || self.failed || self.hung
     }
 
     pub(crate) fn is_live(&self) -> bool {
@@ -71,12 +84,19 @@ impl Seen {
     }
 
     pub(crate) fn serves(&self) -> bool {
-        self.is_ready() && !self.suspended
+        self.is_ready() && !self.suspended && !self.silent
     }
 
-    /// Whether it has been ready without a stop for as long as the policy wants.
+    /// Whether it has been ready without a stop for as long as the policy wants, and been heard then.
     pub(crate) fn has_settled(&self, now: Timestamp, settle: Duration) -> bool {
-        self.proven || self.steady_since.is_some_and(|since| now - since >= settle)
+        let stayed = self.steady_since.is_some_and(|since| now - since >= settle);
+        self.proven || (stayed && !self.silent)
+    }
+
+    /// Counts its silence from now on, if it is one that has to answer.
+    pub(crate) fn count_silence(&mut self, now: Timestamp) {
+        let must_answer = self.ready_at.is_some() && !self.suspended;
+        self.quiet_since = (self.silent && must_answer).then_some(now);
     }
 }
 
@@ -112,6 +132,10 @@ pub(crate) struct Model {
     pub(crate) fatal: Option<WorkerId>,
     pub(crate) ever_ready: bool,
     pub(crate) stop_asked: bool,
+    /// A stop was asked for that has to wait for the drain delay, and it was not said yet that it does.
+    pub(crate) leave_asked: bool,
+    /// When the drain delay is over.
+    pub(crate) leaving: Option<Timestamp>,
     pub(crate) force_asked: bool,
     pub(crate) stopping: Option<ExitReason>,
     pub(crate) exited: bool,
@@ -135,6 +159,8 @@ impl Model {
             fatal: None,
             ever_ready: false,
             stop_asked: false,
+            leave_asked: false,
+            leaving: None,
             force_asked: false,
             stopping: None,
             exited: false,
@@ -181,10 +207,50 @@ impl Model {
     /// settled, or a rollout wants it to take over from another worker of its slot.
     pub(crate) fn stood_still_too_long(&self, seen: &Seen) -> bool {
         let over = |since: Timestamp| since + self.policy.boot_timeout <= self.now;
+        self.is_on_trial(seen) && seen.still_since.is_some_and(over)
+    }
+
+    /// Whether others may wait for a ready worker.
+    pub(crate) fn is_on_trial(&self, seen: &Seen) -> bool {
         let other = |other: &Seen| other.generation != seen.generation;
         let takes_over = Some(seen.generation) == self.to && self.live_in(seen.slot).any(other);
         let unproven = !seen.has_settled(self.now, self.policy.settle);
-        seen.is_ready() && (unproven || takes_over) && seen.still_since.is_some_and(over)
+        seen.is_ready() && (unproven || takes_over)
+    }
+
+    /// How long a ready worker may be silent.
+    pub(crate) fn longest_silence(&self, seen: &Seen) -> Option<Duration> {
+        let Policy {
+            hang_timeout,
+            boot_timeout,
+            ..
+        } = self.policy;
+        match (hang_timeout.is_zero(), self.is_on_trial(seen)) {
+            (false, true) => Some(hang_timeout.min(boot_timeout)),
+            (false, false) => Some(hang_timeout),
+            (true, true) => Some(boot_timeout),
+            (true, false) => None,
+        }
+    }
+
+    /// When a silent worker is to be killed, if it stays so and nothing else changes.
+    pub(crate) fn hangs_at(&self, seen: &Seen) -> Option<Timestamp> {
+        let since = seen.quiet_since.filter(|_| seen.is_ready())?;
+        Some(since + self.longest_silence(seen)?)
+    }
+
+    /// Whether a worker may have reached its lifetime: some get up to a tenth less.
+    pub(crate) fn may_be_old(&self, seen: &Seen, now: Timestamp) -> bool {
+        let (lifetime, ready_at) = (self.policy.max_lifetime, seen.ready_at);
+        lifetime.is_some_and(|most| ready_at.is_some_and(|since| since + most * 9 / 10 <= now))
+    }
+
+    /// Whether a worker is to be replaced.
+    pub(crate) fn wants_successor(&self, seen: &Seen) -> bool {
+        let (lifetime, ready_at) = (self.policy.max_lifetime, seen.ready_at);
+        let old =
+            lifetime.is_some_and(|most| ready_at.is_some_and(|since| since + most <= self.now));
+        old || seen.asked.is_some()
     }
 
     pub(crate) fn surge(&self) -> usize {
@@ -203,6 +269,10 @@ impl Model {
             let resets_at = seen.ready_at.map(|since| since + backoff.reset_after);
             let given_up = self.stood_still_too_long(seen)
                 && seen.still_since.map(|since| since + boot_timeout) <= resets_at;
+            let given_up = given_up
+                || self
+                    .hangs_at(seen)
+                    .is_some_and(|moment| moment <= self.now && Some(moment) <= resets_at);
             let due = resets_at.is_some_and(|moment| moment <= self.now);
             seen.is_live() && due && !seen.forgiven && !given_up
         })

@@ -21,6 +21,7 @@ pub(crate) struct Swarm {
     pub(crate) crashes_at_once: u64,
     pub(crate) crashes_later: u64,
     pub(crate) suspends: u64,
+    pub(crate) falls_silent: u64,
     pub(crate) ignores_drain: u64,
     pub(crate) exits_late: u64,
     pub(crate) leaves: u64,
@@ -49,6 +50,7 @@ impl Swarm {
             crashes_at_once: fault(random, 40),
             crashes_later: fault(random, 60),
             suspends: fault(random, 40),
+            falls_silent: fault(random, 60),
             ignores_drain: fault(random, 60),
             exits_late: fault(random, 60),
             leaves: fault(random, 40),
@@ -76,9 +78,11 @@ fn fault(random: &mut Random, most: u64) -> u64 {
 fn policy(random: &mut Random) -> Policy {
     let ms = Duration::from_millis;
     Policy {
-        hang_timeout: Duration::ZERO,
-        drain_delay: Duration::ZERO,
-        max_lifetime: None,
+        hang_timeout: ms(random.pick(&[0, 100, 400, 2_000, 30_000])),
+        drain_delay: ms(random.pick(&[0, 0, 50, 1_000, 5_000])),
+        max_lifetime: random
+            .pick(&[None, None, None, Some(20), Some(1_000), Some(60_000)])
+            .map(ms),
         boot_timeout: ms(random.pick(&[100, 400, 5_000])),
         settle: ms(random.pick(&[0, 0, 50, 1_000])),
         surge: random.pick(&[0, 1, 1, 1, 2, 3]),

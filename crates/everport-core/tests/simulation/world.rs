@@ -1,5 +1,6 @@
 //! The world: processes that fail in every way, a clock that steps, people who give commands.
 
+mod calm;
 mod clock;
 mod processes;
 
@@ -16,7 +17,6 @@ use crate::swarm::Swarm;
 
 const START: Duration = Duration::from_secs(1_000); // leaves the clock room to step back
 const TRACE_LINES: usize = 120; // the last two or three decisions with what led to them
-const STEPS_TO_CONVERGE: u32 = 5_000; // some 50 events per worker are the rule
 const TURNS_AT_ONE_MOMENT: u32 = 1_000; // a shell that is called back more often than this spins
 
 pub(crate) struct World {
@@ -33,6 +33,8 @@ pub(crate) struct World {
     plan: BTreeMap<(u64, u64), Planned>,
     processes: BTreeMap<WorkerId, Process>,
     calm: bool,
+    /// The newest worker that was spawned while there were faults.
+    newest_before_calm: Option<WorkerId>,
     exited: bool,
     turns_at_one_moment: (u64, u32),
     trace: VecDeque<Line>,
@@ -68,6 +70,8 @@ enum Step {
     AskReplacement,
     Suspend,
     Resume,
+    FallSilent,
+    BeHeard,
     Exit(Exit),
 }
 
@@ -75,6 +79,7 @@ enum Step {
 struct Process {
     exists: bool,
     suspended: bool,
+    silent: bool,
 }
 
 impl World {
@@ -94,6 +99,7 @@ impl World {
             plan: BTreeMap::new(),
             processes: BTreeMap::new(),
             calm: false,
+            newest_before_calm: None,
             exited: false,
             turns_at_one_moment: (0, 0),
             trace: VecDeque::new(),
@@ -131,74 +137,6 @@ impl World {
         }
         for worker in self.supervisor.status().workers {
             println!("{worker:?}");
-        }
-    }
-
-    fn restart_in_the_calm(&mut self) {
-        let before = self.supervisor.status().generation;
-        self.deliver(Event::Restart);
-        self.converge();
-        assert!(
-            self.supervisor.status().generation > before,
-            "a rollout without faults must finish"
-        );
-        self.coverage.count("restarted in the calm");
-    }
-
-    fn converge(&mut self) {
-        for _ in 0..STEPS_TO_CONVERGE {
-            if self.exited || !self.step() {
-                break;
-            }
-        }
-        if self.exited {
-            return;
-        }
-        assert_eq!(
-            self.supervisor.pending(),
-            None,
-            "faults are off and nothing is left to happen"
-        );
-        self.checker.assert_converged();
-        let alive = self
-            .processes
-            .values()
-            .filter(|process| process.exists)
-            .count();
-        self.checker.assert_alive(alive);
-        self.coverage.count("converged");
-    }
-
-    fn nothing_follows_exit(&mut self) {
-        assert!(
-            self.processes.values().all(|process| !process.exists),
-            "a process outlived the exit"
-        );
-        for event in [
-            Event::Restart,
-            Event::Scale { workers: 3 },
-            Event::Stop,
-            Event::ForceStop,
-        ] {
-            self.deliver(event);
-        }
-        assert_eq!(
-            self.supervisor.poll_timeout(),
-            None,
-            "nothing is left to wait for"
-        );
-        assert_eq!(self.supervisor.pending(), None, "nothing is left to do");
-    }
-
-    /// No more faults: whoever is stopped goes on, nothing late arrives, nobody gives commands.
-    fn calm_down(&mut self) {
-        self.trace(Line::Calm);
-        self.calm = true;
-        self.plan
-            .retain(|_, planned| matches!(planned, Planned::Step(..)));
-        let workers: Vec<_> = self.processes.keys().copied().collect();
-        for worker in workers {
-            self.take_step(worker, Step::Resume);
         }
     }
 
@@ -323,6 +261,13 @@ impl World {
                 Trial::Waits => "gave up: stopped before it could take over",
             });
         }
+        if let Notice::HangTimedOut { worker, .. } = notice {
+            self.coverage.count(match self.checker.trial_of(worker) {
+                Trial::Boots => "gave up: silent while it boots",
+                Trial::Settles => "gave up: silent before it had settled",
+                Trial::Waits => "gave up: silent",
+            });
+        }
     }
 
     fn perform(&mut self, action: &Action) {
@@ -348,10 +293,12 @@ impl World {
                 }
             }
             Action::Exit { .. } => self.exited = true,
-            Action::AnnounceLeaving { .. }
-            | Action::Steer { .. }
-            | Action::ClosePort { .. }
-            | Action::CloseSlot { .. } => {}
+            Action::AnnounceLeaving { delay, .. } => {
+                if *delay < self.swarm.policy.drain_delay {
+                    self.coverage.count("announce leaving to a newcomer");
+                }
+            }
+            Action::Steer { .. } | Action::ClosePort { .. } | Action::CloseSlot { .. } => {}
         }
     }
 

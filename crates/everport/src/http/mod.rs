@@ -61,6 +61,9 @@ mod server;
 mod service;
 mod transport;
 
+#[cfg(test)]
+mod tests;
+
 use std::io;
 
 pub use listener::Listener;

@@ -1,8 +1,8 @@
 //! A long row of restarts, scalings, broken releases and kills under load, drawn from a seed.
 //!
 //! `cargo build --release && target/release/soak --seconds 600` runs it; it talks to loopback only, ends by itself,
-//! and exits with 1 when anything was lost that may not be lost. `soak --respawns 10000` replaces workers
-//! instead, and exits with 1 when the watcher holds more afterwards than before.
+//! and exits with 1 when anything was lost that may not be lost. With `--respawns 10000` it is the watcher alone that is
+//! judged: its descriptors, threads, zombies and memory over so many workers.
 
 mod ledger;
 mod respawns;
@@ -21,6 +21,10 @@ use torment::{Tormentor, Torments};
 /// Torments a cluster under load and reports what its clients lost.
 #[derive(Parser)]
 struct Options {
+    /// Instead of all that: kills and restarts until so many workers have been started, and looks for what they
+    /// leave.
+    #[arg(long, value_name = "N")]
+    respawns: Option<u32>,
     /// How long each of the four phases lasts.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
@@ -33,37 +37,36 @@ struct Options {
     /// How many clients.
     #[arg(long, default_value_t = 16)]
     clients: u16,
-    /// Instead of all that: replaces workers so often, half of them killed and half of them restarted, and
-    /// compares what the watcher holds before and after.
-    #[arg(long, value_name = "N")]
-    respawns: Option<u64>,
 }
 
 fn main() -> ExitCode {
     let options = Options::parse();
     let _turn = take_turn();
-    let is_clean = match options.respawns {
-        Some(count) => SHARINGS.map(|share| respawns::keeps_figures(count, share)),
-        None => SHARINGS.map(|share| keeps_promises_tormented(&options, share)),
-    };
-    if is_clean == [true, true] {
-        println!("\nevery promise was kept");
+    let mut is_clean = true;
+    for share in ["reuseport", "transfer"] {
+        if let Some(respawns) = options.respawns {
+            println!("\n== {share}, respawns");
+            is_clean &= respawns::run(respawns, share);
+            continue;
+        }
+        for torments in [Torments::Orderly, Torments::Violent] {
+            println!("\n== {share}, {torments:?}, seed {}", options.seed);
+            is_clean &= phase(&options, share, torments);
+        }
+    }
+    println!(
+        "\n{}",
+        if is_clean {
+            "every promise was kept"
+        } else {
+            "A PROMISE WAS BROKEN"
+        }
+    );
+    if is_clean {
         ExitCode::SUCCESS
     } else {
-        println!("\nA PROMISE WAS BROKEN");
         ExitCode::FAILURE
     }
-}
-
-const SHARINGS: [&str; 2] = ["reuseport", "transfer"];
-
-fn keeps_promises_tormented(options: &Options, share: &str) -> bool {
-    let mut is_clean = true;
-    for torments in [Torments::Orderly, Torments::Violent] {
-        println!("\n== {share}, {torments:?}, seed {}", options.seed);
-        is_clean &= phase(options, share, torments);
-    }
-    is_clean
 }
 
 /// One cluster, tormented in one way for as long as asked; says whether it kept its promises.

@@ -9,7 +9,7 @@ use crate::ledger::Ledger;
 
 /// Replaces so many workers and says whether the watcher's figures held: no descriptor, thread or zombie more,
 /// and at most 1 MiB of memory.
-pub(crate) fn keeps_figures(count: u64, share: &str) -> bool {
+pub(crate) fn run(count: u32, share: &str) -> bool {
     let options = format!("-w {WORKERS} --settle 0 --share {share}");
     let cluster = Cluster::ready(&options, "--listen 127.0.0.1:0");
     for _ in 0..ROUNDS_TO_WARM_UP {
@@ -24,7 +24,7 @@ pub(crate) fn keeps_figures(count: u64, share: &str) -> bool {
     let took = begin.elapsed();
     let after = settled(&cluster, &before);
     let is_held = after.is_no_more_than(&before);
-    println!("\n== {share}: {replaced} respawns in {took:.1?}");
+    println!("{replaced} respawns in {took:.1?}");
     println!("watcher before {before}\nwatcher after  {after}");
     println!(
         "{}: at most +0 descriptors, +0 threads, 0 zombies, +1024 KiB",
@@ -35,7 +35,7 @@ pub(crate) fn keeps_figures(count: u64, share: &str) -> bool {
 
 /// Kills every worker and restarts all of their successors, which forgives the slots: no death waits for a
 /// back-off. Says how many workers were started.
-fn replace_all_twice(cluster: &Cluster) -> u64 {
+fn replace_all_twice(cluster: &Cluster) -> u32 {
     let position = cluster.log().position();
     let victims = cluster.workers();
     for victim in &victims {
@@ -77,6 +77,6 @@ fn settled(cluster: &Cluster, before: &Ledger) -> Ledger {
     }
 }
 
-const WORKERS: u64 = 4;
+const WORKERS: u32 = 4;
 /// The watcher has used all of its code and tables by then.
 const ROUNDS_TO_WARM_UP: u32 = 25;

@@ -1,9 +1,11 @@
 //! A worker that serves, and misbehaves when told to.
 
 mod behaviour;
+mod process;
 mod rude;
 mod serial;
 mod service;
+mod streams;
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -37,6 +39,9 @@ struct Options {
     /// Speaks the link's protocol badly instead: a word from [`rude::misbehave`].
     #[arg(long)]
     rude: Option<String>,
+    /// Serves by `everport::http` instead of plain axum.
+    #[arg(long)]
+    http: bool,
     /// Runs on a multi-threaded runtime.
     #[arg(long)]
     threads: bool,
@@ -95,7 +100,11 @@ async fn serve(options: Options, behaviour: Behaviour) -> Result<(), Box<dyn Err
     // All of them are there before any is accepted from: that is what being ready means.
     let mut servers = tokio::task::JoinSet::new();
     for listener in listeners {
-        servers.spawn(serve_on(listener, service.clone(), cluster.clone()));
+        if options.http {
+            servers.spawn(everport::http::serve(&cluster, listener, service.clone()));
+        } else {
+            servers.spawn(serve_on(listener, service.clone(), cluster.clone()));
+        }
     }
     if let Some(path) = &options.unix {
         let listener = cluster.listen_unix(path).await?;

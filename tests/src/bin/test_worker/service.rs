@@ -11,6 +11,7 @@ use axum::routing::get;
 use everport::Cluster;
 
 use crate::behaviour::Behaviour;
+use crate::streams;
 
 /// `Hello, World!` on `/`, and doors to the inside for the tests. Every answer names its worker and release.
 pub(crate) fn router(cluster: &Cluster, behaviour: &Behaviour) -> Router {
@@ -36,7 +37,9 @@ pub(crate) fn router(cluster: &Cluster, behaviour: &Behaviour) -> Router {
         .route("/descriptors", get(descriptors))
         .route("/environment", get(environment))
         .route("/signals", get(signals))
+        .merge(crate::process::doors())
         .route("/flood", get(crate::rude::flood_meanwhile))
+        .merge(streams::router(cluster))
         .layer(axum::middleware::map_response(
             move |answer: axum::response::Response| {
                 let names = names.clone();
@@ -45,9 +48,9 @@ pub(crate) fn router(cluster: &Cluster, behaviour: &Behaviour) -> Router {
         ))
 }
 
-type Parameters = Query<HashMap<String, String>>;
+pub(crate) type Parameters = Query<HashMap<String, String>>;
 
-fn milliseconds(parameters: &Parameters) -> Duration {
+pub(crate) fn milliseconds(parameters: &Parameters) -> Duration {
     let number = parameters.get("ms").and_then(|text| text.parse().ok());
     Duration::from_millis(number.unwrap_or(1000))
 }

@@ -78,19 +78,49 @@ impl Checker {
         if let Some(predecessor) = good.next() {
             assert!(good.next().is_none(), "a third worker");
             assert!(!self.rollout_runs(), "a replacement during a rollout");
+            assert_eq!(
+                model.leaving, None,
+                "a replacement while the cluster leaves"
+            );
             assert!(
-                predecessor.asked_replacement && predecessor.is_ready(),
+                predecessor.asked.is_some() && predecessor.is_ready(),
                 "a successor nobody wants"
             );
-            let others = model.slots.keys().filter(|other| **other != slot);
-            let replacing = |other: &SlotId| {
-                let live: Vec<_> = model.live_in(*other).collect();
-                live.len() > 1 && live.iter().any(|seen| seen.asked_replacement)
-            };
-            assert!(
-                !others.into_iter().any(replacing),
-                "two replacements at once"
-            );
+            assert!(!self.is_replacing(), "two replacements at once");
+        }
+    }
+
+    /// Whether a slot has two live workers, one of which is to be replaced by the other.
+    fn is_replacing(&self) -> bool {
+        let model = &self.model;
+        let mut slots = model.slots.keys();
+        slots.any(|slot| {
+            let live: Vec<_> = model.live_in(*slot).collect();
+            live.len() > 1 && live.iter().any(|seen| seen.asked.is_some())
+        })
+    }
+
+    /// While nothing stands in the way, no worker that is to be replaced is left to itself.
+    pub(super) fn assert_replaced(&self, wants: impl Fn(&Seen) -> bool) {
+        let model = &self.model;
+        let surplus = model
+            .slots
+            .keys()
+            .any(|slot| model.live_in(*slot).count() > 1);
+        if surplus || self.rollout_runs() || model.leaving.is_some() {
+            return;
+        }
+        let wanted = model
+            .slots
+            .iter()
+            .filter(|(slot, _)| model.is_wanted(**slot));
+        for (slot, past) in wanted {
+            let may = past.retry_at.is_none_or(|moment| moment <= model.now)
+                && model.going_in(*slot) == 0
+                && model.in_slot(*slot).all(|seen| seen.exists);
+            let due = |seen: &Seen| seen.is_ready() && seen.generation == model.good && wants(seen);
+            let mut workers = model.in_slot(*slot);
+            assert!(!may || !workers.any(due), "slot {slot}: nobody is replaced");
         }
     }
 
@@ -158,7 +188,7 @@ impl Checker {
         };
         if reason == DrainReason::Replaced {
             assert!(
-                seen.asked_replacement && successor.id > seen.id,
+                seen.asked.is_some() && successor.id > seen.id,
                 "replaced unasked"
             );
         } else {
@@ -188,7 +218,7 @@ impl Checker {
         );
         let half_born = !seen.exists || seen.killed;
         assert!(
-            overdue || seen.failed || ending || half_born,
+            overdue || seen.failed || seen.hung || ending || half_born,
             "worker {worker} is killed for nothing"
         );
         if !seen.exists && !ending && !seen.failed {

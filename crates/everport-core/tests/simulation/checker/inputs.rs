@@ -1,8 +1,9 @@
 //! What the checker learns from events.
 
-use everport_core::{Generation, PortId, SlotId, WorkerId};
+use everport_core::{Generation, PortId, ReplaceCause, SlotId, WorkerId};
 
 use super::Checker;
+use crate::model::Seen;
 
 impl Checker {
     pub(super) fn listening(&mut self, worker: WorkerId, port: PortId) {
@@ -35,6 +36,7 @@ impl Checker {
             seen.ready_at = Some(now);
             seen.steady_since = (!seen.suspended).then_some(now);
             seen.still_since = seen.suspended.then_some(now);
+            seen.count_silence(now);
             self.model.ever_ready = true;
         }
     }
@@ -48,7 +50,48 @@ impl Checker {
             seen.suspended = true;
             seen.proven = seen.has_settled(now, settle);
             seen.steady_since = None;
+            seen.quiet_since = None;
         });
+    }
+
+    pub(super) fn silent(&mut self, worker: WorkerId) {
+        let (now, settle) = (self.model.now, self.model.policy.settle);
+        self.seen(worker, |seen| {
+            if !seen.silent {
+                seen.proven = seen.has_settled(now, settle);
+                seen.silent = true;
+                seen.count_silence(now);
+            }
+        });
+    }
+
+    pub(super) fn heard(&mut self, worker: WorkerId) {
+        self.seen(worker, |seen| {
+            seen.silent = false;
+            seen.quiet_since = None;
+        });
+    }
+
+    /// A request for a successor; the first cause counts.
+    pub(super) fn asked(&mut self, worker: WorkerId, cause: ReplaceCause) {
+        let now = self.model.now;
+        self.seen(worker, |seen| {
+            if seen.is_live() {
+                seen.asked.get_or_insert((cause, now));
+            }
+        });
+    }
+
+    /// A stop waits for the drain delay if there is somebody who can be told.
+    pub(super) fn stop_asked(&mut self) {
+        let model = &mut self.model;
+        if model.stopping.is_some() || model.leaving.is_some() {
+            return;
+        }
+        let tells =
+            !model.policy.drain_delay.is_zero() && model.workers.values().any(Seen::is_ready);
+        model.leave_asked = tells;
+        model.stop_asked = !tells;
     }
 
     pub(super) fn resumed(&mut self, worker: WorkerId) {
@@ -58,6 +101,7 @@ impl Checker {
             seen.still_since = None;
             if runs_again && seen.ready_at.is_some() {
                 seen.steady_since = Some(now);
+                seen.count_silence(now);
             }
         });
     }

@@ -28,10 +28,15 @@ impl World {
                 process.suspended = false;
                 self.report(Event::Resumed { worker });
             }
+            Step::BeHeard if self.calm || !process.suspended => {
+                process.silent = false;
+                self.report(Event::Heard { worker });
+            }
             // It stands still: what it was about to do it does later.
             _ if process.suspended && !heard_late => {
                 self.plan_in(20_000_000, Planned::Step(worker, step))
             }
+            Step::BeHeard => {}
             Step::Listen(port) => self.report(Event::Listening { worker, port }),
             Step::Release(port) => self.report(Event::Released { worker, port }),
             Step::BeReady => self.report(Event::Ready { worker }),
@@ -42,16 +47,36 @@ impl World {
                 let pause = self.random.millis(0, 2_000);
                 self.plan_in(pause, Planned::Step(worker, Step::Resume));
             }
-            Step::AskReplacement => self.report(Event::ReplaceRequested {
-                worker,
-                cause: ReplaceCause::Asked,
-            }),
+            Step::FallSilent => self.fall_silent(worker),
+            Step::AskReplacement => self.ask_for_replacement(worker),
             Step::Leave => {
                 self.report(Event::Leaving { worker });
                 self.plan_exit(worker, 2_000);
             }
             Step::Crash => self.exit(worker, Exit::Failure),
         }
+    }
+
+    /// Some are never heard again.
+    fn fall_silent(&mut self, worker: WorkerId) {
+        if let Some(process) = self.processes.get_mut(&worker) {
+            process.silent = true;
+        }
+        self.report(Event::Silent { worker });
+        if self.random.chance(70) {
+            let longest = self.random.pick(&[1, 50, 500, 5_000]);
+            let pause = self.random.millis(0, longest);
+            self.plan_in(pause, Planned::Step(worker, Step::BeHeard));
+        }
+    }
+
+    fn ask_for_replacement(&mut self, worker: WorkerId) {
+        let cause = self.random.pick(&[
+            ReplaceCause::Asked,
+            ReplaceCause::Connections,
+            ReplaceCause::Memory,
+        ]);
+        self.report(Event::ReplaceRequested { worker, cause });
     }
 
     pub(super) fn exit(&mut self, worker: WorkerId, exit: Exit) {
@@ -138,6 +163,8 @@ impl World {
         let troubles = [
             (self.swarm.crashes_later, Step::Crash),
             (self.swarm.suspends, Step::Suspend),
+            (self.swarm.falls_silent, Step::FallSilent),
+            (self.swarm.falls_silent / 2, Step::FallSilent),
             (self.swarm.leaves, Step::Leave),
             (self.swarm.asks_replacement, Step::AskReplacement),
         ];

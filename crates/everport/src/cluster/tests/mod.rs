@@ -2,6 +2,7 @@
 
 #[cfg(feature = "axum")]
 mod axum;
+mod beats;
 mod draining;
 pub(crate) mod harness;
 mod joining;
@@ -10,7 +11,7 @@ mod lending;
 mod listening;
 mod process;
 mod readiness;
-mod standalone;
+pub(crate) mod standalone;
 mod transfer;
 // By poll(2) every connection wakes everybody, and no wake-up can be lost.
 #[cfg(all(target_os = "linux", not(everport_portable)))]

@@ -6,7 +6,7 @@ use super::harness::{are_connected, on_both_runtimes, pends, within};
 use crate::cluster::builder::Surroundings;
 use crate::{BindCause, Cluster, ListenError};
 
-fn standalone() -> Cluster {
+pub(crate) fn standalone() -> Cluster {
     let surroundings = Surroundings {
         catches_signals: false,
         end: Box::new(|code| panic!("the process was to be ended with {code}")),

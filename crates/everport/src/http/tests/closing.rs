@@ -1,0 +1,168 @@
+//! When connections of HTTP/1 are closed: after an answer, or after they have been idle for long enough.
+
+use std::time::Instant;
+
+use everport_core::DrainReason;
+
+use super::scene::{NEVER, SOON, Scene, says_close};
+use crate::cluster::tests::harness::{BOUND, on_both_runtimes, pends, within};
+use crate::link::Drained;
+
+#[test]
+fn connections_are_kept_until_the_worker_drains() {
+    on_both_runtimes(async || {
+        let scene = Scene::open(|server| server).await;
+        let mut client = scene.client().await;
+        for _ in 0..3 {
+            client.ask("/").await;
+            assert!(!says_close(&client.answer().await));
+        }
+    });
+}
+
+#[test]
+fn each_answer_of_a_draining_worker_closes_its_connection() {
+    on_both_runtimes(async || {
+        let scene = Scene::open(|server| server.idle_minimum_on_rollout(NEVER)).await;
+        let mut asked_before = scene.client().await;
+        let mut asks_later = scene.client().await;
+        asks_later.ask("/").await;
+        asks_later.answer().await;
+        asked_before.ask("/slow").await;
+        // The request is there once it waits for the gate: then the answer to it can be made.
+        while !pends(scene.gate.notified()).await {}
+        scene.drain(DrainReason::Rollout, BOUND).await;
+        scene.gate.notify_waiters();
+        scene.gate.notify_one();
+        assert!(says_close(&asked_before.answer().await));
+        assert_eq!(asked_before.rest().await, "");
+        asks_later.ask("/").await;
+        assert!(says_close(&asks_later.answer().await));
+        assert_eq!(asks_later.rest().await, "");
+        let closed = Drained {
+            closed: 2,
+            ..Drained::default()
+        };
+        assert_eq!(scene.end().await, closed);
+    });
+}
+
+#[test]
+fn an_idle_connection_is_closed_after_the_minimum_and_not_before() {
+    on_both_runtimes(async || {
+        let scene = Scene::open(|server| server.idle_minimum_on_rollout(SOON)).await;
+        let mut client = scene.client().await;
+        client.ask("/").await;
+        client.answer().await;
+        let began = Instant::now();
+        scene.drain(DrainReason::Rollout, BOUND).await;
+        assert_eq!(client.rest().await, "");
+        assert!(began.elapsed() >= SOON);
+        let closed = Drained {
+            closed: 1,
+            ..Drained::default()
+        };
+        assert_eq!(scene.end().await, closed);
+    });
+}
+
+#[test]
+fn a_stop_is_in_more_of_a_hurry_than_a_rollout_even_when_it_comes_later() {
+    on_both_runtimes(async || {
+        let settings = |server: crate::http::Server| {
+            server
+                .idle_minimum_on_rollout(NEVER)
+                .idle_minimum_on_stop(SOON)
+        };
+        let scene = Scene::open(settings).await;
+        let mut client = scene.client().await;
+        client.ask("/").await;
+        client.answer().await;
+        scene.drain(DrainReason::Rollout, BOUND).await;
+        assert!(pends(client.0.peek(&mut [0])).await);
+        scene.drain(DrainReason::Stop, BOUND).await;
+        assert_eq!(client.rest().await, "");
+    });
+}
+
+#[test]
+fn a_fresh_connection_may_still_send_its_first_request() {
+    on_both_runtimes(async || {
+        let scene = Scene::open(|server| server.idle_minimum_on_rollout(NEVER)).await;
+        let mut client = scene.client().await;
+        scene.drain(DrainReason::Rollout, BOUND).await;
+        // Longer than the drain waits for a first byte before it says that idle connections may be closed.
+        within(scene.cluster.terminated()).await;
+        client.ask("/").await;
+        assert!(says_close(&client.answer().await));
+        assert_eq!(client.rest().await, "");
+    });
+}
+
+#[test]
+fn a_fresh_connection_that_says_nothing_is_closed_after_the_minimum() {
+    on_both_runtimes(async || {
+        let scene = Scene::open(|server| server.idle_minimum_on_rollout(SOON)).await;
+        let mut client = scene.client().await;
+        let began = Instant::now();
+        scene.drain(DrainReason::Rollout, BOUND).await;
+        assert_eq!(client.rest().await, "");
+        assert!(began.elapsed() >= SOON);
+    });
+}
+
+#[test]
+fn half_a_request_is_waited_for_whatever_the_minimum() {
+    on_both_runtimes(async || {
+        let scene = Scene::open(|server| server.idle_minimum_on_rollout(SOON)).await;
+        let mut fresh = scene.client().await;
+        let mut kept = scene.client().await;
+        kept.ask("/").await;
+        kept.answer().await;
+        for client in [&mut fresh, &mut kept] {
+            client.say("GET / HTTP/1.1\r\nHo").await;
+        }
+        scene.drain(DrainReason::Rollout, BOUND).await;
+        tokio::time::sleep(SOON * 2).await; // this is the pause that must not matter
+        for client in [&mut fresh, &mut kept] {
+            assert!(pends(client.0.peek(&mut [0])).await);
+            client.say("st: test\r\n\r\n").await;
+            assert!(says_close(&client.answer().await));
+            assert_eq!(client.rest().await, "");
+        }
+    });
+}
+
+#[test]
+fn a_pause_within_an_answer_is_not_idleness() {
+    on_both_runtimes(async || {
+        let scene = Scene::open(|server| server.idle_minimum_on_rollout(SOON / 10)).await;
+        let mut client = scene.client().await;
+        client.ask("/slow").await;
+        while !pends(scene.gate.notified()).await {}
+        scene.drain(DrainReason::Rollout, BOUND).await;
+        assert!(pends(client.0.peek(&mut [0])).await);
+        scene.gate.notify_waiters();
+        scene.gate.notify_one();
+        client.answer().await;
+    });
+}
+
+#[test]
+fn a_head_that_takes_too_long_is_given_up_and_a_kept_connection_is_not() {
+    on_both_runtimes(async || {
+        let scene = Scene::open(|server| server.header_read_timeout(SOON)).await;
+        let mut silent = scene.client().await;
+        let mut slow = scene.client().await;
+        let mut kept = scene.client().await;
+        kept.ask("/").await;
+        kept.answer().await;
+        slow.say("GET / HT").await;
+        assert_eq!(silent.rest().await, "");
+        assert_eq!(slow.rest().await, "");
+        kept.ask("/").await;
+        kept.answer().await;
+        kept.say("GET / HT").await;
+        assert_eq!(kept.rest().await, "");
+    });
+}

@@ -1,0 +1,116 @@
+//! The end of a drain: who is waited for, and what is reported.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use everport_core::DrainReason;
+use hyper::Response;
+use hyper::service::service_fn;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::scene::{NEVER, SOON, Scene, says_close};
+use crate::cluster::tests::harness::{BOUND, joined, on_both_runtimes, pends, within};
+use crate::http::Server;
+use crate::link::{Drained, FromWorker};
+
+#[test]
+fn what_is_left_at_the_deadline_is_cut_and_counted() {
+    on_both_runtimes(async || {
+        let scene = Scene::open(|server| server.idle_minimum_on_rollout(NEVER)).await;
+        let mut half = scene.client().await;
+        half.say("GET / HTTP/1.1\r\nHo").await;
+        let mut unanswered = scene.client().await;
+        unanswered.ask("/slow").await;
+        let mut idle = scene.client().await;
+        idle.ask("/").await;
+        idle.answer().await;
+        let mut leaver = scene.client().await;
+        leaver.ask("/").await;
+        leaver.answer().await;
+        scene.drain(DrainReason::Rollout, SOON).await;
+        drop(leaver);
+        for client in [&mut half, &mut unanswered, &mut idle] {
+            // A reset is as good an end as any here.
+            within(client.0.read_to_end(&mut Vec::new())).await.ok();
+        }
+        let expected = Drained {
+            finished: 1,
+            closed: 0,
+            cut: 3,
+        };
+        assert_eq!(scene.end().await, expected);
+    });
+}
+
+#[test]
+fn serving_goes_on_until_the_last_answer() {
+    on_both_runtimes(async || {
+        let mut scene = Scene::open(|server| server).await;
+        let mut client = scene.client().await;
+        client.ask("/slow").await;
+        while !pends(scene.gate.notified()).await {}
+        scene.drain(DrainReason::Stop, BOUND).await;
+        within(scene.cluster.terminated()).await;
+        assert!(pends(&mut scene.serving).await);
+        scene.gate.notify_waiters();
+        scene.gate.notify_one();
+        client.answer().await;
+        assert_eq!(scene.end().await.closed, 1);
+    });
+}
+
+#[test]
+fn leaving_waits_for_connections_whose_accept_loop_is_gone() {
+    on_both_runtimes(async || {
+        let mut scene = Scene::open(|server| server.idle_minimum_on_rollout(NEVER)).await;
+        let mut client = scene.client().await;
+        client.ask("/slow").await;
+        while !pends(scene.gate.notified()).await {}
+        scene.serving.abort();
+        let release = scene.watcher.receive().await;
+        assert!(matches!(release, FromWorker::Release { .. }), "{release:?}");
+        let cluster = scene.cluster.clone();
+        let mut leaving = tokio::spawn(async move { cluster.leave().await });
+        scene.watcher.expect(FromWorker::Leaving).await;
+        within(scene.cluster.terminated()).await;
+        assert!(pends(&mut leaving).await);
+        scene.gate.notify_waiters();
+        scene.gate.notify_one();
+        client.answer().await;
+        within(leaving).await.unwrap().unwrap();
+        let closed = Drained {
+            closed: 1,
+            ..Drained::default()
+        };
+        scene.watcher.expect(FromWorker::Left(closed)).await;
+    });
+}
+
+#[test]
+fn a_stream_of_ones_own_is_served_drained_and_counted() {
+    on_both_runtimes(async || {
+        let (cluster, mut watcher) = joined().await;
+        let (mut ours, theirs) = tokio::io::duplex(1024);
+        let service =
+            service_fn(async |_| Ok::<_, Infallible>(Response::new("Hello, World!".to_owned())));
+        let server = Server::new(&cluster).idle_minimum_on_rollout(Duration::ZERO);
+        let connection = tokio::spawn(server.serve_connection(theirs, service));
+        ours.write_all(b"GET / HT").await.unwrap();
+        assert!(pends(cluster.draining()).await); // time for the half to come in
+        watcher.drain(BOUND, &[]);
+        within(cluster.terminated()).await;
+        ours.write_all(b"TP/1.1\r\nHost: test\r\n\r\n")
+            .await
+            .unwrap();
+        let mut answer = String::new();
+        within(ours.read_to_string(&mut answer)).await.unwrap();
+        assert!(says_close(&answer), "{answer}");
+        within(connection).await.unwrap();
+        within(cluster.leave()).await.unwrap();
+        let closed = Drained {
+            closed: 1,
+            ..Drained::default()
+        };
+        watcher.expect(FromWorker::Left(closed)).await;
+    });
+}

@@ -1,0 +1,98 @@
+//! HTTP/2: connections end by `GOAWAY`, spoken here frame by frame (RFC 9113).
+
+use everport_core::DrainReason;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::scene::{Client, NEVER, Scene};
+use crate::cluster::tests::harness::{BOUND, on_both_runtimes, within};
+use crate::link::Drained;
+
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const GOAWAY: u8 = 7;
+const ACK: u8 = 1;
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const NO_STREAM: [u8; 4] = [0; 4];
+
+struct Frame {
+    kind: u8,
+    flags: u8,
+    payload: Vec<u8>,
+}
+
+impl Client {
+    async fn send_frame(&mut self, kind: u8, flags: u8, payload: &[u8]) {
+        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        let head = [&length[1..], &[kind, flags], &NO_STREAM].concat();
+        self.0.write_all(&head).await.unwrap();
+        self.0.write_all(payload).await.unwrap();
+    }
+
+    /// The next frame; `None` when the server has closed the connection.
+    async fn frame(&mut self) -> Option<Frame> {
+        let mut head = [0; 9];
+        within(self.0.read_exact(&mut head)).await.ok()?;
+        let length = usize::from(head[1]) << 8 | usize::from(head[2]);
+        let mut payload = vec![0; length];
+        within(self.0.read_exact(&mut payload)).await.unwrap();
+        Some(Frame {
+            kind: head[3],
+            flags: head[4],
+            payload,
+        })
+    }
+
+    async fn greet(&mut self) {
+        self.0.write_all(PREFACE).await.unwrap();
+        self.send_frame(SETTINGS, 0, &[]).await;
+    }
+
+    async fn frame_of(&mut self, kind: u8) -> Frame {
+        loop {
+            let frame = self.frame().await.expect("the connection is open");
+            if frame.kind == kind {
+                return frame;
+            }
+        }
+    }
+
+    /// Plays the client's part at the end of a connection: the server says twice that it goes.
+    async fn is_sent_away(&mut self) {
+        let first = self.frame_of(GOAWAY).await;
+        assert_eq!(first.payload[..4], [0x7f, 0xff, 0xff, 0xff], "any stream");
+        let ping = self.frame_of(PING).await;
+        assert_eq!(ping.flags & ACK, 0);
+        self.send_frame(PING, ACK, &ping.payload).await;
+        let last = self.frame_of(GOAWAY).await;
+        assert_eq!(last.payload[..4], NO_STREAM, "no stream was opened");
+        assert!(self.frame().await.is_none());
+    }
+}
+
+#[test]
+fn an_idle_connection_is_sent_away_at_once_and_in_two_steps() {
+    on_both_runtimes(async || {
+        let scene = Scene::open(|server| server.idle_minimum_on_rollout(NEVER)).await;
+        let mut client = scene.client().await;
+        client.greet().await;
+        client.frame_of(SETTINGS).await;
+        scene.drain(DrainReason::Rollout, BOUND).await;
+        client.is_sent_away().await;
+        let closed = Drained {
+            closed: 1,
+            ..Drained::default()
+        };
+        assert_eq!(scene.end().await, closed);
+    });
+}
+
+#[test]
+fn a_connection_that_turns_out_to_be_http2_during_the_drain_is_sent_away_then() {
+    on_both_runtimes(async || {
+        let scene = Scene::open(|server| server.idle_minimum_on_rollout(NEVER)).await;
+        let mut client = scene.client().await;
+        scene.drain(DrainReason::Rollout, BOUND).await;
+        client.greet().await;
+        client.is_sent_away().await;
+    });
+}

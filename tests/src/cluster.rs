@@ -45,11 +45,12 @@ impl Cluster {
     /// The command without a program.
     pub fn command(options: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
         let mut command = Command::new(program("everport"));
-        command.arg("run").args(options).env_remove("NO_COLOR");
+        command.arg("run").env_remove("NO_COLOR");
         if !rustix::process::geteuid().is_root() {
             // Some tests look into the watcher, as only root can otherwise.
             command.arg("--core-dumps");
         }
+        command.args(options);
         command
     }
 

@@ -6,6 +6,7 @@ mod deaths;
 mod releases;
 mod rollouts;
 mod scaling;
+mod unwell;
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -6,6 +6,8 @@ mod deaths;
 mod releases;
 mod rollouts;
 mod scaling;
+// What tells of waiting connections without waking on each of them is Linux only.
+#[cfg(all(target_os = "linux", not(everport_portable)))]
 mod unwell;
 
 use std::net::SocketAddr;

@@ -6,6 +6,8 @@ mod as_root;
 mod bad_input;
 mod embedding;
 mod files;
+// What tells of waiting connections without waking on each of them is Linux only.
+#[cfg(all(target_os = "linux", not(everport_portable)))]
 mod hang;
 mod inheritance;
 mod output;

@@ -148,6 +148,10 @@ impl Cluster {
     /// The framework accepts by itself, so the worker must say when it is [`Cluster::ready`], and must
     /// stop the framework when it is [`Cluster::draining`].
     ///
+    /// Such a worker takes no part in rescue: when another one hangs or stops, this one takes what waits only
+    /// as the framework sees it, and is not asked to look. That it hangs itself is found all the same, by the
+    /// runtime that [`Cluster::join`] was called on; a framework that runs on another one can hang unseen.
+    ///
     /// # Cancel safety
     /// Cancel safe: a port that is granted too late is given back.
     ///

@@ -27,9 +27,9 @@ pub(crate) struct Phase {
 /// One load, and what was done to the server meanwhile.
 #[derive(Debug)]
 pub(crate) struct Round {
-    /// What the load found out. Its latencies are those that are shown.
+    /// What the load found out. The quantiles are its own.
     pub(crate) report: Report,
-    /// A second load of the same time, of which only the losses count.
+    /// A second load of the same time: its requests are plotted, and its losses count.
     pub(crate) beside: Option<Report>,
     /// How long it was meant to take.
     pub(crate) length: Duration,
@@ -183,10 +183,12 @@ impl Round {
             begin: begin.as_secs_f64(),
             end: end.as_secs_f64(),
         };
+        let beside = self.beside.iter().flat_map(|report| &report.traces);
+        let traces = self.report.traces.iter().chain(beside);
         Panel {
             heading: String::new(),
             length: self.length.as_secs_f64(),
-            requests: self.report.traces.iter().map(request).collect(),
+            requests: traces.map(request).collect(),
             marks: self.marks.iter().map(mark).collect(),
         }
     }

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -15,18 +16,32 @@ use crate::accounting::processor_time;
 /// Both ways to share a port.
 pub(crate) const SHARINGS: [Sharing; 2] = [Sharing::Reuseport, Sharing::Transfer];
 
-/// Starts a cluster of the server under test on a port of its own and waits until it is ready.
+/// Starts a cluster of the server under test on a port of its own and waits until it is ready. It serves by
+/// `axum::serve`, as the unmanaged server does.
 pub(crate) fn cluster(workers: u32, share: Sharing, options: &str) -> Cluster {
     cluster_of(workers, share, options, &[])
 }
 
-/// The same with further arguments for the server.
-pub(crate) fn cluster_of(
+/// The same, served by `everport::http`, as a program should that wants to lose nothing.
+pub(crate) fn lossless_cluster(workers: u32, share: Sharing, options: &str) -> Cluster {
+    cluster_of(workers, share, options, &[EVERPORT_HTTP.as_ref()])
+}
+
+/// The same with new workers that die at once as long as a file is there.
+pub(crate) fn breakable_cluster(
     workers: u32,
     share: Sharing,
     options: &str,
-    arguments: &[&OsStr],
+    switch: &Path,
 ) -> Cluster {
+    let broken_while = ["--broken-while".as_ref(), switch.as_os_str()];
+    let arguments = [&[EVERPORT_HTTP.as_ref()], &broken_while[..]].concat();
+    cluster_of(workers, share, options, &arguments)
+}
+
+const EVERPORT_HTTP: &str = "--everport-http";
+
+fn cluster_of(workers: u32, share: Sharing, options: &str, arguments: &[&OsStr]) -> Cluster {
     let workers = workers.to_string();
     let share = share.to_string();
     let options = options.split_whitespace();

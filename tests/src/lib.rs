@@ -6,6 +6,7 @@ mod log;
 mod process;
 mod release;
 mod turn;
+mod user;
 
 pub use cluster::{Cluster, WorkerSeen};
 pub use http::{Answer, ask, get, get_unix};
@@ -13,6 +14,7 @@ pub use log::Log;
 pub use process::{Exit, cpu_time, is_alive, open_descriptors, program, threads, zombies_of};
 pub use release::{Deployment, release_of};
 pub use turn::take_turn;
+pub use user::{NOBODY, needs_root, program_for_everybody, without_privileges};
 
 use std::time::Duration;
 

@@ -9,8 +9,8 @@ use everport_tests::Cluster;
 use crate::effort::Effort;
 use crate::phase::{Comparison, Phase, Round, TRACES};
 use crate::plot::Plot;
-use crate::subject::{SHARINGS, cluster};
-use crate::table::{Cell, Figure, Limit, Outcome, Table};
+use crate::subject::{SHARINGS, lossless_cluster};
+use crate::table::{Cell, Figure, Outcome, Table};
 
 pub(crate) const NAME: &str = "keep-alive";
 
@@ -21,7 +21,7 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
     let method = format!(
         "{WORKERS} workers, nothing retried; {rounds} rounds of {seconds:?} calm and {seconds:?} with rolling \
          restarts one after the other (`--settle {SETTLE}`), in turn. Two loads at once, each on its own kept \
-         connections: {RATE} requests a second, whose latencies are shown, and clients that pause at random for \
+         connections: {RATE} requests a second, whose quantiles are shown, and clients that pause at random for \
          up to {PAUSE:?} before each request. A restart waits at a slot whose worker still drains, hence for the \
          idle minimum."
     );
@@ -72,7 +72,7 @@ fn compare(
     rounds: u32,
     seconds: Duration,
 ) -> anyhow::Result<Comparison> {
-    let cluster = cluster(WORKERS, sharing, &format!("--settle {SETTLE}"));
+    let cluster = lossless_cluster(WORKERS, sharing, &format!("--settle {SETTLE}"));
     let calm = || {
         let (steady, pausing) = loads(&cluster, connections, seconds)?;
         let round = Round::calm(steady, seconds);
@@ -119,12 +119,6 @@ fn tell(compared: &Comparison, sharing: Sharing, connections: usize, outcome: &m
     outcome
         .figures
         .push(Figure::lost(lost, compared.busy.failed()));
-    outcome.figures.push(Figure {
-        what: title("p99.9 during restarts against calm"),
-        limit: Limit::AtMost(1.5),
-        measured: slowdown,
-        unit: "",
-    });
 }
 
 /// The steady load and the pausing one.
@@ -137,8 +131,9 @@ fn loads(
         .clients(connections)
         .keep_alive()
         .expect_body("Hello, World!")
+        .traces(TRACES)
         .duration(duration);
-    let steady = load.clone().rate(f64::from(RATE)).traces(TRACES);
+    let steady = load.clone().rate(f64::from(RATE));
     let pausing = load.pause_up_to(PAUSE);
     Ok((steady.start()?, pausing.start()?))
 }

@@ -12,7 +12,7 @@ use crate::effort::Effort;
 use crate::phase::{Comparison, Phase, Round, TRACES};
 use crate::plot::Plot;
 use crate::serving::stop_and_count;
-use crate::subject::{SHARINGS, cluster};
+use crate::subject::{SHARINGS, lossless_cluster};
 use crate::table::{Cell, Figure, Outcome, Table};
 
 pub(crate) const NAME: &str = "kills";
@@ -102,7 +102,7 @@ impl Measured {
         rounds: u32,
         seconds: Duration,
     ) -> anyhow::Result<Self> {
-        let cluster = cluster(WORKERS, sharing, "--settle 0");
+        let cluster = lossless_cluster(WORKERS, sharing, "--settle 0");
         let mut losses = Losses::default();
         let calm = || Ok(Round::calm(load(&cluster, seconds)?, seconds));
         let busy = || {

@@ -8,7 +8,7 @@ use everport_tests::Cluster;
 use crate::effort::Effort;
 use crate::phase::{Comparison, Phase, Round, TRACES};
 use crate::plot::Plot;
-use crate::subject::{SHARINGS, cluster};
+use crate::subject::{SHARINGS, lossless_cluster};
 use crate::table::{Cell, Figure, Limit, Outcome, Table};
 
 pub(crate) const NAME: &str = "restarts";
@@ -28,7 +28,7 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
     for settle in SETTLE_TIMES {
         let mut rows = Vec::new();
         for sharing in SHARINGS {
-            let cluster = cluster(WORKERS, sharing, &format!("--settle {settle}"));
+            let cluster = lossless_cluster(WORKERS, sharing, &format!("--settle {settle}"));
             let calm = || Ok(Round::calm(load(&cluster, seconds)?, seconds));
             let busy = || restarts(&cluster, seconds);
             let compared = Comparison::take(rounds, calm, busy)?;

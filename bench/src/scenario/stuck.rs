@@ -14,7 +14,7 @@ use crate::fault::{FAULTS, Fault, Suffered};
 use crate::phase::{Comparison, Round, TRACES};
 use crate::plot::Plot;
 use crate::statistics::{Interval, Sample, millis};
-use crate::subject::{SHARINGS, cluster_of};
+use crate::subject::{SHARINGS, breakable_cluster};
 use crate::table::{Cell, Figure, Limit, Outcome, Table};
 
 pub(crate) const NAME: &str = "stuck";
@@ -90,8 +90,7 @@ impl Measured {
     ) -> anyhow::Result<Self> {
         let directory = tempfile::tempdir().context("no temporary directory")?;
         let switch = directory.path().join("broken");
-        let arguments = ["--broken-while".as_ref(), switch.as_os_str()];
-        let cluster = cluster_of(WORKERS, sharing, "--settle 0", &arguments);
+        let cluster = breakable_cluster(WORKERS, sharing, "--settle 0", &switch);
         let mut held = Vec::new();
         let calm = || Ok(Round::calm(load(&cluster, seconds)?, seconds));
         let busy = || {

@@ -136,6 +136,26 @@ fn a_variable_without_equals_sign_is_refused() {
 }
 
 #[test]
+fn users_and_groups_that_are_not_there_are_named() {
+    check(
+        words("run --user no-such-user true"),
+        2,
+        &["everport: no such user: no-such-user", "getent passwd"],
+    );
+    check(
+        words("run --user root --group no-such-group true"),
+        2,
+        &["everport: no such group: no-such-group"],
+    );
+    check(
+        words("run --user 3999999999 true"),
+        2,
+        &["3999999999", "--group"],
+    );
+    check(words("run --umask 9 true"), 2, &["'9'", "in octal"]);
+}
+
+#[test]
 fn an_unknown_option_brings_the_nearest_to_mind() {
     check(
         words("run --worker 4 true"),

@@ -23,6 +23,9 @@ mod reactor;
 
 #[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod log;

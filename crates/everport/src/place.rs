@@ -15,6 +15,12 @@ use crate::watcher::Credentials;
 /// How many symbolic links a path may go through: as many as the kernel follows.
 const MOST_LINKS: u32 = 40;
 
+/// Opens something to look at it, whatever it is. Elsewhere a symbolic link cannot be opened, and is refused.
+#[cfg(target_os = "linux")]
+const LOOK: OFlags = OFlags::PATH;
+#[cfg(not(target_os = "linux"))]
+const LOOK: OFlags = OFlags::NONBLOCK;
+
 /// Why a path is not safe from somebody.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnsafePath {
@@ -172,7 +178,7 @@ impl<'keep> Walk<'keep> {
     fn step(&mut self, name: &OsStr) -> Result<Option<PathBuf>, UnsafePath> {
         let path = self.path.join(name);
         let failed = |errno| system(&path, errno);
-        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags = LOOK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let next = openat(&self.here, name, flags, Mode::empty()).map_err(failed)?;
         let stat = fstat(&next).map_err(failed)?;
         check_owner(&stat, &path)?;
@@ -201,7 +207,7 @@ impl<'keep> Walk<'keep> {
 }
 
 fn open_root() -> rustix::io::Result<OwnedFd> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let flags = LOOK | OFlags::DIRECTORY | OFlags::CLOEXEC;
     open("/", flags, Mode::empty())
 }
 

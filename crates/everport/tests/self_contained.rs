@@ -5,6 +5,8 @@
 )]
 
 use std::io::{BufRead, BufReader, Lines};
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitCode, Stdio};
 
 use clap::Parser;
@@ -26,6 +28,8 @@ fn main() -> ExitCode {
     with_workers_it_is_its_own_watcher();
     without_workers_it_is_standalone();
     a_failure_of_the_watcher_becomes_the_exit_code();
+    a_rollout_runs_what_was_moved_to_the_path();
+    a_rollout_runs_what_the_symbolic_link_leads_to_by_then();
     ExitCode::SUCCESS
 }
 
@@ -37,7 +41,10 @@ async fn serve() -> ExitCode {
     };
     let listener = cluster.listen("127.0.0.1:0").await.unwrap();
     match cluster.slot() {
-        Some(slot) => println!("a worker in slot {slot}"),
+        Some(slot) => println!(
+            "a worker in slot {slot} of release {}",
+            release(Path::new("/proc/self/exe"))
+        ),
         None => println!("standalone"),
     }
     loop {
@@ -52,17 +59,58 @@ async fn serve() -> ExitCode {
 
 fn with_workers_it_is_its_own_watcher() {
     let mut server = Server::start(&["--workers", "2"]);
-    let mut seen = Vec::new();
-    for expected in [
-        "the cluster is ready: 2 workers",
-        "a worker in slot 0",
-        "a worker in slot 1",
-    ] {
-        while !seen.iter().any(|line: &String| line.contains(expected)) {
-            seen.push(server.next_line());
-        }
-    }
+    server.tells("the cluster is ready: 2 workers");
+    server.tells("a worker in slot 0");
+    server.tells("a worker in slot 1");
     assert_eq!(server.stop(), Some(0));
+}
+
+/// What tells two copies of this program apart.
+fn release(executable: &Path) -> u64 {
+    executable.metadata().unwrap().ino()
+}
+
+fn copy_ourselves(to: &Path) {
+    std::fs::copy(std::env::current_exe().unwrap(), to).unwrap();
+}
+
+/// Starts a cluster at the path, has something else put there, and restarts it.
+fn check_rollout(path: &Path, replace: impl FnOnce()) {
+    let mut server = Server::start_at(path, &["--workers", "1", "--settle", "0"]);
+    let old = release(path);
+    server.tells("the cluster is ready");
+    replace();
+    server.signal(rustix::process::Signal::USR1);
+    server.tells("rollout to generation 2 finished");
+    assert_eq!(server.stop(), Some(0));
+    for release in [old, release(path)] {
+        let expected = format!("a worker in slot 0 of release {release}");
+        let is_told = server.seen.iter().any(|line| line.contains(&expected));
+        assert!(is_told, "{expected}: {:#?}", server.seen);
+    }
+}
+
+fn a_rollout_runs_what_was_moved_to_the_path() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, new) = (
+        directory.path().join("server"),
+        directory.path().join("new"),
+    );
+    copy_ourselves(&path);
+    copy_ourselves(&new);
+    check_rollout(&path, || std::fs::rename(&new, &path).unwrap());
+}
+
+fn a_rollout_runs_what_the_symbolic_link_leads_to_by_then() {
+    let directory = tempfile::tempdir().unwrap();
+    let [path, one, two] = ["current", "one", "two"].map(|name| directory.path().join(name));
+    copy_ourselves(&one);
+    copy_ourselves(&two);
+    symlink(&one, &path).unwrap();
+    check_rollout(&path, || {
+        std::fs::remove_file(&path).unwrap();
+        symlink(&two, &path).unwrap();
+    });
 }
 
 fn without_workers_it_is_standalone() {
@@ -81,11 +129,16 @@ fn a_failure_of_the_watcher_becomes_the_exit_code() {
 struct Server {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
+    seen: Vec<String>,
 }
 
 impl Server {
     fn start(flags: &[&str]) -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
+        Self::start_at(&std::env::current_exe().unwrap(), flags)
+    }
+
+    fn start_at(path: &Path, flags: &[&str]) -> Self {
+        let mut child = Command::new(path)
             .args(flags)
             .env(SERVE, "1")
             .env_remove("EVERPORT_LINK")
@@ -93,18 +146,34 @@ impl Server {
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Self { child, lines }
+        Self {
+            child,
+            lines,
+            seen: Vec::new(),
+        }
     }
 
     fn next_line(&mut self) -> String {
         self.lines.next().expect("the server ended").unwrap()
     }
 
-    fn stop(&mut self) -> Option<i32> {
+    /// Waits for a line that contains this, unless it has come already.
+    fn tells(&mut self, expected: &str) {
+        while !self.seen.iter().any(|line| line.contains(expected)) {
+            let line = self.next_line();
+            self.seen.push(line);
+        }
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    fn stop(&mut self) -> Option<i32> {
+        self.signal(rustix::process::Signal::TERM);
         // What it still prints must not fill the pipe.
-        self.lines.by_ref().for_each(drop);
+        self.seen.extend(self.lines.by_ref().map_while(Result::ok));
         self.child.wait().unwrap().code()
     }
 }

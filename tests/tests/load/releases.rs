@@ -98,6 +98,8 @@ fn broken_release(words: &str, options: &str) -> Vec<String> {
         });
     assert_eq!(pids(&cluster), before, "an old worker was touched");
     check_all_run(&cluster, 4, "v1");
+    let last_lines = cluster.log().matching("watcher  | ");
+    assert_eq!(last_lines, told[1..told.len() - 1], "they are told once");
     told
 }
 

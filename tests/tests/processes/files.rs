@@ -46,6 +46,12 @@ fn the_watcher_is_called_as_asked_and_its_workers_keep_their_names() {
 }
 
 #[test]
+fn dev_stdout_is_a_log_file_like_no_log_file() {
+    let cluster = Cluster::ready("-w 1 --log-file /dev/stdout", "--listen 127.0.0.1:0");
+    assert_eq!(cluster.stop(), Exit::Code(0));
+}
+
+#[test]
 fn details_are_logged_at_debug_only() {
     let detailed = Cluster::ready("-w 1 --log-level debug", "--listen 127.0.0.1:0");
     detailed

@@ -104,6 +104,22 @@ fn a_program_that_opens_nothing_has_four_descriptors() {
 }
 
 #[test]
+fn a_worker_is_named_after_its_program() {
+    let cluster = cluster_with("", "");
+    let worker = cluster.workers()[0];
+    let about = |what: &str| format!("/proc/{}/{what}", worker.pid);
+    let path = program("test-worker");
+    assert_eq!(std::fs::read_link(about("exe")).unwrap(), path);
+    assert_eq!(
+        std::fs::read_to_string(about("comm")).unwrap(),
+        "test-worker\n"
+    );
+    let arguments = std::fs::read(about("cmdline")).unwrap();
+    let expected = format!("{}\0--listen\0127.0.0.1:0\0", path.display());
+    assert_eq!(String::from_utf8_lossy(&arguments), expected);
+}
+
+#[test]
 fn the_environment_is_the_watchers_less_what_is_for_it_alone() {
     let ours = "export KEPT=yes NOTIFY_SOCKET=/x WATCHDOG_USEC=1 WATCHDOG_PID=1 LISTEN_FDS=1 LISTEN_PID=1 LISTEN_FDNAMES=a EVERPORT_LINK=7:1;";
     let cluster = cluster_with(ours, "--env GIVEN=too");

@@ -2,15 +2,20 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod as_root;
 mod bad_input;
 mod embedding;
 mod files;
+mod hang;
 mod inheritance;
 mod output;
 mod pid_file;
 mod ports;
+mod privileges;
+mod recycling;
 mod replacement;
 mod rescue;
 mod standalone;
 mod supervision;
 mod unix_sockets;
+mod waiting;

@@ -21,6 +21,9 @@ struct Options {
     /// Binds by itself with `SO_REUSEPORT`, says where, and serves
     #[arg(long, value_name = "ADDR", conflicts_with = "listen")]
     unmanaged: Option<SocketAddr>,
+    /// Serves by `everport::http` instead of `axum::serve`
+    #[arg(long, requires = "listen")]
+    everport_http: bool,
     /// Dies at once as long as this file is there
     #[arg(long, value_name = "FILE", requires = "listen")]
     broken_while: Option<PathBuf>,
@@ -33,7 +36,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         return Err("this release is broken".into());
     }
     if let Some(address) = options.listen {
-        return serve_in_cluster(&address).await;
+        return serve_in_cluster(&address, options.everport_http).await;
     }
     let address = options.unmanaged.ok_or("an address is required")?;
     Ok(serve_unmanaged(address).await?)
@@ -64,12 +67,16 @@ async fn spin(Path(milliseconds): Path<u64>) -> &'static str {
     GREETING
 }
 
-async fn serve_in_cluster(address: &str) -> Result<(), Box<dyn Error>> {
+async fn serve_in_cluster(address: &str, by_everport: bool) -> Result<(), Box<dyn Error>> {
     let cluster = everport::Cluster::join().await?;
     let listener = cluster.listen(address).await?;
-    axum::serve(listener, service())
-        .with_graceful_shutdown(cluster.terminated())
-        .await?;
+    if by_everport {
+        everport::http::serve(&cluster, listener, service()).await?;
+    } else {
+        axum::serve(listener, service())
+            .with_graceful_shutdown(cluster.terminated())
+            .await?;
+    }
     cluster.leave().await?;
     Ok(())
 }

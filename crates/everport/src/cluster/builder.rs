@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::Cluster;
+use super::beats::answer_beats;
 use super::conduct::conduct;
 use super::ending::{End, end_process};
 use super::error::JoinError;
@@ -138,5 +139,8 @@ fn begin(state: Arc<State>, catches_signals: bool) -> Result<Cluster, JoinError>
         tokio::spawn(signals.obey(Arc::clone(&state)));
     }
     tokio::spawn(conduct(Arc::clone(&state)));
+    if state.is_worker() {
+        tokio::spawn(answer_beats(Arc::clone(&state)));
+    }
     Ok(Cluster::new(state))
 }

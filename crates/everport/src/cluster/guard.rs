@@ -162,10 +162,8 @@ impl Guard {
                 }
             }
             FromWatcher::Look => state.ports().iter().for_each(|(_, port)| port.look()),
-            FromWatcher::Beat { beat } => {
-                // Without a link there is nobody to answer.
-                state.outbox.push(FromWorker::Alive { beat }).ok();
-            }
+            // It is the runtime that has to answer.
+            FromWatcher::Beat { beat } => drop(state.beats.send_replace(Some(beat))),
             FromWatcher::Announce { delay: _ } => state.announce_leaving(),
             // They belong to the handshake, which is over.
             FromWatcher::Welcome(_) | FromWatcher::Refused { .. } => {}

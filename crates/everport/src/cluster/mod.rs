@@ -1,5 +1,6 @@
 //! The worker's side: a handle to the cluster this process belongs to.
 
+mod beats;
 mod builder;
 mod conduct;
 mod drain;

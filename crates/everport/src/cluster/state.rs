@@ -32,6 +32,8 @@ pub(crate) struct State {
     pub(crate) readiness: Readiness,
     pub(crate) connections: Arc<Connections>,
     pub(crate) hooks: Hooks,
+    /// The watcher's last beat, which the runtime is to answer.
+    pub(crate) beats: watch::Sender<Option<u32>>,
     phase: watch::Sender<Phase>,
     drain: Mutex<Option<Drain>>,
     ports: Mutex<BTreeMap<PortId, Weak<dyn Port>>>,
@@ -62,6 +64,7 @@ impl State {
             requests: Requests::new(),
             readiness: Readiness::new(is_explicit),
             hooks: Hooks::new(),
+            beats: watch::Sender::new(None),
             phase: watch::Sender::new(Phase::Serving),
             drain: Mutex::new(None),
             ports: Mutex::new(BTreeMap::new()),

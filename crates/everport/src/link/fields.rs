@@ -117,15 +117,20 @@ pub(super) fn read_options(reader: &mut Reader<'_>) -> Result<ListenOptions, Dec
     if flags & !option::ALL != 0 {
         return Err(DecodeError::Meaningless("option flags"));
     }
-    let given = |flag: u8, value: u32| (flags & flag != 0).then_some(value);
+    // A value without its flag would be two ways to say the same.
+    let given = |flag: u8, value: u32| match (flags & flag != 0, value) {
+        (true, value) => Ok(Some(value)),
+        (false, 0) => Ok(None),
+        (false, _) => Err(DecodeError::Meaningless("option flags")),
+    };
     Ok(ListenOptions {
         backlog,
         keepalive: flags & option::KEEPALIVE != 0,
         nodelay: flags & option::NODELAY != 0,
         freebind: flags & option::FREEBIND != 0,
-        receive_buffer: given(option::RECEIVE_BUFFER, reader.u32("receive buffer")?),
-        send_buffer: given(option::SEND_BUFFER, reader.u32("send buffer")?),
-        unix_mode: given(option::UNIX_MODE, reader.u32("unix mode")?),
+        receive_buffer: given(option::RECEIVE_BUFFER, reader.u32("receive buffer")?)?,
+        send_buffer: given(option::SEND_BUFFER, reader.u32("send buffer")?)?,
+        unix_mode: given(option::UNIX_MODE, reader.u32("unix mode")?)?,
         sharing: read_sharing(reader)?,
     })
 }

@@ -1,10 +1,10 @@
-//! Accepting from a socket that all workers share: a thread takes one connection per waiting accept.
+//! Accepting from a socket that all workers share: a thread waits for this worker's turn, the runtime accepts.
 //!
-//! The thread blocks until it is this worker's turn, which is given up after each accept, so that a
-//! connection wakes one worker and not all, and the workers take turns. Under the runtime's own epoll
-//! neither would hold.
+//! The thread blocks until a connection comes that wakes this worker and not all, and it gives up its turn
+//! then, so that the workers take turns. Under the runtime's own epoll neither would hold. What it was woken
+//! for stays in the queue until an accept takes it: a runtime that hangs, or a worker that is killed, keeps no
+//! connection from the others.
 
-use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::pin;
@@ -30,7 +30,7 @@ pub(crate) struct Transfer {
     shared: Arc<Shared>,
 }
 
-/// A connection that the thread has accepted.
+/// A connection that was accepted.
 #[derive(Debug)]
 pub(crate) struct Arrived {
     pub(crate) socket: OwnedFd,
@@ -42,21 +42,27 @@ pub(crate) struct Arrived {
 struct Shared {
     desk: Mutex<Desk>,
     bell: Doorbell,
-    arrived: Notify,
+    /// Heard by an accept when there is a turn to use.
+    called: Notify,
     connections: Arc<Connections>,
 }
 
 /// Where the runtime and the thread meet.
 #[derive(Debug)]
 struct Desk {
-    /// Accepts that wait. The thread accepts as long as there are more of them than arrivals, hence
-    /// `arrivals` never holds more than one beyond them.
+    /// Accepts that wait.
     waiting: usize,
-    arrivals: VecDeque<io::Result<Arrived>>,
+    /// Whether the thread was woken for a connection that no accept has looked for yet. Until then it waits
+    /// for no other one.
+    has_turn: bool,
     /// Whether the thread watches the socket already.
     is_armed: bool,
     must_stop: bool,
     must_look: bool,
+    /// The socket does not listen: it is left alone for a moment.
+    must_pause: bool,
+    /// Why the thread could not wait for its turn.
+    failure: Option<io::Error>,
     /// Gone once the thread has stopped.
     socket: Option<Arc<OwnedFd>>,
 }
@@ -73,16 +79,18 @@ impl Transfer {
         let socket = Arc::new(socket);
         let desk = Desk {
             waiting: 0,
-            arrivals: VecDeque::new(),
+            has_turn: false,
             is_armed: false,
             must_stop: false,
             must_look: false,
+            must_pause: false,
+            failure: None,
             socket: Some(Arc::clone(&socket)),
         };
         let shared = Arc::new(Shared {
             desk: Mutex::new(desk),
             bell: Doorbell::new()?,
-            arrived: Notify::new(),
+            called: Notify::new(),
             connections,
         });
         let acceptor = Acceptor::new(Arc::clone(&shared), socket)?;
@@ -93,20 +101,20 @@ impl Transfer {
         Ok(Self { shared })
     }
 
-    /// The next connection; pends for ever once stopped and everything accepted was taken. Cancel safe:
-    /// a connection stays until an accept returns it.
+    /// The next connection; pends for ever once stopped. Cancel safe: a connection that was not returned
+    /// stays in the queue.
     pub(crate) async fn accept(&self) -> io::Result<Arrived> {
-        if let Some(arrived) = self.shared.take() {
+        if let Some(arrived) = self.shared.use_turn(0) {
             return arrived;
         }
         let _waiting = Waiting::new(&self.shared);
         loop {
-            let mut arrival = pin!(self.shared.arrived.notified());
-            arrival.as_mut().enable();
-            if let Some(arrived) = self.shared.take() {
+            let mut call = pin!(self.shared.called.notified());
+            call.as_mut().enable();
+            if let Some(arrived) = self.shared.use_turn(1) {
                 return arrived;
             }
-            arrival.await;
+            call.await;
         }
     }
 
@@ -144,18 +152,33 @@ impl Shared {
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(&self) -> Option<io::Result<Arrived>> {
+    /// Accepts if it is this worker's turn. `own` accepts of those that wait are the caller's.
+    fn use_turn(&self, own: usize) -> Option<io::Result<Arrived>> {
         let mut desk = self.desk();
-        let taken = desk.arrivals.pop_front();
-        if !desk.arrivals.is_empty() {
-            self.arrived.notify_one(); // for another accept: its own notification may have come to us
+        if let Some(error) = desk.failure.take() {
+            return Some(Err(error));
         }
-        taken
+        if !std::mem::take(&mut desk.has_turn) {
+            return None;
+        }
+        let arrived = desk.accept(&self.connections);
+        let done = if arrived.is_some() { own } else { 0 };
+        let must_ring = desk.waiting > done || desk.must_stop;
+        drop(desk);
+        if must_ring {
+            self.bell.ring();
+        }
+        arrived
     }
 
-    fn arrive(&self, arrival: io::Result<Arrived>) {
-        self.desk().arrivals.push_back(arrival);
-        self.arrived.notify_one();
+    /// The thread was woken, or failed: an accept is to look.
+    fn call(&self, failure: Option<io::Error>) {
+        let mut desk = self.desk();
+        desk.is_armed = false;
+        desk.has_turn |= failure.is_none();
+        desk.failure = failure;
+        drop(desk);
+        self.called.notify_one();
     }
 }
 
@@ -163,7 +186,7 @@ impl<'transfer> Waiting<'transfer> {
     fn new(shared: &'transfer Shared) -> Self {
         let mut desk = shared.desk();
         desk.waiting += 1;
-        let must_ring = desk.wants_more() && !desk.is_armed;
+        let must_ring = desk.wants_turn() && !desk.is_armed;
         drop(desk);
         if must_ring {
             shared.bell.ring();
@@ -179,8 +202,31 @@ impl Drop for Waiting<'_> {
 }
 
 impl Desk {
-    fn wants_more(&self) -> bool {
-        self.waiting > self.arrivals.len()
+    fn wants_turn(&self) -> bool {
+        self.waiting > 0 && !self.has_turn
+    }
+
+    /// `None` when there is nothing to accept after all.
+    fn accept(&mut self, connections: &Arc<Connections>) -> Option<io::Result<Arrived>> {
+        let socket = self.socket.as_deref()?;
+        match acceptfrom_with(socket, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+            Ok((socket, peer)) => Some(Ok(Arrived {
+                socket,
+                peer,
+                counted: connections.accepted(),
+            })),
+            // Another worker was faster.
+            Err(Errno::AGAIN) => None,
+            // The watcher lets it listen again; until then its hang-up wakes the thread time and again.
+            Err(Errno::INVAL) => {
+                self.must_pause = true;
+                None
+            }
+            Err(error) => {
+                let error = error.into();
+                (!is_of_one_connection(&error)).then_some(Err(error))
+            }
+        }
     }
 }
 
@@ -193,8 +239,9 @@ struct Acceptor {
 
 /// What the thread is to do next.
 struct Orders {
-    wants_more: bool,
+    wants_turn: bool,
     must_look: bool,
+    must_pause: bool,
 }
 
 impl Acceptor {
@@ -209,57 +256,43 @@ impl Acceptor {
 
     fn run(mut self) {
         while let Some(orders) = self.orders() {
-            if orders.must_look || !orders.wants_more {
+            if orders.must_pause {
+                thread::sleep(MENDING);
+            }
+            if orders.must_look || !orders.wants_turn {
                 self.turn.give_up();
             }
-            if orders.wants_more {
+            if orders.wants_turn {
                 self.take_turn();
             }
             if self.turn.wait(&self.shared.bell) {
-                self.accept();
                 self.turn.give_up();
+                self.shared.call(None);
             }
         }
         self.close();
     }
 
-    /// `None` when the thread is to end.
+    /// `None` when the thread is to end. A turn that an accept is about to use is waited for: nobody else was
+    /// woken for that connection.
     fn orders(&self) -> Option<Orders> {
         let mut desk = self.shared.desk();
+        let is_needed = desk.has_turn && desk.waiting > 0;
+        if desk.must_stop && !is_needed {
+            return None;
+        }
         let orders = Orders {
-            wants_more: desk.wants_more(),
+            wants_turn: desk.wants_turn(),
             must_look: std::mem::take(&mut desk.must_look),
+            must_pause: std::mem::take(&mut desk.must_pause),
         };
-        desk.is_armed = orders.wants_more;
-        (!desk.must_stop).then_some(orders)
+        desk.is_armed = orders.wants_turn;
+        Some(orders)
     }
 
     fn take_turn(&mut self) {
         if let Err(error) = self.turn.take() {
-            self.shared.arrive(Err(error));
-        }
-    }
-
-    /// Accepts even when nobody waits any more: the wake-up was spent on this worker alone.
-    fn accept(&self) {
-        match acceptfrom_with(&*self.socket, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
-            Ok((socket, peer)) => {
-                let counted = self.shared.connections.accepted();
-                self.shared.arrive(Ok(Arrived {
-                    socket,
-                    peer,
-                    counted,
-                }));
-            }
-            Err(Errno::AGAIN) => {}
-            // The watcher lets it listen again; until then its hang-up wakes this thread time and again.
-            Err(Errno::INVAL) => thread::sleep(MENDING),
-            Err(error) => {
-                let error = error.into();
-                if !is_of_one_connection(&error) {
-                    self.shared.arrive(Err(error));
-                }
-            }
+            self.shared.call(Some(error));
         }
     }
 

@@ -4,21 +4,23 @@ use std::fmt;
 
 use everport_core::{DrainReason, ExitReason, Notice as Decision, ReplaceCause};
 
-use super::Notice;
 use super::describe_rollout::{describe_abort, describe_rollout};
 use super::duration::Readable;
 use super::escape::escape_display;
 use super::size::Mebibytes;
+use super::{Level, Notice, Thread};
 use crate::{SlotId, WorkerId};
 
 impl fmt::Display for Notice {
-    /// One line; after a death or an abort, one more for each of the worker's last lines, marked with `| `.
-    /// What came from outside is escaped.
+    /// One line; after a death, an abort or a description, more of them, marked with `| `, for what the worker
+    /// did and its last lines. What came from outside is escaped.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Supervisor(decision) => describe_decision(f, decision),
             Self::RolloutAborted { .. } => describe_abort(f, self),
-            Self::Started { .. } | Self::Stopped { .. } => describe_watcher(f, self),
+            Self::Started { .. } | Self::Stopped { .. } | Self::Overslept { .. } => {
+                describe_watcher(f, self)
+            }
             Self::NeverJoined { .. }
             | Self::Joined { .. }
             | Self::Spawned { .. }
@@ -27,6 +29,9 @@ impl fmt::Display for Notice {
             | Self::Ended { .. }
             | Self::Left { .. }
             | Self::Suspended { .. }
+            | Self::Silent { .. }
+            | Self::Heard { .. }
+            | Self::Stuck { .. }
             | Self::KillFailed { .. }
             | Self::LinkBroken { .. } => describe_worker(f, self),
             Self::PortOpened { .. }
@@ -81,6 +86,11 @@ fn describe_watcher(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result 
             };
             write!(f, "{how} after {}", Readable(*ran))
         }
+        Notice::Overslept { gap } => write!(
+            f,
+            "the watcher did not run for {}, which counts towards no limit",
+            Readable(*gap)
+        ),
         _ => Ok(()),
     }
 }
@@ -118,6 +128,22 @@ fn describe_worker(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result {
             write!(f, "{who} {verb}: {ending}")?;
             write_last_lines(f, last_lines)
         }
+        Notice::Silent { lasts, .. } if notice.level() == Level::Debug => {
+            write!(f, "{who} has not answered for {}", Readable(*lasts))
+        }
+        Notice::Silent { lasts, .. } => write!(
+            f,
+            "{who} has not answered for {}: new connections go to those that do",
+            Readable(*lasts)
+        ),
+        Notice::Heard { lasted, .. } => {
+            write!(f, "{who} answers again after {}", Readable(*lasted))
+        }
+        Notice::Stuck {
+            threads,
+            last_lines,
+            ..
+        } => describe_stuck(f, &who, threads, last_lines),
         Notice::Left {
             finished,
             closed,
@@ -155,6 +181,28 @@ fn describe_worker(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result {
         ),
         _ => Ok(()),
     }
+}
+
+fn describe_stuck(
+    f: &mut fmt::Formatter<'_>,
+    who: &Who,
+    threads: &[Thread],
+    last_lines: &[String],
+) -> fmt::Result {
+    write!(f, "{who} before it is killed:")?;
+    for thread in threads {
+        write_last_lines(f, &[thread.to_string()])?;
+        for function in &thread.stack {
+            write_last_lines(f, &[format!("  in {function}")])?;
+        }
+    }
+    if threads.is_empty() {
+        f.write_str(" the system does not tell what its threads do")?;
+    }
+    if !last_lines.is_empty() {
+        f.write_str("\n| it printed last:")?;
+    }
+    write_last_lines(f, last_lines)
 }
 
 pub(super) fn write_last_lines(f: &mut fmt::Formatter<'_>, lines: &[String]) -> fmt::Result {

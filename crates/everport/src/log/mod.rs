@@ -11,6 +11,7 @@ mod format;
 mod notice;
 mod queue;
 mod size;
+mod thread;
 mod writer;
 
 pub use destination::OpenLogError;
@@ -18,4 +19,5 @@ pub use ending::Ending;
 pub use entry::{Entry, Level, LevelError, Line, Sink, Stream};
 pub(crate) use escape::escape_bytes;
 pub use notice::Notice;
+pub use thread::Thread;
 pub use writer::Writer;

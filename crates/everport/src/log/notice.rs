@@ -4,7 +4,7 @@ use everport_core::{AbortCause, ExitReason, Notice as Decision};
 
 use std::time::Duration;
 
-use super::{Ending, Level};
+use super::{Ending, Level, Thread};
 use crate::{BindError, Generation, PortAddress, Sharing, SlotId, WorkerId};
 
 /// A structured record of what the watcher did or saw. Its `Display` is the line people read.
@@ -141,6 +141,41 @@ pub enum Notice {
         /// Whether it is stopped.
         stopped: bool,
     },
+    /// A worker does not answer while somebody waits for it. Said when that begins, and when it lasts.
+    Silent {
+        /// Which worker.
+        worker: WorkerId,
+        /// Its slot.
+        slot: SlotId,
+        /// For how long.
+        lasts: Duration,
+    },
+    /// A silent worker answers again.
+    Heard {
+        /// Which worker.
+        worker: WorkerId,
+        /// Its slot.
+        slot: SlotId,
+        /// For how long it did not.
+        lasted: Duration,
+    },
+    /// What a worker over one of its limits was doing, seen before it is killed.
+    Stuck {
+        /// Which worker.
+        worker: WorkerId,
+        /// Its slot.
+        slot: SlotId,
+        /// Its threads, as far as the system tells.
+        threads: Vec<Thread>,
+        /// The last lines it printed to standard error.
+        last_lines: Vec<String>,
+    },
+    /// The watcher itself did not run for a while, because it was stopped or the machine had too much to do.
+    /// That time counts towards no limit.
+    Overslept {
+        /// For how long.
+        gap: Duration,
+    },
     /// A port is open.
     PortOpened {
         /// Its address.
@@ -227,10 +262,14 @@ impl Notice {
             Self::Left { cut: 1.., .. }
             | Self::OverMemory { .. }
             | Self::Suspended { stopped: true, .. }
+            | Self::Stuck { .. }
+            | Self::Overslept { .. }
             | Self::BacklogClamped { .. }
             | Self::SteeringRefused { .. }
             | Self::PortMended { .. } => Level::Warn,
-            Self::Joined { .. } => Level::Debug,
+            Self::Silent { lasts: time, .. } if *time >= NOTEWORTHY => Level::Warn,
+            Self::Heard { lasted: time, .. } if *time >= NOTEWORTHY => Level::Info,
+            Self::Joined { .. } | Self::Silent { .. } | Self::Heard { .. } => Level::Debug,
             Self::Started { .. }
             | Self::Stopped { .. }
             | Self::Spawned { .. }
@@ -256,11 +295,15 @@ impl Notice {
             | Self::RolloutAborted { worker, slot, .. }
             | Self::Left { worker, slot, .. }
             | Self::Suspended { worker, slot, .. }
+            | Self::Silent { worker, slot, .. }
+            | Self::Heard { worker, slot, .. }
+            | Self::Stuck { worker, slot, .. }
             | Self::PortRefused { worker, slot, .. }
             | Self::KillFailed { worker, slot, .. }
             | Self::LinkBroken { worker, slot, .. } => Some((worker, slot)),
             Self::Started { .. }
             | Self::Stopped { .. }
+            | Self::Overslept { .. }
             | Self::PortOpened { .. }
             | Self::PortClosed { .. }
             | Self::BacklogClamped { .. }
@@ -270,6 +313,9 @@ impl Notice {
         }
     }
 }
+
+/// From when on a silence is worth a line that everybody sees; a worker that is only busy is heard before.
+const NOTEWORTHY: Duration = Duration::from_secs(1);
 
 fn decision_level(decision: &Decision) -> Level {
     match decision {

@@ -50,6 +50,7 @@ impl EventLoop {
         self.links.remove(worker);
         self.releases.forget(worker);
         self.ports.forget_worker(worker);
+        self.pulse.forget(worker);
         if let Some(record) = self.workers.remove(&worker) {
             // One that has left by itself has emptied its ports.
             if self.quiet_at_stop.is_some() && !record.session.has_left() {

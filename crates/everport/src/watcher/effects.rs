@@ -129,6 +129,7 @@ impl EventLoop {
         };
         let empty = self.ports_to_empty(worker, reason);
         self.ports.forget_worker(worker);
+        self.pulse.forget(worker);
         self.deny_waiting_requests(worker);
         let frame = FromWatcher::Drain {
             reason,
@@ -177,15 +178,23 @@ impl EventLoop {
         if let Some(record) = self.workers.get_mut(&worker) {
             record.was_killed = true;
             record.may_leave = true;
-            let slot = record.slot;
-            if let Err(error) = death::kill(&record.process) {
-                let error = error.to_string();
-                self.tell(Notice::KillFailed {
-                    worker,
-                    slot,
-                    error,
-                });
+            if !record.is_being_described {
+                self.end(worker);
             }
+        }
+    }
+
+    /// Ends a worker that is to be killed.
+    pub(super) fn end(&self, worker: WorkerId) {
+        if let Some(record) = self.workers.get(&worker)
+            && let Err(error) = death::kill(&record.process)
+        {
+            let error = error.to_string();
+            self.tell(Notice::KillFailed {
+                worker,
+                slot: record.slot,
+                error,
+            });
         }
     }
 

@@ -13,14 +13,16 @@ use tokio::time::Instant;
 
 use super::Builder;
 use super::aborts::Failures;
+use super::clock::Clock;
 use super::handle::{Commands, Desk};
 use super::input::Input;
 use super::links::Links;
 use super::memory::OutOfMemoryCounter;
 use super::memory_limit::MemoryLimit;
 use super::oom_score::OomScore;
-use super::ports::PortTable;
+use super::ports::{PortTable, Seen};
 use super::programs::Programs;
+use super::pulse::Pulse;
 use super::releases::Releases;
 use super::spawn::Spawner;
 use super::worker::Worker;
@@ -31,12 +33,17 @@ use crate::log::{Entry, Notice, Sink};
 /// queue's length at most.
 const INBOX: usize = 64;
 
+/// How often the clock is read while a worker is about to be killed, so that hardly more than this counts of a
+/// time in which the watcher itself did not run.
+const IMPATIENT: Duration = Duration::from_millis(250);
+
 /// Everything the running watcher has.
 pub(crate) struct EventLoop {
     pub(crate) supervisor: Supervisor,
     pub(crate) workers: HashMap<WorkerId, Worker>,
     pub(crate) links: Links,
     pub(crate) ports: PortTable,
+    pub(crate) pulse: Pulse,
     pub(crate) releases: Releases,
     /// The worker that is just giving a port back.
     pub(crate) releasing: Option<WorkerId>,
@@ -62,6 +69,15 @@ pub(crate) struct EventLoop {
     pub(crate) orphans_wait: bool,
     desk: Arc<Desk>,
     start: Instant,
+    clock: Clock,
+}
+
+/// What ended a wait.
+enum Wake {
+    Input(Input),
+    Commands(Commands),
+    Seen(Seen),
+    Timeout,
 }
 
 impl EventLoop {
@@ -73,6 +89,7 @@ impl EventLoop {
             workers: HashMap::new(),
             links: Links::default(),
             ports: PortTable::new(builder.sharing)?,
+            pulse: Pulse::default(),
             releases: Releases::default(),
             releasing: None,
             spawner: Spawner {
@@ -99,6 +116,7 @@ impl EventLoop {
             orphans_wait: false,
             desk,
             start: Instant::now(),
+            clock: Clock::new(Instant::now()),
         })
     }
 
@@ -122,21 +140,39 @@ impl EventLoop {
     }
 
     async fn wait(&mut self) -> io::Result<()> {
+        self.arm_at_rest();
         let timeout = self.next_timeout();
-        tokio::select! {
-            Some(input) = self.inbox.recv() => self.handle_input(input),
-            commands = self.desk.take() => self.handle_commands(commands),
-            shut = self.ports.shut_down() => {
-                self.handle_shutdown(&shut?);
-                // A worker that does this without end must not keep everything else from its turn.
+        self.clock.wait_until(Instant::now(), timeout);
+        let wake = tokio::select! {
+            Some(input) = self.inbox.recv() => Wake::Input(input),
+            commands = self.desk.take() => Wake::Commands(commands),
+            seen = self.ports.seen() => Wake::Seen(seen?),
+            () = sleep_until(timeout) => Wake::Timeout,
+        };
+        self.read_clock();
+        match wake {
+            Wake::Input(input) => self.handle_input(input),
+            Wake::Commands(commands) => self.handle_commands(commands),
+            Wake::Seen(seen) => {
+                self.handle_seen(&seen);
+                // A worker that makes this happen without end must not keep everything else from its turn.
                 tokio::task::yield_now().await;
             }
-            () = sleep_until(timeout) => {
+            Wake::Timeout => {
                 self.hear_what_waits().await;
                 self.handle_timeout();
             }
         }
         Ok(())
+    }
+
+    /// Says so when the watcher itself did not run for a while.
+    fn read_clock(&mut self) -> Timestamp {
+        let now = self.clock.read(Instant::now());
+        if let Some(gap) = self.clock.take_gap() {
+            self.tell(Notice::Overslept { gap });
+        }
+        now
     }
 
     /// What workers have said already counts before a deadline: when we ourselves did not run for a while,
@@ -155,12 +191,13 @@ impl EventLoop {
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        let supervision = self
-            .supervisor
-            .poll_timeout()
-            .map(|at| self.start + at.since_start());
+        let supervision = self.supervisor.poll_timeout();
+        let supervision = supervision.map(|at| self.clock.instant_of(at));
+        let impatient = self.supervisor.is_impatient();
         supervision
             .into_iter()
+            .chain(impatient.then(|| Instant::now() + IMPATIENT))
+            .chain(self.pulse.next_timeout())
             .chain(self.ports.next_timeout())
             .chain(self.releases.next_timeout())
             .chain(
@@ -171,24 +208,22 @@ impl EventLoop {
             .min()
     }
 
-    fn now(&self) -> Timestamp {
-        Timestamp::from_duration(self.start.elapsed())
-    }
-
     fn handle_timeout(&mut self) {
-        let now = self.now();
+        let now = self.read_clock();
         self.supervisor.handle_timeout(now);
         self.perform_decisions();
-        while let Some(port) = self.releases.pop_due(Instant::now()) {
+        let now = Instant::now();
+        self.take_pulse(now);
+        while let Some(port) = self.releases.pop_due(now) {
             self.close_port_now(port);
         }
-        self.ports.handle_timeout(Instant::now(), &mut self.links);
+        self.ports.handle_timeout(now, &mut self.links);
         self.measure_if_due();
     }
 
     /// Hands an event to the supervisor and performs all it decides upon it.
     pub(crate) fn feed(&mut self, event: Event) {
-        let now = self.now();
+        let now = self.read_clock();
         self.supervisor.handle_event(now, event);
         self.perform_decisions();
     }
@@ -203,7 +238,7 @@ impl EventLoop {
             if let Some(action) = self.supervisor.poll_action() {
                 self.perform(action);
             } else if let Some(event) = self.next_follow_up() {
-                let now = self.now();
+                let now = self.read_clock();
                 self.supervisor.handle_event(now, event);
             } else {
                 self.failures.forget();
@@ -238,6 +273,7 @@ impl EventLoop {
             Input::Frame { worker, frame } => self.handle_frame(worker, frame),
             Input::LinkFailed { worker, error } => self.break_link(worker, &error.to_string()),
             Input::Died { worker } => self.bury(worker),
+            Input::Described { worker, threads } => self.handle_described(worker, threads),
             Input::Measured { worker, usage } => self.handle_measured(worker, usage),
             Input::Opened { key, result } => self.handle_opened(&key, result),
         }
@@ -305,11 +341,7 @@ impl EventLoop {
                 slot,
                 stopped,
             });
-            self.feed(if stopped {
-                Event::Suspended { worker }
-            } else {
-                Event::Resumed { worker }
-            });
+            self.handle_stop(worker, stopped);
         }
     }
 
@@ -326,6 +358,7 @@ impl EventLoop {
         {
             self.tell(Notice::NeverJoined { worker, slot });
         }
+        self.describe_if_stuck(decision);
     }
 
     pub(crate) fn tell(&self, notice: Notice) {

@@ -3,6 +3,7 @@
 use super::memory_usage::MemoryUsage;
 use super::ports::{Opened, PortKey};
 use crate::link::{FromWorker, LinkError};
+use crate::log::Thread;
 use crate::{BindError, WorkerId};
 
 /// What the loop is told by its tasks.
@@ -14,6 +15,11 @@ pub(crate) enum Input {
     LinkFailed { worker: WorkerId, error: LinkError },
     /// A worker's process is dead and waits to be reaped.
     Died { worker: WorkerId },
+    /// A worker that is about to be killed was looked at.
+    Described {
+        worker: WorkerId,
+        threads: Vec<Thread>,
+    },
     /// A worker's memory was measured; `None` when it could not be.
     Measured {
         worker: WorkerId,

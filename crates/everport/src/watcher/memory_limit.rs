@@ -1,5 +1,6 @@
 //! Has workers replaced that use more memory than they may.
 
+use std::thread;
 use std::time::Duration;
 
 use everport_core::{Event, ReplaceCause, WorkerState};
@@ -14,6 +15,9 @@ use crate::log::Notice;
 /// How often each worker is measured. One at a time: a measurement costs milliseconds for each gigabyte, and
 /// meanwhile the worker can map no memory.
 const PERIOD: Duration = Duration::from_secs(5);
+
+/// The thread reads a small file; 64 KiB are more than it uses.
+const STACK: usize = 64 * 1024;
 
 /// What the memory of workers is held against.
 #[derive(Debug)]
@@ -58,7 +62,8 @@ impl MemoryLimit {
 }
 
 impl EventLoop {
-    /// Measures the next ready worker, on a thread where it delays nobody.
+    /// Measures the next ready worker, on a thread of its own: it delays nobody, and one that is stuck in the
+    /// kernel does not keep the watcher from ending.
     pub(super) fn measure_if_due(&mut self) {
         if !self.memory_limit.as_ref().is_some_and(MemoryLimit::is_due) {
             return;
@@ -73,14 +78,17 @@ impl EventLoop {
         else {
             return;
         };
-        limit.next = None;
         let (pid, sender) = (record.pid_number(), self.sender.clone());
-        tokio::spawn(async move {
-            let usage = tokio::task::spawn_blocking(move || MemoryUsage::of(pid)).await;
-            let usage = usage.unwrap_or_default(); // it could not even begin: the runtime ends
+        let measure = move || {
+            let usage = MemoryUsage::of(pid);
             // A loop that has ended needs no measurements.
-            let _ended = sender.send(Input::Measured { worker, usage }).await;
-        });
+            let _ended = sender.blocking_send(Input::Measured { worker, usage });
+        };
+        let thread = thread::Builder::new().name("everport-memory".to_owned());
+        // Without a thread this one is passed over; its turn comes again.
+        if thread.stack_size(STACK).spawn(measure).is_ok() {
+            limit.next = None;
+        }
     }
 
     /// The pid may have become somebody else's meanwhile, but then the worker is buried and unknown.

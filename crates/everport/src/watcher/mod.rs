@@ -3,6 +3,7 @@
 mod aborts;
 mod attendant;
 mod burial;
+mod clock;
 mod config;
 mod credentials;
 mod death;
@@ -21,11 +22,15 @@ mod ports;
 mod privileges;
 mod process_handle;
 mod programs;
+mod pulse;
 mod rehearsal;
 mod releases;
 mod requests;
 mod run;
+mod silence;
 mod spawn;
+mod stuck;
+mod threads;
 mod worker;
 
 pub use everport_core::{
@@ -37,3 +42,6 @@ pub use config::{Builder, Program, StartError};
 pub use credentials::{Credentials, CredentialsError};
 pub use handle::Handle;
 pub use run::{RunError, Watcher};
+
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use output::{Piece, Splitter};

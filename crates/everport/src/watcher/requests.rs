@@ -50,7 +50,7 @@ impl EventLoop {
             FromWorker::Release { port } => self.handle_release(worker, port),
             FromWorker::Ready => self.feed(Event::Ready { worker }),
             FromWorker::Replace { cause } => self.feed(Event::ReplaceRequested { worker, cause }),
-            FromWorker::Alive { beat: _ } => {}
+            FromWorker::Alive { beat } => self.hear(worker, slot, beat),
             FromWorker::Leaving => self.handle_leaving(worker),
             FromWorker::Left(Drained {
                 finished,
@@ -231,7 +231,7 @@ impl EventLoop {
         self.feed(Event::Leaving { worker });
     }
 
-    pub(crate) fn handle_shutdown(&mut self, shut: &[(PortId, Option<SlotId>)]) {
+    pub(super) fn mend_ports(&mut self, shut: &[(PortId, Option<SlotId>)]) {
         for mended in self.ports.mend(shut) {
             match mended {
                 Ok(address) => self.tell(Notice::PortMended { address }),

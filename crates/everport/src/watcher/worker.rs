@@ -32,6 +32,8 @@ pub(crate) struct Worker {
     pub(crate) may_leave: bool,
     /// Whether we killed it.
     pub(crate) was_killed: bool,
+    /// Whether somebody is just looking at what it does; its end waits for that.
+    pub(crate) is_being_described: bool,
     /// Whether it is to be replaced for the memory it uses.
     pub(crate) is_over_memory: bool,
     ports: HashMap<PortKey, Option<PortId>>,
@@ -66,6 +68,7 @@ impl Worker {
             drain_when_joined: None,
             may_leave: false,
             was_killed: false,
+            is_being_described: false,
             is_over_memory: false,
             ports: HashMap::new(),
         }

@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::io::AsyncWriteExt;
-
 use super::harness::{
     BOUND, are_connected, joined, joined_mortally, listening, on_both_runtimes, pends, within,
 };
@@ -219,31 +217,6 @@ fn a_silent_connection_is_waited_for_no_longer_than_its_time() {
         watcher.drain(BOUND, &[]);
         within(cluster.terminated()).await;
         assert!(before.elapsed() >= Duration::from_secs(1));
-    });
-}
-
-#[test]
-fn a_connection_accepted_when_the_drain_begins_is_still_handed_over() {
-    on_both_runtimes(async || {
-        let (cluster, watcher, listener, socket) = listening(Sharing::Transfer).await;
-        // The accept is given up, but the thread accepts for it: the connection is there already.
-        assert!(pends(listener.accept()).await);
-        let mut accept = Box::pin(listener.accept());
-        assert!(pends(&mut accept).await);
-        drop(accept);
-        let mut client = socket.connect().await;
-        client.write_all(b"x").await.unwrap();
-        while crate::listener::Connections::open(&cluster.state.connections) == 0 {
-            tokio::task::yield_now().await;
-        }
-        watcher.drain(BOUND, &[]);
-        within(cluster.draining()).await;
-        let (mut server, _) = within(listener.accept()).await.unwrap();
-        let mut byte = [0];
-        within(tokio::io::AsyncReadExt::read_exact(&mut server, &mut byte))
-            .await
-            .unwrap();
-        within(cluster.terminated()).await;
     });
 }
 

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "axum")]
 mod axum;
+mod beats;
 mod draining;
 pub(crate) mod harness;
 mod joining;

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::harness::{BOUND, listening, on_both_runtimes, pends, within};
+use super::harness::{BOUND, MOMENT, listening, on_both_runtimes, pends, within};
 use crate::Sharing;
 use crate::link::FromWatcher;
 
@@ -31,5 +31,49 @@ fn a_look_finds_what_waits_and_harms_nothing_else() {
         assert_eq!(peer, client.local_addr().unwrap());
         watcher.drain(BOUND, &[]);
         within(cluster.terminated()).await;
+    });
+}
+
+#[test]
+fn a_connection_that_an_abandoned_accept_was_woken_for_stays_for_everybody() {
+    on_both_runtimes(async || {
+        let (cluster, watcher, listener, socket) = listening(Sharing::Transfer).await;
+        for is_own in [true, false] {
+            let mut accept = Box::pin(listener.accept());
+            assert!(pends(&mut accept).await);
+            drop(accept);
+            let client = socket.connect().await;
+            let address = client.local_addr().unwrap();
+            let peer = if is_own {
+                within(listener.accept()).await.unwrap().1
+            } else {
+                watcher.drain(BOUND, &[]);
+                within(cluster.terminated()).await;
+                socket.listener.accept().unwrap().1
+            };
+            assert_eq!(peer, address);
+        }
+    });
+}
+
+#[test]
+fn what_comes_while_the_runtime_hangs_stays_for_others() {
+    on_both_runtimes(async || {
+        let (_cluster, _watcher, listener, socket) = listening(Sharing::Transfer).await;
+        let mut accept = Box::pin(listener.accept());
+        assert!(pends(&mut accept).await);
+        // Nothing awaits from here on: on the test's own thread nobody polls the accept.
+        let clients: Vec<_> = (0..3)
+            .map(|_| std::net::TcpStream::connect(socket.address).unwrap())
+            .collect();
+        std::thread::sleep(MOMENT);
+        for client in &clients {
+            let (_other, peer) = socket.listener.accept().unwrap();
+            assert_eq!(peer, client.local_addr().unwrap());
+        }
+        assert!(pends(&mut accept).await);
+        let late = socket.connect().await;
+        let (_server, peer) = within(accept).await.unwrap();
+        assert_eq!(peer, late.local_addr().unwrap());
     });
 }

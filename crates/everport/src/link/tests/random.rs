@@ -239,6 +239,76 @@ fn every_cut_of_a_workers_frame_is_an_error() {
     }
 }
 
+/// Frames with bytes changed, cut out, doubled, or taken from another frame.
+fn damaged(random: &mut Random) -> Vec<u8> {
+    let (mut bytes, other) = if random.coin() {
+        let mut frame = || random.workers_frame().encode().unwrap();
+        (frame(), frame())
+    } else {
+        let mut frame = || random.watchers_frame().encode().unwrap();
+        (frame(), frame())
+    };
+    for _ in 0..=random.below(3) {
+        let at = random.below(bytes.len() as u64 + 1) as usize;
+        let length = random.below((bytes.len() - at) as u64 + 1) as usize;
+        match random.below(5) {
+            0 if length > 0 => bytes[at] = random.next() as u8,
+            1 if length > 0 => bytes[at] ^= 1 << random.below(8),
+            2 => drop(bytes.drain(at..at + length)),
+            3 => bytes.extend_from_within(at..at + length),
+            _ => {
+                bytes.truncate(at);
+                bytes.extend_from_slice(&other[at.min(other.len())..]);
+            }
+        }
+    }
+    bytes
+}
+
+#[test]
+fn damaged_frames_are_exactly_a_frame_or_an_error() {
+    let mut random = Random(SEED);
+    let (mut decoded, mut refused) = (0_u64, 0_u64);
+    for _ in 0..FRAMES {
+        let bytes = damaged(&mut random);
+        crate::fuzzing::frame(&bytes);
+        match FromWorker::decode(&bytes) {
+            Ok(_) => decoded += 1,
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(
+        decoded > FRAMES / 100 && refused > FRAMES / 4,
+        "{decoded} decoded and {refused} refused: the damage is of one kind only"
+    );
+}
+
+#[test]
+fn whatever_workers_say_is_judged_as_a_worker_may_speak() {
+    let mut random = Random(SEED);
+    for _ in 0..FRAMES / 20 {
+        let mut conversation = Vec::new();
+        for turn in 0..random.below(20) {
+            let message = match random.below(16) {
+                0 => damaged(&mut random),
+                _ if turn == 0 => hello().encode().unwrap(),
+                _ => random.workers_frame().encode().unwrap(),
+            };
+            conversation.extend_from_slice(&(message.len() as u16).to_le_bytes());
+            conversation.extend_from_slice(&message);
+        }
+        crate::fuzzing::conversation(&conversation);
+    }
+}
+
+fn hello() -> FromWorker {
+    FromWorker::Hello {
+        oldest: 1,
+        newest: 1,
+        library: String::new(),
+    }
+}
+
 #[test]
 fn damaged_frames_and_noise_are_decoded_or_refused_without_panic() {
     let mut random = Random(SEED);

@@ -12,6 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::task::JoinHandle;
 
 use self::pipe::{Pipe, Turn};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::splitter::{Piece, Splitter};
 use crate::log::{Sink, Stream};
 use crate::{SlotId, WorkerId};
 

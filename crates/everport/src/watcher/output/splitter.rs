@@ -8,23 +8,23 @@ const KEPT_CAPACITY: usize = 1024;
 
 /// A line, or a piece of an over-long one, without its end (`\n` or `\r\n`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Piece<'a> {
+pub(crate) struct Piece<'a> {
     /// The bytes as they were printed.
-    pub(super) bytes: &'a [u8],
+    pub(crate) bytes: &'a [u8],
     /// Whether the line goes on in the next piece.
-    pub(super) continues: bool,
+    pub(crate) continues: bool,
 }
 
 /// Holds the beginning of a line that has not ended yet.
 #[derive(Debug)]
-pub(super) struct Splitter {
+pub(crate) struct Splitter {
     beginning: Vec<u8>,
     longest: usize,
 }
 
 impl Splitter {
     /// A splitter whose pieces are at most `longest` bytes, which must be enough for any UTF-8 character.
-    pub(super) fn new(longest: usize) -> Self {
+    pub(crate) fn new(longest: usize) -> Self {
         debug_assert!(longest >= 4);
         Self {
             beginning: Vec::new(),
@@ -33,7 +33,7 @@ impl Splitter {
     }
 
     /// Takes what was read next and hands out every piece that is whole now.
-    pub(super) fn push(&mut self, mut bytes: &[u8], mut take: impl FnMut(Piece<'_>)) {
+    pub(crate) fn push(&mut self, mut bytes: &[u8], mut take: impl FnMut(Piece<'_>)) {
         while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
             let (line, rest) = (&bytes[..end], &bytes[end + 1..]);
             if self.beginning.is_empty() {
@@ -49,7 +49,7 @@ impl Splitter {
     }
 
     /// Hands out the line that has no end, if there is one: nothing more will come.
-    pub(super) fn finish(&mut self, mut take: impl FnMut(Piece<'_>)) {
+    pub(crate) fn finish(&mut self, mut take: impl FnMut(Piece<'_>)) {
         if !self.beginning.is_empty() {
             self.flush(&mut take);
         }

@@ -57,6 +57,11 @@ impl Lending {
         changes
     }
 
+    /// Who has a slot's socket on loan.
+    pub(crate) fn borrowers(&self, slot: SlotId) -> impl Iterator<Item = WorkerId> + '_ {
+        self.loans.get(&slot).into_iter().flatten().copied()
+    }
+
     /// A worker could not be told of what it was to borrow.
     pub(crate) fn not_taken(&mut self, slot: SlotId, worker: WorkerId) {
         if let Some(borrowers) = self.loans.get_mut(&slot) {

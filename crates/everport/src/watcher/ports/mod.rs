@@ -5,7 +5,8 @@ mod group;
 mod lending;
 mod open;
 mod port;
-mod shutdown_watch;
+mod queues;
+mod socket_watch;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -16,7 +17,8 @@ use tokio::time::Instant;
 
 pub(crate) use open::{Opened, open};
 use port::Port;
-use shutdown_watch::{ShutdownWatch, SocketName};
+pub(crate) use socket_watch::Seen;
+use socket_watch::{SocketName, SocketWatch};
 
 use super::links::Links;
 use crate::bind::BindCause;
@@ -71,10 +73,12 @@ pub(crate) struct PortTable {
     opening: HashMap<PortKey, Opening>,
     /// Slots that were scaled away and since when.
     retired: BTreeMap<SlotId, Instant>,
-    watch: ShutdownWatch,
+    watch: SocketWatch,
     default_sharing: Sharing,
     last_id: u32,
     refused_steering: Vec<PortId>,
+    /// Whether who serves has changed since sockets were armed.
+    arming_is_due: bool,
     /// Nothing is opened any more.
     is_stopping: bool,
 }
@@ -92,10 +96,11 @@ impl PortTable {
             keys: HashMap::new(),
             opening: HashMap::new(),
             retired: BTreeMap::new(),
-            watch: ShutdownWatch::new()?,
+            watch: SocketWatch::new()?,
             default_sharing,
             last_id: 0,
             refused_steering: Vec::new(),
+            arming_is_due: false,
             is_stopping: false,
         })
     }
@@ -169,6 +174,7 @@ impl PortTable {
             return Err(BindError::new(&port.address, BindCause::SharedAs(sharing)));
         }
         self.retired.remove(&asker.slot);
+        self.arming_is_due = true;
         let granted = FromWatcher::Granted {
             request: asker.request,
             port: id,
@@ -237,6 +243,7 @@ impl PortTable {
 
     /// New connections of a port go to these slots only.
     pub(crate) fn steer(&mut self, id: PortId, serving: Vec<Serving>, links: &mut Links) {
+        self.arm_soon();
         if let Some(port) = self.ports.get_mut(&id) {
             port.steer(serving, links);
         }
@@ -244,6 +251,7 @@ impl PortTable {
 
     /// The worker is gone or told to drain: it serves nothing and borrows nothing any more.
     pub(crate) fn forget_worker(&mut self, worker: WorkerId) {
+        self.arm_soon();
         for port in self.ports.values_mut() {
             port.forget_worker(worker);
         }
@@ -371,16 +379,20 @@ impl PortTable {
         }
     }
 
-    /// Waits until a worker has shut a shared socket down. Cancel safe.
-    pub(crate) async fn shut_down(&self) -> io::Result<Vec<SocketName>> {
+    /// Waits until a worker has shut a shared socket down, or a connection has come while sockets are armed.
+    /// Cancel safe.
+    pub(crate) async fn seen(&self) -> io::Result<Seen> {
         self.watch.wait().await
     }
 
-    /// Lets the sockets listen again and says which ports those were.
+    /// Lets the sockets listen again and says which ports those were. A Unix socket can't.
     pub(crate) fn mend(&mut self, names: &[SocketName]) -> Vec<Result<PortAddress, BindError>> {
+        self.arm_soon();
         let mut mended = Vec::new();
         for (id, slot) in names {
-            if let Some(port) = self.ports.get_mut(id) {
+            if let Some(port) = self.ports.get_mut(id)
+                && let PortAddress::Tcp(_) = port.address
+            {
                 let result = port.mend(*slot, &self.watch);
                 let error = |cause| BindError::new(&port.address, cause);
                 mended.push(result.map(|()| port.address.clone()).map_err(error));

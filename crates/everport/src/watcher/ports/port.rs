@@ -1,5 +1,7 @@
 //! One port: its address, its sockets, who serves it and who borrows from it.
 
+mod queues;
+
 use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -11,7 +13,7 @@ use super::filter::{self, Filter};
 use super::group::Group;
 use super::lending::{Lending, LoanChange};
 use super::open::Opened;
-use super::shutdown_watch::ShutdownWatch;
+use super::socket_watch::SocketWatch;
 use crate::bind::{BindCause, Bound, tcp};
 use crate::link::FromWatcher;
 use crate::listener::has_waiting;
@@ -31,6 +33,10 @@ pub(crate) struct Port {
     /// listened before anybody served. Others get none before their worker is ready.
     exposed: BTreeSet<SlotId>,
     steering_refused: Option<io::Error>,
+    /// Whether connections waited when its queues were last looked at.
+    had_queue: bool,
+    /// Who was last asked to look at the shared socket.
+    last_to_look: Option<WorkerId>,
     /// Since when it is being closed.
     pub(crate) closing_since: Option<Instant>,
     /// How often that was put off.
@@ -52,7 +58,7 @@ impl Port {
         id: PortId,
         opened: Opened,
         options: ListenOptions,
-        watch: &ShutdownWatch,
+        watch: &SocketWatch,
     ) -> io::Result<Self> {
         let (address, sockets) = match opened {
             Opened::Reuseport { address, first } => {
@@ -79,6 +85,8 @@ impl Port {
             lending: Lending::default(),
             exposed: BTreeSet::new(),
             steering_refused: None,
+            had_queue: false,
+            last_to_look: None,
             closing_since: None,
             postponed: 0,
         })
@@ -95,7 +103,7 @@ impl Port {
     pub(crate) fn socket_for(
         &mut self,
         slot: SlotId,
-        watch: &ShutdownWatch,
+        watch: &SocketWatch,
     ) -> Result<BorrowedFd<'_>, BindError> {
         if let Sockets::Reuseport { group, .. } = &self.sockets
             && group.socket(slot).is_none()
@@ -111,7 +119,7 @@ impl Port {
         }
     }
 
-    fn add_slot(&mut self, slot: SlotId, watch: &ShutdownWatch) -> Result<(), BindCause> {
+    fn add_slot(&mut self, slot: SlotId, watch: &SocketWatch) -> Result<(), BindCause> {
         let serving = self.serving_slots();
         if let (PortAddress::Tcp(address), Sockets::Reuseport { group, spare }) =
             (&self.address, &mut self.sockets)
@@ -226,7 +234,7 @@ impl Port {
     pub(crate) fn close_slot(
         &mut self,
         slot: SlotId,
-        watch: &ShutdownWatch,
+        watch: &SocketWatch,
         links: &mut Links,
     ) -> bool {
         let Sockets::Reuseport { group, .. } = &self.sockets else {
@@ -300,11 +308,9 @@ impl Port {
     }
 
     /// Stops watching its sockets, which has to come before they are closed.
-    pub(crate) fn unwatch(&self, watch: &ShutdownWatch) {
-        if let PortAddress::Tcp(_) = self.address {
-            for socket in self.listening() {
-                watch.remove(socket);
-            }
+    pub(crate) fn unwatch(&self, watch: &SocketWatch) {
+        for socket in self.listening() {
+            watch.remove(socket);
         }
     }
 
@@ -313,11 +319,12 @@ impl Port {
     pub(crate) fn mend(
         &mut self,
         slot: Option<SlotId>,
-        watch: &ShutdownWatch,
+        watch: &SocketWatch,
     ) -> Result<(), BindCause> {
         let serving = self.serving_slots();
         match (&mut self.sockets, slot) {
             (Sockets::Transfer(bound), _) => tcp::listen(&bound.socket, &self.options)
+                .inspect(|()| watch.disarm(&bound.socket, (self.id, None)))
                 .inspect_err(|_| watch.remove(&bound.socket)),
             (Sockets::Reuseport { group, .. }, Some(slot)) => {
                 // Before it may be closed, because it can be taken off the watch by this descriptor only.

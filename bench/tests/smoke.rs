@@ -1,0 +1,45 @@
+//! Each scenario under load runs briefly: it must come to its end, and lose nothing that may not be lost. How
+//! fast anything was means nothing here.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+#[test]
+fn rolling_restarts_lose_no_request() {
+    check("restarts", "0.3", 2);
+}
+
+#[test]
+fn kept_connections_lose_no_request() {
+    check("keep-alive", "0.5", 3);
+}
+
+#[test]
+fn kills_lose_no_more_than_was_being_served() {
+    check("kills", "1", 2);
+}
+
+#[test]
+fn a_worker_that_does_not_serve_loses_nobody_elses_requests() {
+    check("stuck", "0.7", 3);
+}
+
+/// Runs a scenario for a moment; it exits with 0 only if nothing was lost. So many plots come of it.
+fn check(scenario: &str, seconds: &str, plots: usize) {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(scenario);
+    // It is there when the test has run before.
+    drop(fs::remove_dir_all(&directory));
+    let output = Command::new(env!("CARGO_BIN_EXE_everport-bench"))
+        .args([scenario, "--any-build", "--rounds", "1"])
+        .args(["--seconds", seconds, "--plot"])
+        .arg(&directory)
+        .output()
+        .expect("the benchmark starts");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}\n{complained}");
+    assert!(said.contains("| held"), "{said}");
+    let written = fs::read_dir(&directory).expect("the plots' directory");
+    assert_eq!(written.count(), plots, "{said}");
+}

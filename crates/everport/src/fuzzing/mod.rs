@@ -1,0 +1,14 @@
+//! What is fuzzed: each function takes any bytes, and panics when the code they are for breaks a promise.
+//!
+//! Not public API: it is there for the targets in `fuzz/` only, and may change or go with any release.
+
+mod address;
+mod frames;
+mod output;
+
+#[cfg(test)]
+mod corpus;
+
+pub use address::address;
+pub use frames::{conversation, frame};
+pub use output::output;

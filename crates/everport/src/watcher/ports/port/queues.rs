@@ -1,0 +1,116 @@
+//! The queues of one port: who should take what waits there, and who is asked when they do not.
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+use super::{Port, Sockets};
+use crate::link::FromWatcher;
+use crate::watcher::links::Links;
+use crate::watcher::ports::queues::Queue;
+use crate::watcher::ports::socket_watch::SocketWatch;
+use crate::{PortAddress, SlotId, WorkerId};
+
+impl Port {
+    /// The workers that are to serve it.
+    pub(in crate::watcher::ports) fn servers(&self) -> impl Iterator<Item = WorkerId> + '_ {
+        let is_open = self.closing_since.is_none();
+        let serving = self.serving.iter().filter(move |_| is_open);
+        serving.map(|server| server.worker)
+    }
+
+    /// Its sockets, each with those who should accept from it; without those nobody could.
+    pub(in crate::watcher::ports) fn queues(
+        &self,
+        is_well: &impl Fn(WorkerId) -> bool,
+    ) -> Vec<Queue<'_>> {
+        let mut queues = Vec::new();
+        for (slot, socket) in self.sockets_by_slot() {
+            let takers: Vec<WorkerId> = self
+                .takers(slot)
+                .into_iter()
+                .filter(|worker| is_well(*worker))
+                .collect();
+            if !takers.is_empty() {
+                queues.push(Queue {
+                    name: (self.id, slot),
+                    socket,
+                    takers,
+                });
+            }
+        }
+        queues
+    }
+
+    /// Who should accept from a slot's socket: its own worker, else those it is lent to. From the shared one
+    /// everybody should.
+    fn takers(&self, slot: Option<SlotId>) -> Vec<WorkerId> {
+        let Some(slot) = slot else {
+            return self.servers().collect();
+        };
+        if self.closing_since.is_some() {
+            return Vec::new();
+        }
+        let own = self.serving.iter().filter(|server| server.slot == slot);
+        let own: Vec<WorkerId> = own.map(|server| server.worker).collect();
+        if own.is_empty() {
+            self.lending.borrowers(slot).collect()
+        } else {
+            own
+        }
+    }
+
+    /// Has the next connection that somebody should accept reported.
+    pub(in crate::watcher::ports) fn arm(
+        &self,
+        watch: &SocketWatch,
+        is_well: &impl Fn(WorkerId) -> bool,
+    ) {
+        self.disarm(watch);
+        for queue in self.queues(is_well) {
+            watch.arm(queue.socket, queue.name);
+        }
+    }
+
+    /// Has no connection reported.
+    pub(in crate::watcher::ports) fn disarm(&self, watch: &SocketWatch) {
+        for (slot, socket) in self.sockets_by_slot() {
+            match self.address {
+                PortAddress::Tcp(_) => watch.disarm(socket, (self.id, slot)),
+                // One that was shut down can't be mended and would be reported without end.
+                PortAddress::UnixPath(_) | PortAddress::UnixAbstract(_) => watch.remove(socket),
+            }
+        }
+    }
+
+    /// Takes note of whether connections wait. When they did so the last time, too, one worker after the other
+    /// is asked to look at the shared socket.
+    pub(in crate::watcher::ports) fn note_queue(
+        &mut self,
+        is_waiting: bool,
+        is_well: &impl Fn(WorkerId) -> bool,
+        links: &mut Links,
+    ) {
+        let has_waited = std::mem::replace(&mut self.had_queue, is_waiting);
+        if let (Sockets::Transfer(_), true) = (&self.sockets, has_waited && is_waiting)
+            && let Some(worker) = self.next_to_look(is_well)
+        {
+            self.last_to_look = Some(worker);
+            links.suggest(worker, &FromWatcher::Look, None);
+        }
+    }
+
+    fn next_to_look(&self, is_well: &impl Fn(WorkerId) -> bool) -> Option<WorkerId> {
+        let well = || self.servers().filter(|worker| is_well(*worker));
+        let later = well().filter(|worker| Some(*worker) > self.last_to_look);
+        later.min().or_else(|| well().min())
+    }
+
+    fn sockets_by_slot(&self) -> Vec<(Option<SlotId>, BorrowedFd<'_>)> {
+        match &self.sockets {
+            Sockets::Transfer(bound) => vec![(None, bound.socket.as_fd())],
+            Sockets::Reuseport { group, .. } => group
+                .slots()
+                .filter_map(|slot| Some((Some(slot), group.socket(slot)?)))
+                .collect(),
+        }
+    }
+}

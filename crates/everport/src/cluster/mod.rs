@@ -227,7 +227,7 @@ impl Cluster {
     }
 
     /// Leaves the cluster: begins the drain if none is under way, waits until it is
-    /// [`Cluster::terminated`] and until what [`crate::http`] serves has ended or the drain's deadline is
+    /// [`Cluster::terminated`] and until what `everport::http` serves has ended or the drain's deadline is
     /// over, runs the hooks, and reports what became of the connections. To be called when the server has finished, as the last thing before the process ends; the watcher kills
     /// a process that stays beyond its deadline. Called again it does nothing.
     ///

@@ -215,7 +215,7 @@ fn a_deleted_program_goes_on_running() {
     replace(&cluster, &cluster.workers()[0]);
     let told = abort(&cluster);
     let expected = format!(
-        "could not be started: cannot open {}: No such file or directory (os error 2) (put the program there, then restart); generation 1 stays",
+        "could not be started: there is no {} (put the program there, then restart); generation 1 stays",
         deployment.path().display()
     );
     assert!(told[0].ends_with(&expected), "{told:#?}");

@@ -1,36 +1,39 @@
 //! How soon a killed worker is noticed and replaced.
 
+use std::ops::Range;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use everport::Sharing;
-use everport_tests::{Cluster, WorkerSeen, take_turn};
+use everport_load::{Load, RunningLoad};
+use everport_tests::{Cluster, PATIENCE, WorkerSeen, take_turn};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 
 use crate::effort::Effort;
 use crate::statistics::{Interval, Sample};
-use crate::subject::{cluster, command};
+use crate::subject::{command, lossless_cluster};
 use crate::table::{Cell, Figure, Limit, Outcome, Table};
 
 pub(crate) const NAME: &str = "respawn";
 
-/// Kills one worker after the other, and starts the same program bare beside it.
+/// Kills one worker after the other, calm and under load in turn, and starts the same program bare beside it.
 pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
     let kills = effort.rounds(200);
-    let cluster = cluster(WORKERS, Sharing::DEFAULT, "--settle 0");
-    let mut times = Times::default();
-    for kill in 0..kills {
+    let cluster = lossless_cluster(WORKERS, Sharing::DEFAULT, "--settle 0");
+    let (mut calm, mut busy) = (Times::default(), Times::default());
+    for first in (0..kills).step_by(WORKERS as usize) {
         let _turn = take_turn();
-        if kill > 0 && kill.is_multiple_of(WORKERS) {
-            // A slot's second death in a row would wait for its back-off; a new release is forgiven.
-            cluster.restart();
-        }
-        times.kill(&cluster, kill % WORKERS)?;
-        times.start_bare()?;
+        let slots = 0..WORKERS.min(kills - first);
+        calm.kill_each(&cluster, slots.clone(), || Ok(()))?;
+        let load = load(&cluster)?;
+        let go_on = || Ok(load.wait_for_more(u64::from(RATE) / 20, PATIENCE)?);
+        busy.kill_each(&cluster, slots, go_on)?;
+        // What the killed were serving is lost; the scenario `kills` looks at that.
+        drop(load.stop());
     }
-    Ok(times.outcome(kills))
+    Ok(outcome(kills, &calm, &busy))
 }
 
 /// What was measured, one value for each kill.
@@ -44,6 +47,22 @@ struct Times {
 }
 
 impl Times {
+    fn kill_each(
+        &mut self,
+        cluster: &Cluster,
+        slots: Range<u32>,
+        go_on: impl Fn() -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        for slot in slots {
+            go_on()?;
+            self.kill(cluster, slot)?;
+            self.start_bare()?;
+        }
+        // A slot's second death in a row would wait for its back-off; a new release is forgiven.
+        cluster.restart();
+        Ok(())
+    }
+
     fn kill(&mut self, cluster: &Cluster, slot: u32) -> anyhow::Result<()> {
         let mut workers = cluster.workers().into_iter();
         let victim = workers
@@ -71,55 +90,84 @@ impl Times {
         self.bare.push(spawned);
         Ok(())
     }
+}
 
-    fn outcome(&self, kills: u32) -> Outcome {
-        let mut table = Table::new(
-            "",
-            &["from kill to", "p50, ms", "p90, ms", "p99, ms", "max, ms"],
+fn outcome(kills: u32, calm: &Times, busy: &Times) -> Outcome {
+    let method = format!(
+        "{WORKERS} workers, {kills} times `kill -9` of one without any load, and {kills} times under {RATE} requests \
+         a second, one connection each, in turn. Times run from just before the signal; log lines are stamped when \
+         they arrive at the benchmark's end of the pipe, so that writing the log counts. The bare start runs in turn \
+         with the kills."
+    );
+    let mut table = Table::new("", &COLUMNS);
+    for (what, of) in ROWS {
+        let quantiles = [calm, busy].map(|times| {
+            let sample = Sample::millis(of(times));
+            [0.5, 0.99, 1.0].map(|share| Cell::Number(sample.quantile(share), 2))
+        });
+        table.row(
+            [what.into()]
+                .into_iter()
+                .chain(quantiles.into_iter().flatten()),
         );
-        let rows = [
-            (
-                "process gone (its pidfd, as the benchmark sees it)",
-                &self.gone,
-            ),
-            ("death noticed (the watcher's log line)", &self.noticed),
-            (
-                "replacement spawned (the watcher's log line)",
-                &self.spawned,
-            ),
-            ("replacement ready (the watcher's log line)", &self.ready),
-            (
-                "bare fork and exec of the same program, no kill",
-                &self.bare,
-            ),
-        ];
-        for (what, times) in rows {
-            let sample = Sample::millis(times);
-            let quantile = |share| Cell::Number(sample.quantile(share), 2);
-            let quantiles = [quantile(0.5), quantile(0.9), quantile(0.99), quantile(1.0)];
-            table.row([what.into()].into_iter().chain(quantiles));
-        }
-        let figure = |what: &str, times: &[Duration], limit| Figure {
-            what: what.to_owned(),
-            limit: Limit::AtMost(limit),
-            measured: Interval::exact(Sample::millis(times).quantile(0.99)),
-            unit: "ms",
-        };
-        Outcome {
-            scenario: NAME,
-            method: format!(
-                "{WORKERS} idle workers, {kills} times `kill -9` of one. Times run from just before the signal; \
-                 log lines are stamped when they arrive at the benchmark's end of the pipe, so that writing \
-                 the log counts. The bare start runs in turn with the kills."
-            ),
-            tables: vec![table],
-            figures: vec![
-                figure("kill -9 to noticed, p99", &self.noticed, 5.0),
-                figure("kill -9 to replacement spawned, p99", &self.spawned, 15.0),
-            ],
-            plots: Vec::new(),
-        }
     }
+    let figure = |what: &str, times: &[Duration], limit| Figure {
+        what: what.to_owned(),
+        limit: Limit::AtMost(limit),
+        measured: Interval::exact(Sample::millis(times).quantile(0.99)),
+        unit: "ms",
+    };
+    let mut outcome = Outcome::new(NAME, method, vec![table]);
+    outcome.figures = vec![
+        figure("kill -9 to noticed, calm, p99", &calm.noticed, 5.0),
+        figure(
+            "kill -9 to replacement spawned, calm, p99",
+            &calm.spawned,
+            15.0,
+        ),
+    ];
+    outcome
+}
+
+const COLUMNS: [&str; 7] = [
+    "from kill to",
+    "calm: p50, ms",
+    "p99, ms",
+    "max, ms",
+    "under load: p50, ms",
+    "p99, ms",
+    "max, ms",
+];
+
+/// What a row is about, and its times.
+type RowOf = (&'static str, fn(&Times) -> &[Duration]);
+
+const ROWS: [RowOf; 5] = [
+    (
+        "process gone (its pidfd, as the benchmark sees it)",
+        |times| &times.gone,
+    ),
+    ("death noticed (the watcher's log line)", |times| {
+        &times.noticed
+    }),
+    ("replacement spawned (the watcher's log line)", |times| {
+        &times.spawned
+    }),
+    ("replacement ready (the watcher's log line)", |times| {
+        &times.ready
+    }),
+    ("bare fork and exec of the same program, no kill", |times| {
+        &times.bare
+    }),
+];
+
+fn load(cluster: &Cluster) -> anyhow::Result<RunningLoad> {
+    let load = Load::new(cluster.address())
+        .clients(32)
+        .one_shot()
+        .rate(f64::from(RATE))
+        .source_addresses(8);
+    Ok(load.start()?)
 }
 
 /// Kills a worker and says when its process was gone.
@@ -145,6 +193,8 @@ fn spawn_and_kill(mut command: Command) -> anyhow::Result<Duration> {
 }
 
 const WORKERS: u32 = 4;
+/// Requests a second, when there is load.
+const RATE: u32 = 1000;
 /// Far longer than the kernel needs to tear a small process down.
 const DEATH_TAKES_AT_MOST: Timespec = Timespec {
     tv_sec: 10,

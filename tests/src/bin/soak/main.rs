@@ -21,7 +21,8 @@ use torment::{Tormentor, Torments};
 /// Torments a cluster under load and reports what its clients lost.
 #[derive(Parser)]
 struct Options {
-    /// Instead of all that: restarts until so many workers have been started, and looks for what they leave.
+    /// Instead of all that: kills and restarts until so many workers have been started, and looks for what they
+    /// leave.
     #[arg(long, value_name = "N")]
     respawns: Option<u32>,
     /// How long each of the four phases lasts.

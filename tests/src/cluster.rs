@@ -51,6 +51,10 @@ impl Cluster {
     pub fn command(options: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
         let mut command = Command::new(program("everport"));
         command.arg("run").args(options).env_remove("NO_COLOR");
+        if !rustix::process::geteuid().is_root() {
+            // Some tests look into the watcher, as only root can otherwise.
+            command.arg("--core-dumps");
+        }
         command
     }
 

@@ -64,9 +64,13 @@ pub fn zombies_of(parent: u32) -> usize {
 }
 
 /// How many descriptors a process has open.
+///
+/// # Panics
+/// When that cannot be seen: it is gone, or only root may look into it.
 #[must_use]
 pub fn open_descriptors(pid: u32) -> usize {
-    fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
+    let open = fs::read_dir(format!("/proc/{pid}/fd"));
+    open.expect("a process that we may look into").count()
 }
 
 /// How many threads a process has.

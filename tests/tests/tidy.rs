@@ -13,7 +13,7 @@ const NO_SUBJECT: [&str; 5] = ["utils", "util", "common", "helpers", "misc"];
 fn sources() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut found = Vec::new();
-    for folder in ["crates", "examples", "bench", "tests"] {
+    for folder in ["crates", "examples", "bench", "fuzz", "tests"] {
         collect(&root.join(folder), &mut found);
     }
     assert!(found.len() > 100, "only {} sources found", found.len());

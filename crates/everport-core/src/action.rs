@@ -28,7 +28,8 @@ pub enum Action {
         timeout: Duration,
     },
     /// Tell a worker that the cluster is going to stop and that its drain begins after the drain delay. It
-    /// goes on accepting until then. Only for workers that have become ready, at most once each.
+    /// goes on accepting until then. Only for workers that exist, at most once each;
+    /// they need not be ready.
     AnnounceLeaving {
         /// Which one.
         worker: WorkerId,

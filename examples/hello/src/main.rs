@@ -1,10 +1,11 @@
 //! "Hello, World!" on port 8080: in a cluster, standalone, or with `--workers` as its own watcher.
 
-use std::{future::IntoFuture, process::ExitCode};
+use std::process::ExitCode;
 
-use axum::{Router, routing::get};
+use axum::{Router, http::StatusCode, routing::get};
 use clap::Parser;
 use everport::cli::{ClusterArgs, Role};
+use everport::http::serve;
 
 #[derive(Parser)]
 struct Options {
@@ -18,11 +19,19 @@ async fn main() -> anyhow::Result<ExitCode> {
         Role::Worker(cluster) => cluster,
         Role::Watched(exit_code) => return Ok(exit_code),
     };
-    let app = Router::new().route("/", get("Hello, World!"));
+    let member = cluster.clone();
+    let health = async move || match member.is_leaving() {
+        true => StatusCode::SERVICE_UNAVAILABLE,
+        false => StatusCode::OK,
+    };
+    let hello = Router::new().route("/", get("Hello, World!"));
+    let app = hello.route("/healthz", get(health));
     let ipv4 = cluster.listen("0.0.0.0:8080").await?;
     let ipv6 = cluster.listen("[::]:8080").await?;
-    let serve = |on| axum::serve(on, app.clone()).with_graceful_shutdown(cluster.terminated());
-    tokio::try_join!(serve(ipv4).into_future(), serve(ipv6).into_future())?;
+    tokio::try_join!(
+        serve(&cluster, ipv4, app.clone()),
+        serve(&cluster, ipv6, app)
+    )?;
     cluster.leave().await?;
     Ok(ExitCode::SUCCESS)
 }

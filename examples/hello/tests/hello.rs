@@ -2,9 +2,10 @@
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use everport_tests::{Cluster, Exit, PATIENCE, get, take_turn};
+use rustix::process::Signal;
 
 const HELLO: &str = env!("CARGO_BIN_EXE_hello");
 
@@ -58,6 +59,29 @@ fn it_serves_in_a_cluster() {
 }
 
 #[test]
+fn its_health_check_fails_before_a_stop_while_it_goes_on_serving() {
+    let _turn = take_turn();
+    expect_a_free_port();
+    let health = || get(ADDRESSES[0].parse().expect("an address"), "/healthz").head;
+    let mut command = Cluster::command(["--workers", "2", "--drain-delay", "3"]);
+    command.arg("--").arg(HELLO);
+    let mut cluster = Cluster::spawn(command);
+    cluster.wait_until_ready();
+    assert!(health().starts_with("HTTP/1.1 200 OK"));
+    let before = Instant::now();
+    cluster.signal(Signal::TERM);
+    // Each worker hears of it by itself, a moment after the other.
+    for _ in 0..10 {
+        while !health().starts_with("HTTP/1.1 503 Service Unavailable") {
+            assert!(before.elapsed() < PATIENCE, "the health check never fails");
+        }
+    }
+    check_answers();
+    assert_eq!(cluster.wait(), Exit::Code(0));
+    assert!(before.elapsed() >= Duration::from_secs(3));
+}
+
+#[test]
 fn it_serves_standalone() {
     let _turn = take_turn();
     expect_a_free_port();
@@ -83,5 +107,5 @@ fn it_serves_as_its_own_watcher() {
 #[test]
 fn it_is_a_short_program() {
     let lines = include_str!("../src/main.rs").lines().count();
-    assert!(lines < 30, "{lines} lines");
+    assert!(lines < 40, "{lines} lines");
 }

@@ -116,3 +116,21 @@ fn who_is_not_root_cannot_run_workers_as_somebody_else_and_is_told_so_first() {
         "{lines:#?}"
     );
 }
+
+#[test]
+fn who_wants_core_dumps_may_look_into_the_watcher() {
+    let directory = tempfile::tempdir().unwrap();
+    let everport = program_for_everybody("everport", directory.path());
+    let mut command = Command::new(everport);
+    command.args("run -w 1 --core-dumps -- sleep 60".split_whitespace());
+    without_privileges(&mut command).current_dir("/");
+    let cluster = Cluster::spawn(command);
+    cluster.log().wait_for("started: pid");
+    let owner = |file: &str| {
+        fs::metadata(format!("/proc/{}/{file}", cluster.pid()))
+            .unwrap()
+            .uid()
+    };
+    assert_eq!(owner("environ"), owner("task"));
+    assert_ne!(owner("environ"), 0);
+}

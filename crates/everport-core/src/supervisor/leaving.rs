@@ -25,15 +25,17 @@ impl Supervisor {
         self.notices.push_back(Notice::Leaving { delay });
     }
 
-    /// Tells every ready worker once, whether it was ready before the stop was asked for or is since. One that
-    /// still boots does not serve, so nobody could learn from it.
+    /// Tells every worker once, whether it was there before the stop was asked for or is since. One that boots
+    /// is told before it serves, so that no client takes it for one that stays.
     pub(super) fn announce_leaving(&mut self) {
         let Phase::Leaving { until } = self.phase else {
             return;
         };
         let delay = until - self.now;
         let workers = self.slots.values_mut().flat_map(Slot::workers_mut);
-        for worker in workers.filter(|worker| worker.is_ready() && !worker.announced) {
+        let untold =
+            |worker: &&mut Worker| worker.is_live() && worker.spawn_answered && !worker.announced;
+        for worker in workers.filter(untold) {
             worker.announced = true;
             let worker = worker.id;
             self.actions

@@ -73,28 +73,33 @@ fn a_worker_that_dies_during_the_delay_is_replaced_and_its_successor_told_what_r
     driver.dies(1);
     driver.expect(&[steer(&[(1, 2)]), spawn(3, 0, 1)]);
     driver.boot(3);
-    driver.expect(&[steer(&[(0, 3), (1, 2)]), announce(3, s(6))]);
+    driver.expect(&[announce(3, s(6)), steer(&[(0, 3), (1, 2)])]);
     driver.pass(s(6));
     driver.expect(&[drain(3, STOP), drain(2, STOP)]);
 }
 
 #[test]
-fn a_worker_that_boots_is_told_once_it_is_ready() {
-    let mut driver = Driver::new(waits_ten_seconds(), 2);
+fn a_worker_that_boots_is_told_once_as_soon_as_it_exists() {
+    let mut driver = Driver::new(waits_ten_seconds(), 3);
     driver.boot(1);
     driver.event(Event::Spawned {
         worker: WorkerId(2),
     });
     driver.forget();
     driver.event(Event::Stop);
-    driver.expect(&[announce(1, s(10))]);
+    driver.expect(&[announce(1, s(10)), announce(2, s(10))]);
     driver.pass(s(3));
+    driver.event(Event::Spawned {
+        worker: WorkerId(3),
+    });
+    driver.expect(&[announce(3, s(7))]);
     driver.boot(2);
-    driver.expect_besides_steering(&[announce(2, s(7))]);
+    driver.boot(3);
+    driver.expect_besides_steering(&[]);
 }
 
 #[test]
-fn one_that_still_boots_when_the_delay_is_over_is_drained_untold() {
+fn one_that_still_boots_when_the_delay_is_over_is_drained() {
     let mut driver = leaving(waits_ten_seconds(), 1);
     driver.dies(1);
     driver.event(Event::Spawned {
@@ -151,7 +156,7 @@ fn a_replacement_under_way_goes_on_during_the_delay_and_is_not_tried_again() {
             driver.expect(&[]);
         } else {
             driver.boot(2);
-            driver.expect_besides_steering(&[drain(1, DrainReason::Replaced), announce(2, s(10))]);
+            driver.expect_besides_steering(&[announce(2, s(10)), drain(1, DrainReason::Replaced)]);
         }
     }
 }
@@ -166,9 +171,9 @@ fn a_rollout_that_runs_goes_on_during_the_delay_and_a_remembered_one_is_dropped(
     driver.pass(s(2));
     driver.boot(2);
     driver.expect(&[
+        announce(2, s(8)),
         steer(&[(0, 2)]),
         drain(1, DrainReason::Rollout),
-        announce(2, s(8)),
     ]);
     driver.dies(1);
     driver.pass(s(7));
@@ -206,11 +211,16 @@ fn a_stop_during_which_the_rollout_still_runs_ends_it() {
 
 #[test]
 fn a_forced_stop_does_not_wait() {
-    let mut driver = leaving(waits_ten_seconds(), 2);
+    let mut driver = leaving(
+        Policy {
+            max_lifetime: Some(s(36_000)),
+            ..waits_ten_seconds()
+        },
+        2,
+    );
     driver.event(Event::ForceStop);
     driver.expect(&[kill(2), kill(1)]);
-    driver.pass(s(20));
-    driver.expect(&[]);
+    assert_eq!(driver.supervisor.poll_timeout(), None);
     driver.dies(1);
     driver.dies(2);
     driver.expect(&[Action::Exit {

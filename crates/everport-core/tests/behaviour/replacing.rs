@@ -32,13 +32,15 @@ fn a_worker_that_asks_is_replaced_ready_first_by_its_own_generation() {
 }
 
 #[test]
-fn one_is_replaced_at_a_time() {
-    let mut driver = Driver::ready(at_once(), 2);
-    asks(&mut driver, 1);
-    asks(&mut driver, 2);
-    driver.expect(&[spawn(3, 0, 1)]);
-    driver.boot(3);
-    driver.expect_besides_steering(&[drain(1, REPLACED), spawn(4, 1, 1)]);
+fn one_is_replaced_at_a_time_however_large_the_surge() {
+    for surge in [1, 3] {
+        let mut driver = Driver::ready(Policy { surge, ..at_once() }, 2);
+        asks(&mut driver, 1);
+        asks(&mut driver, 2);
+        driver.expect(&[spawn(3, 0, 1)]);
+        driver.boot(3);
+        driver.expect_besides_steering(&[drain(1, REPLACED), spawn(4, 1, 1)]);
+    }
 }
 
 #[test]

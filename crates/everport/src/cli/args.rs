@@ -111,9 +111,9 @@ pub struct ClusterArgs {
         help_heading = WORKERS)]
     umask: Option<u32>,
 
-    /// Let the kernel write a crashed worker's memory to disk
+    /// Let the memory of crashed workers be written to disk, and debuggers look into the watcher
     #[arg(long, help_heading = WORKERS)]
-    core_dumps: bool,
+    pub(super) core_dumps: bool,
 
     /// Let programs that workers execute gain privileges, as sudo does
     #[arg(long, help_heading = WORKERS)]

@@ -121,7 +121,9 @@ pub async fn run(args: &ClusterArgs, program: Program) -> Result<ExitCode, Comma
     check_directory(args)?;
     let workers = args.credentials()?;
     set_title(args);
-    keep_memory_private();
+    if !args.core_dumps {
+        keep_memory_private();
+    }
     let acquire = |path| PidFile::acquire(path, workers.as_ref());
     let pid_file = args.pid_file.as_deref().map(acquire).transpose()?;
     let writer = open_log(args, workers.as_ref())?;

@@ -36,6 +36,7 @@ impl Clock {
 
     /// The watcher is going to wait until then, or for whatever comes.
     pub(crate) fn wait_until(&mut self, now: Instant, planned: Option<Instant>) {
+        self.read(now);
         self.expected = planned.unwrap_or(now + FOR_EVER).max(now);
     }
 
@@ -113,6 +114,16 @@ mod tests {
             clock.read(start + TOLERANCE + seconds(9)).since_start(),
             TOLERANCE
         );
+    }
+
+    #[test]
+    fn a_gap_right_before_a_wait_does_not_count_either() {
+        let start = Instant::now();
+        let mut clock = Clock::new(start);
+        let stopped = start + seconds(9);
+        clock.wait_until(stopped, Some(stopped + seconds(1)));
+        let woken = stopped + seconds(1);
+        assert_eq!(clock.read(woken).since_start(), seconds(1));
     }
 
     #[test]

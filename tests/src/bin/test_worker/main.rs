@@ -2,6 +2,7 @@
 
 mod behaviour;
 mod process;
+mod refusal;
 mod rude;
 mod serial;
 mod service;
@@ -42,6 +43,9 @@ struct Options {
     /// Serves by `everport::http` instead of plain axum.
     #[arg(long)]
     http: bool,
+    /// Makes the kernel refuse to steer connections away from its port.
+    #[arg(long)]
+    refuse_steering: bool,
     /// Runs on a multi-threaded runtime.
     #[arg(long)]
     threads: bool,
@@ -88,6 +92,9 @@ async fn serve(options: Options, behaviour: Behaviour) -> Result<(), Box<dyn Err
                 std::process::exit(9);
             }
         };
+        if options.refuse_steering {
+            refusal::lock_filters()?;
+        }
         println!("listening on {}", listener.local_addr()?);
         listeners.push(listener);
     }

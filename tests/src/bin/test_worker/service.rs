@@ -33,6 +33,7 @@ pub(crate) fn router(cluster: &Cluster, behaviour: &Behaviour) -> Router {
         .route("/print", get(print))
         .route("/crash", get(crash))
         .route("/block", get(block))
+        .route("/spin", get(spin))
         .route("/shutdown", get(shutdown))
         .route("/descriptors", get(descriptors))
         .route("/environment", get(environment))
@@ -72,6 +73,14 @@ async fn block(parameters: Parameters) -> &'static str {
     println!("block begins");
     std::thread::sleep(milliseconds(&parameters));
     "Hello, World!"
+}
+
+/// Keeps the runtime's thread busy for as long as the process lives.
+async fn spin() -> &'static str {
+    println!("spin begins");
+    loop {
+        std::hint::spin_loop();
+    }
 }
 
 /// Prints `text` to `stdout` and `stderr`; `\n` in it is a line feed.

@@ -125,7 +125,10 @@ impl Checker {
     pub(super) fn announce(&mut self, worker: WorkerId, delay: Duration) {
         let model = &self.model;
         let seen = &model.workers[&worker];
-        assert!(seen.is_ready(), "worker {worker} cannot be told");
+        assert!(
+            seen.is_live() && seen.exists,
+            "worker {worker} cannot be told"
+        );
         assert!(!seen.announced, "worker {worker} is told twice");
         let until = model.leaving.expect("the cluster leaves");
         assert_eq!(
@@ -141,10 +144,10 @@ impl Checker {
         let mut untold = model
             .workers
             .values()
-            .filter(|seen| seen.is_ready() && !seen.announced);
+            .filter(|seen| seen.is_live() && seen.exists && !seen.announced);
         assert!(
             model.leaving.is_none() || untold.next().is_none(),
-            "a ready worker does not know that the cluster leaves"
+            "a worker does not know that the cluster leaves"
         );
     }
 

@@ -1,0 +1,221 @@
+//! Workers that hang: they are found, described, killed and replaced, and nobody else is.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::thread;
+use std::time::Duration;
+
+use everport_tests::{Cluster, PATIENCE, WorkerSeen, get, is_alive, program};
+use rustix::process::Signal;
+
+use crate::waiting::{ask, ask_many, block_for, check_answered, spin_one};
+
+fn name(worker: &WorkerSeen) -> String {
+    format!("worker {} (slot {})", worker.worker, worker.slot)
+}
+
+/// What stands on the lines marked with `| ` below a line that contains the text. The last of them has come by
+/// the time the worker's end is told.
+fn lines_below(cluster: &Cluster, text: &str) -> Vec<String> {
+    let lines = cluster.log().lines();
+    let below = lines.iter().skip_while(|line| !line.contains(text)).skip(1);
+    let marked = |line: &String| Some(line.split_once(" watcher  | ")?.1.to_owned());
+    below.map_while(marked).collect()
+}
+
+/// A cluster whose workers each have a child in their process group.
+fn cluster_with_children(options: &str) -> Cluster {
+    let mut command = Cluster::command(options.split_whitespace());
+    let script = format!(
+        "sleep 1000 & echo child $!; exec {} --listen 127.0.0.1:0",
+        program("test-worker").display()
+    );
+    command.args(["--", "sh", "-c", &script]);
+    let cluster = Cluster::spawn(command);
+    cluster.wait_until_ready();
+    cluster
+}
+
+fn child_of(cluster: &Cluster, worker: &WorkerSeen) -> u32 {
+    let tag = format!(" {}.{} out  child ", worker.slot, worker.worker);
+    let line = cluster.log().wait_for(&tag);
+    line.split_whitespace().last().unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_worker_that_hangs_is_described_killed_with_its_group_and_replaced() {
+    for share in ["reuseport", "transfer"] {
+        let options = format!("-w 2 --share {share} --hang-timeout 1");
+        let cluster = cluster_with_children(&options);
+        for _ in 0..20 {
+            assert_eq!(
+                get(cluster.address(), "/print?text=last+words%0A").body,
+                "printed"
+            );
+        }
+        let (hung, _served) = spin_one(&cluster);
+        let child = child_of(&cluster, &hung);
+        check_answered(ask_many(cluster.address()));
+        let who = name(&hung);
+        cluster
+            .log()
+            .wait_for(&format!("{who} has not answered for 1 s and is killed"));
+        cluster
+            .log()
+            .wait_for(&format!("{who} ended: killed by SIGKILL"));
+        let description = lines_below(&cluster, &format!("{who} before it is killed:"));
+        let main_thread = format!("thread {} (test-worker) runs", hung.pid);
+        assert_eq!(description.first(), Some(&main_thread), "{description:#?}");
+        let guard = |line: &&String| line.contains("(everport-guard) sleeps");
+        assert!(
+            description.iter().any(|line| guard(&line)),
+            "{description:#?}"
+        );
+        assert_eq!(
+            description.last().unwrap(),
+            "last words",
+            "{description:#?}"
+        );
+        cluster.log().wait_for_many(3, "is ready after");
+        check_answered(ask_many(cluster.address()));
+        assert!(
+            !is_alive(child) || child_ends(child),
+            "{child} outlived its worker"
+        );
+    }
+}
+
+/// Whether the process ends in time: it is killed with its group, but nobody waits for it.
+fn child_ends(child: u32) -> bool {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while is_alive(child) {
+        if std::time::Instant::now() >= deadline {
+            return false;
+        }
+        thread::yield_now();
+    }
+    true
+}
+
+#[test]
+fn without_a_limit_a_worker_that_hangs_is_waited_for() {
+    let cluster = Cluster::ready("-w 2 --hang-timeout 0", "--listen 127.0.0.1:0");
+    let before = cluster.workers();
+    let (hung, mut served) = block_for(&cluster, 3000);
+    check_answered(ask_many(cluster.address()));
+    let who = name(&hung);
+    let lasts = format!("{who} has not answered for 1 s: new connections go to those that do");
+    cluster.log().wait_for(&lasts);
+    cluster
+        .log()
+        .wait_for(&format!("{who} answers again after"));
+    let mut answer = String::new();
+    served.read_to_string(&mut answer).unwrap();
+    assert!(answer.ends_with("Hello, World!"), "{answer}");
+    assert_eq!(cluster.workers(), before);
+    assert_eq!(cluster.log().matching("is killed").len(), 0);
+}
+
+#[test]
+fn a_worker_that_does_not_come_up_or_does_not_drain_is_described_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let release = directory.path().join("release");
+    std::fs::write(&release, "v1 hangs-at-boot").unwrap();
+    let arguments = format!("--listen 127.0.0.1:0 --release {}", release.display());
+    let options = "-w 1 --boot-timeout 1 --shutdown-timeout 1";
+    let mut cluster = Cluster::start(options, &arguments);
+    cluster
+        .log()
+        .wait_for("worker 1 (slot 0) did not come up within 1 s and is killed");
+    std::fs::write(&release, "v2").unwrap();
+    cluster
+        .log()
+        .wait_for("worker 1 (slot 0) ended: killed by SIGKILL");
+    let description = lines_below(&cluster, "worker 1 (slot 0) before it is killed:");
+    assert!(
+        description
+            .iter()
+            .any(|line| line.contains("(test-worker) sleeps")),
+        "{description:#?}"
+    );
+    cluster.wait_until_ready();
+    let (hung, _served) = block_for(&cluster, 60_000);
+    cluster.signal(Signal::TERM);
+    let who = name(&hung);
+    cluster
+        .log()
+        .wait_for(&format!("{who} has not drained within 1 s and is killed"));
+    cluster.wait();
+    let description = lines_below(&cluster, &format!("{who} before it is killed:"));
+    assert!(
+        description
+            .iter()
+            .any(|line| line.contains("(test-worker) sleeps")),
+        "{description:#?}"
+    );
+}
+
+/// A connection that is kept after its first answer, and the worker behind it.
+fn keep(address: SocketAddr) -> (TcpStream, u64) {
+    let mut connection = TcpStream::connect(address).unwrap();
+    connection.set_read_timeout(Some(PATIENCE)).unwrap();
+    connection
+        .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        .unwrap();
+    let mut answer = Vec::new();
+    let mut byte = [0];
+    while !answer.ends_with(b"Hello, World!") {
+        connection.read_exact(&mut byte).unwrap();
+        answer.push(byte[0]);
+    }
+    let head = String::from_utf8(answer).unwrap();
+    let worker = head
+        .lines()
+        .find_map(|line| line.strip_prefix("x-worker: "));
+    (connection, worker.unwrap().parse().unwrap())
+}
+
+#[test]
+fn a_worker_that_hangs_with_kept_connections_only_is_found_when_connections_come_to_others() {
+    let cluster = Cluster::ready("-w 2 --hang-timeout 1", "--listen 127.0.0.1:0");
+    let (mut kept, worker) = keep(cluster.address());
+    // The watcher looks for longer than 2 s after a connection only when something waits.
+    thread::sleep(Duration::from_secs(4));
+    let position = cluster.log().position();
+    kept.write_all(b"GET /block?ms=3000 HTTP/1.1\r\nHost: x\r\n\r\n")
+        .unwrap();
+    cluster.log().wait_after(position, "block begins");
+    let mut first = [0; 12];
+    kept.read_exact(&mut first).unwrap();
+    assert_eq!(&first, b"HTTP/1.1 200", "nobody knows that it hung");
+    assert_eq!(cluster.workers().len(), 2);
+
+    let position = cluster.log().position();
+    kept.write_all(b"GET /block?ms=3600000 HTTP/1.1\r\nHost: x\r\n\r\n")
+        .unwrap();
+    cluster.log().wait_after(position, "block begins");
+    let _new = ask(cluster.address(), "/");
+    let killed = format!("worker {worker} (slot {}) ended: killed", worker - 1);
+    cluster.log().wait_for(&killed);
+}
+
+#[test]
+fn time_in_which_the_watcher_was_stopped_counts_towards_no_limit() {
+    let cluster = Cluster::ready("-w 2 --hang-timeout 4", "--listen 127.0.0.1:0");
+    let before = cluster.workers();
+    let (hung, _served) = block_for(&cluster, 8500);
+    check_answered(ask_many(cluster.address()));
+    let who = name(&hung);
+    cluster
+        .log()
+        .wait_for(&format!("{who} has not answered for 1 s"));
+    cluster.signal(Signal::STOP);
+    // That long it is silent for more than its limit, but for most of it nobody listens.
+    thread::sleep(Duration::from_secs(6));
+    cluster.signal(Signal::CONT);
+    cluster.log().wait_for("the watcher did not run for ");
+    cluster
+        .log()
+        .wait_for(&format!("{who} answers again after"));
+    assert_eq!(cluster.workers(), before);
+}

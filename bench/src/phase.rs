@@ -194,5 +194,5 @@ impl Round {
     }
 }
 
-/// How many requests of a load are kept for its plot: 40 MB; beyond that only its begin is shown.
-pub(crate) const TRACES: usize = 1_000_000;
+/// How many requests of a load are kept for its plot: more than the longest measurement at the highest rate sends.
+pub(crate) const TRACES: usize = 8_000_000;

@@ -25,7 +25,7 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
     let seconds = effort.seconds(Duration::from_secs(7));
     let method = format!(
         "{WORKERS} workers; {CLIENTS} clients, one connection per request, {RATE} requests a second; {rounds} \
-         rounds of {seconds:?} calm and {seconds:?} of which one worker does not serve for {:?}, in turn: \
+         rounds of {seconds:?} calm and {seconds:?} of which one worker does not serve for {:.1?}, in turn: \
          stopped by `SIGSTOP`, hung in a loop, or killed with each successor dying at boot. The longest wait is \
          that of a request from its intended start to its whole answer. What the worker had accepted before \
          (*held*) has to wait for it: so many of the slowest are left out; a killed worker loses them instead.",

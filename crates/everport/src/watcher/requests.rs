@@ -94,8 +94,8 @@ impl EventLoop {
             max_connections: self.max_connections,
         });
         self.links.send(worker, &welcome, None);
-        if let Some(drain) = record.drain_when_joined.take() {
-            self.links.send(worker, &drain, None);
+        for frame in std::mem::take(&mut record.held_back) {
+            self.links.send(worker, &frame, None);
         }
         self.tell(Notice::Joined {
             worker,

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::log::Log;
 use crate::process::{Exit, program};
 use crate::release::release_of;
-use crate::{PATIENCE, is_alive};
+use crate::{PATIENCE, inspectable, is_alive};
 
 /// A running `everport run`. Killed with all of its workers when it is dropped.
 pub struct Cluster {
@@ -39,22 +39,18 @@ impl Cluster {
     /// When it cannot be started.
     #[must_use]
     pub fn start(options: &str, arguments: &str) -> Self {
-        let mut command = Self::command(options.split_whitespace());
-        command
-            .arg("--")
-            .arg(program("test-worker"))
-            .args(arguments.split_whitespace());
-        Self::spawn(command)
+        Self::spawn(command_of_test_worker(options, arguments))
     }
 
     /// The command without a program.
     pub fn command(options: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
         let mut command = Command::new(program("everport"));
-        command.arg("run").args(options).env_remove("NO_COLOR");
+        command.arg("run").env_remove("NO_COLOR");
         if !rustix::process::geteuid().is_root() {
             // Some tests look into the watcher, as only root can otherwise.
             command.arg("--core-dumps");
         }
+        command.args(options);
         command
     }
 
@@ -79,6 +75,14 @@ impl Cluster {
     #[must_use]
     pub fn ready(options: &str, arguments: &str) -> Self {
         let cluster = Self::start(options, arguments);
+        cluster.wait_until_ready();
+        cluster
+    }
+
+    /// The same with a watcher that shows us its descriptors.
+    #[must_use]
+    pub fn inspectable(options: &str, arguments: &str) -> Self {
+        let cluster = Self::spawn(inspectable(command_of_test_worker(options, arguments)));
         cluster.wait_until_ready();
         cluster
     }
@@ -189,6 +193,16 @@ impl Drop for Cluster {
             }
         }
     }
+}
+
+/// `everport run <options> -- test-worker <arguments>`.
+fn command_of_test_worker(options: &str, arguments: &str) -> Command {
+    let mut command = Cluster::command(options.split_whitespace());
+    command
+        .arg("--")
+        .arg(program("test-worker"))
+        .args(arguments.split_whitespace());
+    command
 }
 
 /// Sends a signal to a process of this test's own.

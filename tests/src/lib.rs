@@ -14,7 +14,7 @@ pub use log::Log;
 pub use process::{Exit, cpu_time, is_alive, open_descriptors, program, threads, zombies_of};
 pub use release::{Deployment, release_of};
 pub use turn::take_turn;
-pub use user::{NOBODY, needs_root, program_for_everybody, without_privileges};
+pub use user::{NOBODY, inspectable, needs_root, program_for_everybody, without_privileges};
 
 use std::time::Duration;
 

@@ -66,11 +66,11 @@ pub fn zombies_of(parent: u32) -> usize {
 /// How many descriptors a process has open.
 ///
 /// # Panics
-/// When that cannot be seen: it is gone, or only root may look into it.
+/// When it does not show them to us, as a watcher does only to root: see [`crate::inspectable`].
 #[must_use]
 pub fn open_descriptors(pid: u32) -> usize {
-    let open = fs::read_dir(format!("/proc/{pid}/fd"));
-    open.expect("a process that we may look into").count()
+    let shown = fs::read_dir(format!("/proc/{pid}/fd"));
+    shown.expect("a process that shows its descriptors").count()
 }
 
 /// How many threads a process has.

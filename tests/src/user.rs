@@ -21,8 +21,7 @@ pub const NOBODY: &str = "nobody";
 pub fn needs_root() {
     assert!(
         geteuid().is_root(),
-        "only root can start workers as another user: run the tests as root, or leave those that need it out \
-         (cargo test -- --skip as_root)"
+        "only root can start workers as another user: run these tests as root, or leave the feature as-root out"
     );
 }
 
@@ -33,6 +32,27 @@ pub fn without_privileges(command: &mut Command) -> &mut Command {
         command.uid(uid).gid(gid);
     }
     command
+}
+
+/// The command in a user namespace in which we are root, unless we are root anyway: a watcher is not dumpable, so that
+/// `/proc` shows its descriptors to root only.
+#[must_use]
+pub fn inspectable(command: Command) -> Command {
+    if geteuid().is_root() {
+        return command;
+    }
+    let mut unshared = Command::new("unshare");
+    unshared
+        .args(["--user", "--map-root-user"])
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => unshared.env(name, value),
+            None => unshared.env_remove(name),
+        };
+    }
+    unshared
 }
 
 fn id(arguments: &[&str]) -> u32 {

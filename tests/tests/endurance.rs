@@ -23,7 +23,7 @@ fn two_hundred_workers_start_restart_and_stop_without_a_zombie() {
 #[test]
 fn descriptors_and_threads_of_the_watcher_are_flat_over_three_hundred_restarts() {
     let _turn = take_turn();
-    let cluster = Cluster::ready("-w 2 --settle 0", "--listen 127.0.0.1:0");
+    let cluster = Cluster::inspectable("-w 2 --settle 0", "--listen 127.0.0.1:0");
     let restart = |times: usize| {
         let ended = cluster.log().matching("ended: exited").len();
         for _ in 0..times {

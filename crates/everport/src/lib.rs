@@ -43,6 +43,6 @@ pub use place::UnsafePath;
 pub use watcher::Watcher;
 
 /// The examples in the guide, which are compiled as tests.
-#[cfg(all(doctest, feature = "axum", feature = "cli"))]
+#[cfg(all(doctest, feature = "axum", feature = "cli", feature = "http"))]
 #[doc = include_str!("../../../docs/guide.md")]
 struct Guide;

@@ -34,8 +34,8 @@ fn a_grandchild_that_keeps_its_workers_stderr_holds_up_nobody() {
     cluster.log().wait_for("worker 2 (slot 0) ended: exited");
     assert_eq!(get(cluster.address(), "/").worker(), 3);
     assert!(grandchild.is_alive(), "it was to outlive its worker");
-    let others: Vec<Grandchild> = grandchildren(&cluster);
-    assert_eq!(others.len(), 3);
+    cluster.log().wait_for_many(3, " grandchild ");
+    let _others = grandchildren(&cluster);
     assert_eq!(cluster.stop(), Exit::Code(0));
 }
 

@@ -3,10 +3,12 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use everport_tests::{Cluster, Exit, PATIENCE, cpu_time, get, open_descriptors};
+use everport_tests::{
+    Cluster, Exit, PATIENCE, cpu_time, get, open_descriptors, without_privileges,
+};
 use rustix::process::Signal;
 
-use crate::unprivileged::{Unprivileged, as_nobody};
+use crate::unprivileged::Unprivileged;
 
 /// The soft limit of a watcher, changed from outside by `prlimit` of util-linux.
 struct Limit<'cluster> {
@@ -14,7 +16,7 @@ struct Limit<'cluster> {
     /// Without `--`.
     resource: &'static str,
     /// Makes the command one of the watcher's own user, which needs no privilege then.
-    as_user: fn(&mut Command),
+    as_user: fn(&mut Command) -> &mut Command,
 }
 
 impl Limit<'_> {
@@ -29,8 +31,7 @@ impl Limit<'_> {
 
     fn prlimit(&self) -> Command {
         let mut command = Command::new("prlimit");
-        (self.as_user)(&mut command);
-        command.args(["--pid", &self.cluster.pid().to_string()]);
+        (self.as_user)(&mut command).args(["--pid", &self.cluster.pid().to_string()]);
         command
     }
 }
@@ -41,7 +42,9 @@ fn run(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn as_we_are(_command: &mut Command) {}
+fn as_we_are(command: &mut Command) -> &mut Command {
+    command
+}
 
 /// A limit that leaves the watcher no descriptor but those it has open.
 fn no_more_descriptors(cluster: &Cluster) -> String {
@@ -73,7 +76,7 @@ fn check_refused(limit: &Limit<'_>, soft: &str, cause: &str) {
 
 #[test]
 fn a_watcher_out_of_descriptors_serves_on_and_recovers() {
-    let cluster = Cluster::ready("-w 2 --settle 0", "--listen 127.0.0.1:0");
+    let cluster = Cluster::inspectable("-w 2 --settle 0", "--listen 127.0.0.1:0");
     let before = open_descriptors(cluster.pid());
     let limit = Limit {
         cluster: &cluster,
@@ -98,7 +101,7 @@ fn a_watcher_out_of_descriptors_serves_on_and_recovers() {
 
 #[test]
 fn a_restart_without_descriptors_is_rolled_back_and_a_stop_is_graceful() {
-    let cluster = Cluster::ready("-w 2 --settle 0", "--listen 127.0.0.1:0");
+    let cluster = Cluster::inspectable("-w 2 --settle 0", "--listen 127.0.0.1:0");
     let limit = Limit {
         cluster: &cluster,
         resource: "nofile",
@@ -121,7 +124,7 @@ fn a_watcher_that_may_not_fork_serves_on_and_recovers() {
     let limit = Limit {
         cluster: &cluster,
         resource: "nproc",
-        as_user: as_nobody,
+        as_user: without_privileges,
     };
     check_refused(&limit, "1", "Resource temporarily unavailable");
     assert_eq!(cluster.stop(), Exit::Code(0));

@@ -9,6 +9,9 @@ mod long_requests;
 mod releases;
 mod rollouts;
 mod scaling;
+// What tells of waiting connections without waking on each of them is Linux only.
+#[cfg(all(target_os = "linux", not(everport_portable)))]
+mod unwell;
 
 use std::net::SocketAddr;
 use std::time::Duration;

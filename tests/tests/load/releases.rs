@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 
 use everport_load::RunningLoad;
-use everport_tests::{Cluster, Deployment, WorkerSeen, get, take_turn};
+use everport_tests::{Cluster, Deployment, WorkerSeen, get, inspectable, take_turn};
 use rustix::process::Signal;
 
 use crate::{go_on, one_shot_load};
@@ -15,7 +15,7 @@ fn ready_cluster(deployment: &Deployment, options: &str) -> Cluster {
     let mut command = Cluster::command(options.split_whitespace());
     command.arg("--").arg(deployment.path());
     command.args(["--listen", "127.0.0.1:0"]);
-    let cluster = Cluster::spawn(command);
+    let cluster = Cluster::spawn(inspectable(command));
     cluster.wait_until_ready();
     cluster
 }
@@ -98,8 +98,10 @@ fn broken_release(words: &str, options: &str) -> Vec<String> {
         });
     assert_eq!(pids(&cluster), before, "an old worker was touched");
     check_all_run(&cluster, 4, "v1");
-    let last_lines = cluster.log().matching("watcher  | ");
-    assert_eq!(last_lines, told[1..told.len() - 1], "they are told once");
+    if words == "crashes-at-boot" {
+        let last_lines = cluster.log().matching("watcher  | ");
+        assert_eq!(last_lines.len(), 1, "told twice: {last_lines:#?}");
+    }
     told
 }
 
@@ -215,7 +217,7 @@ fn a_deleted_program_goes_on_running() {
     replace(&cluster, &cluster.workers()[0]);
     let told = abort(&cluster);
     let expected = format!(
-        "could not be started: cannot open {}: No such file or directory (os error 2) (put the program there, then restart); generation 1 stays",
+        "could not be started: there is no {} (put the program there, then restart); generation 1 stays",
         deployment.path().display()
     );
     assert!(told[0].ends_with(&expected), "{told:#?}");

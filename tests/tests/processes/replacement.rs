@@ -16,7 +16,7 @@ fn a_worker_that_gets_term_is_replaced_before_it_leaves() {
         let lines = cluster.log().lines();
         let place = |text: &str| lines.iter().position(|line| line.contains(text));
         let successor_ready = place("worker 3 (slot 0) is ready").unwrap();
-        let old_drains = place("drains: replaced as it asked").unwrap();
+        let old_drains = place("drains: its successor is ready").unwrap();
         assert!(successor_ready < old_drains, "{lines:#?}");
         assert_eq!(get(cluster.address(), "/").body, "Hello, World!");
     }

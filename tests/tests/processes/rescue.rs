@@ -76,6 +76,7 @@ fn what_waits_at_a_port_that_goes_is_served_when_several_slots_move_at_once() {
 }
 
 #[test]
+#[cfg(all(target_os = "linux", not(everport_portable)))]
 fn what_waits_at_a_worker_that_hangs_is_served_by_others() {
     for share in ["reuseport", "transfer"] {
         let cluster = Cluster::ready(&format!("-w 2 --share {share}"), "--listen 127.0.0.1:0");
@@ -91,6 +92,7 @@ fn what_waits_at_a_worker_that_hangs_is_served_by_others() {
 }
 
 #[test]
+#[cfg(all(target_os = "linux", not(everport_portable)))]
 fn where_the_kernel_refuses_to_steer_others_serve_what_waits_all_the_same() {
     let arguments = "--listen 127.0.0.1:0 --refuse-steering";
     let cluster = Cluster::ready("-w 3 --share reuseport", arguments);

@@ -148,6 +148,10 @@ impl Cluster {
     /// The framework accepts by itself, so the worker must say when it is [`Cluster::ready`], and must
     /// stop the framework when it is [`Cluster::draining`].
     ///
+    /// Such a worker takes no part in rescue: when another one hangs or stops, this one takes what waits only
+    /// as the framework sees it, and is not asked to look. That it hangs itself is found all the same, by the
+    /// runtime that [`Cluster::join`] was called on; a framework that runs on another one can hang unseen.
+    ///
     /// # Cancel safety
     /// Cancel safe: a port that is granted too late is given back.
     ///
@@ -223,7 +227,7 @@ impl Cluster {
     }
 
     /// Leaves the cluster: begins the drain if none is under way, waits until it is
-    /// [`Cluster::terminated`] and until what [`crate::http`] serves has ended or the drain's deadline is
+    /// [`Cluster::terminated`] and until what `everport::http` serves has ended or the drain's deadline is
     /// over, runs the hooks, and reports what became of the connections. To be called when the server has finished, as the last thing before the process ends; the watcher kills
     /// a process that stays beyond its deadline. Called again it does nothing.
     ///

@@ -328,3 +328,81 @@ fn the_cluster_is_told_as_a_whole() {
         check_decision(Decision::Stopping { reason }, level, expected);
     }
 }
+
+#[test]
+fn silences_are_told() {
+    let silent = |lasts| Notice::Silent {
+        worker: WORKER,
+        slot: SLOT,
+        lasts: Duration::from_millis(lasts),
+    };
+    check(
+        silent(21),
+        Level::Debug,
+        "worker 7 (slot 2) has not answered for 21 ms",
+    );
+    check(
+        silent(1000),
+        Level::Warn,
+        "worker 7 (slot 2) has not answered for 1 s: new connections go to those that do",
+    );
+    let heard = |lasted| Notice::Heard {
+        worker: WORKER,
+        slot: SLOT,
+        lasted: Duration::from_millis(lasted),
+    };
+    let text = "worker 7 (slot 2) answers again after";
+    check(heard(21), Level::Debug, &format!("{text} 21 ms"));
+    check(heard(5000), Level::Info, &format!("{text} 5 s"));
+    check(
+        Notice::Overslept {
+            gap: Duration::from_secs(60),
+        },
+        Level::Warn,
+        "the watcher did not run for 60 s, which counts towards no limit",
+    );
+}
+
+#[test]
+fn what_a_stuck_worker_does_is_told_line_by_line() {
+    let thread = |id, name: &str, state, wait_channel: Option<&str>, stack: &[&str]| Thread {
+        id,
+        name: name.to_owned(),
+        state,
+        wait_channel: wait_channel.map(str::to_owned),
+        stack: stack.iter().map(|line| (*line).to_owned()).collect(),
+    };
+    let stuck = |threads, last_lines: &[&str]| Notice::Stuck {
+        worker: WORKER,
+        slot: SLOT,
+        threads,
+        last_lines: last_lines.iter().map(|line| (*line).to_owned()).collect(),
+    };
+    check(
+        stuck(
+            vec![
+                thread(4711, "server", 'R', None, &[]),
+                thread(
+                    4712,
+                    "evil\n\u{1b}[2J",
+                    'D',
+                    Some("nfs_wait"),
+                    &["nfs_wait+0x1/0x2"],
+                ),
+            ],
+            &["last words"],
+        ),
+        Level::Warn,
+        "worker 7 (slot 2) before it is killed:\n\
+         | thread 4711 (server) runs\n\
+         | thread 4712 (evil\\n\\x1b[2J) waits for a device in nfs_wait\n\
+         |   in nfs_wait+0x1/0x2\n\
+         | it printed last:\n\
+         | last words",
+    );
+    check(
+        stuck(Vec::new(), &[]),
+        Level::Warn,
+        "worker 7 (slot 2) before it is killed: the system does not tell what its threads do",
+    );
+}

@@ -15,7 +15,8 @@ use super::{Credentials, Watcher};
 use crate::Sharing;
 use crate::log::Sink;
 
-/// The program the workers run.
+/// The program the workers run. On Linux each generation keeps a native executable as it is at the path when
+/// its first worker is started; anything else, such as a script, is what is at the path at each start.
 #[derive(Debug, Clone)]
 pub struct Program {
     /// Where it is, absolute: workers may start in another directory.

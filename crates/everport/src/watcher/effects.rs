@@ -38,7 +38,11 @@ impl EventLoop {
                 reason,
                 timeout,
             } => self.drain(worker, reason, timeout),
-            Action::AnnounceLeaving { worker, delay } => self.announce_leaving(worker, delay),
+            // Not merely suggested: a health check that never fails sends clients to a port that is about to go.
+            Action::AnnounceLeaving { worker, delay } => {
+                self.links
+                    .send(worker, &FromWatcher::Announce { delay }, None);
+            }
             Action::Kill { worker } => self.kill(worker),
             Action::Steer { port, serving } => self.ports.steer(port, serving, &mut self.links),
             Action::ClosePort { port } => self.close_port(port),
@@ -116,20 +120,6 @@ impl EventLoop {
 
     fn output_sink(&self) -> Arc<dyn Sink> {
         self.sink.clone().unwrap_or_else(|| Arc::new(Nowhere))
-    }
-
-    /// A health check that never learns of the stop sends clients to a port that is about to go: so the worker is
-    /// told for certain, at the latest when it joins.
-    fn announce_leaving(&mut self, worker: WorkerId, delay: Duration) {
-        let Some(record) = self.workers.get_mut(&worker) else {
-            return;
-        };
-        if record.has_joined {
-            self.links
-                .send(worker, &FromWatcher::Announce { delay }, None);
-        } else {
-            record.leaves_at = Some(Instant::now() + delay);
-        }
     }
 
     fn drain(&mut self, worker: WorkerId, reason: DrainReason, timeout: Duration) {

@@ -1,7 +1,6 @@
 //! What workers say: their frames, and the ports they ask for.
 
 use everport_core::{Event, PortId};
-use tokio::time::Instant;
 
 use super::effects::workers_share;
 use super::event_loop::EventLoop;
@@ -95,11 +94,6 @@ impl EventLoop {
             max_connections: self.max_connections,
         });
         self.links.send(worker, &welcome, None);
-        if let Some(leaves_at) = record.leaves_at.take() {
-            let delay = leaves_at.saturating_duration_since(Instant::now());
-            self.links
-                .send(worker, &FromWatcher::Announce { delay }, None);
-        }
         if let Some(drain) = record.drain_when_joined.take() {
             self.links.send(worker, &drain, None);
         }

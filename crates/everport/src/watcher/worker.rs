@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use everport_core::PortId;
-use tokio::time::Instant;
 
 use super::attendant::Attendant;
 use super::output::OutputCapture;
@@ -27,8 +26,6 @@ pub(crate) struct Worker {
     _attendant: Attendant,
     /// Whether it has been welcomed; before that it can't be told anything.
     pub(crate) has_joined: bool,
-    /// When the announced stop begins, if it is to be told of that as soon as it has joined.
-    pub(crate) leaves_at: Option<Instant>,
     /// What it is told as soon as it has joined.
     pub(crate) drain_when_joined: Option<FromWatcher>,
     /// Whether its end is no surprise.
@@ -68,7 +65,6 @@ impl Worker {
             output,
             _attendant: attendant,
             has_joined: false,
-            leaves_at: None,
             drain_when_joined: None,
             may_leave: false,
             was_killed: false,

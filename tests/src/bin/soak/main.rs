@@ -77,7 +77,7 @@ fn phase(options: &Options, share: &str, torments: Torments) -> bool {
         tormentor.release().display()
     );
     let watcher_options = format!("-w 4 --settle 0.02 --boot-timeout 5 --share {share}");
-    let cluster = Cluster::ready(&watcher_options, &arguments);
+    let cluster = Cluster::inspectable(&watcher_options, &arguments);
     tormentor.calm_down(&cluster);
     let before = Ledger::of(&cluster);
     let load = start_load(&cluster, options);

@@ -11,7 +11,7 @@ use crate::ledger::Ledger;
 /// and at most 1 MiB of memory.
 pub(crate) fn run(count: u32, share: &str) -> bool {
     let options = format!("-w {WORKERS} --settle 0 --share {share}");
-    let cluster = Cluster::ready(&options, "--listen 127.0.0.1:0");
+    let cluster = Cluster::inspectable(&options, "--listen 127.0.0.1:0");
     for _ in 0..ROUNDS_TO_WARM_UP {
         replace_all_twice(&cluster);
     }

@@ -1,7 +1,7 @@
 //! What the worker answers.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::Query;
@@ -75,12 +75,15 @@ async fn block(parameters: Parameters) -> &'static str {
     "Hello, World!"
 }
 
-/// Keeps the runtime's thread busy for as long as the process lives.
-async fn spin() -> &'static str {
+/// Keeps the runtime's thread busy: for ever, or for so long.
+async fn spin(parameters: Parameters) -> &'static str {
     println!("spin begins");
-    loop {
+    let begin = Instant::now();
+    let is_bounded = parameters.contains_key("ms");
+    while !is_bounded || begin.elapsed() < milliseconds(&parameters) {
         std::hint::spin_loop();
     }
+    "Hello, World!"
 }
 
 /// Prints `text` to `stdout` and `stderr`; `\n` in it is a line feed.

@@ -187,7 +187,7 @@ mod tests {
         let mut programs = Programs::default();
         assert!(matches!(
             programs.of(FIRST, &path),
-            Err(ProgramError::Open { .. })
+            Err(ProgramError::Missing { .. })
         ));
         write_native(&path, b"1");
         assert_eq!(last_byte(programs.of(FIRST, &path).unwrap()), b'1');

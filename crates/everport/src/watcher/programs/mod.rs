@@ -30,8 +30,11 @@ pub(crate) enum Executable<'kept> {
 /// Why a generation's program cannot be executed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProgramError {
-    /// Nothing can be opened at the path.
-    #[error("cannot open {}: {source} (put the program there, then restart)", .path.display())]
+    /// Nothing is at the path.
+    #[error("there is no {} (put the program there, then restart)", .path.display())]
+    Missing { path: PathBuf },
+    /// It cannot be opened.
+    #[error("cannot open {}: {source}", .path.display())]
     Open { path: PathBuf, source: io::Error },
     /// Somebody wrote to the file that the generation runs.
     #[cfg(all(target_os = "linux", not(everport_portable)))]
@@ -72,6 +75,15 @@ pub(crate) enum ProgramError {
 }
 
 impl ProgramError {
+    fn of_opening(source: io::Error, path: &Path) -> Self {
+        let path = path.to_path_buf();
+        if source.kind() == io::ErrorKind::NotFound {
+            Self::Missing { path }
+        } else {
+            Self::Open { path, source }
+        }
+    }
+
     /// What the failure to start a program says about its file, if it says something: these codes come from
     /// the execution only.
     pub(crate) fn of_execution(error: &io::Error, path: &Path) -> Option<Self> {
@@ -98,10 +110,10 @@ impl Programs {
     ) -> Result<Executable<'kept>, ProgramError> {
         let kept = match self.0.entry(generation) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(Kept::open(path).map_err(|source| {
-                let path = path.to_path_buf();
-                ProgramError::Open { path, source }
-            })?),
+            Entry::Vacant(new) => {
+                let opened = Kept::open(path);
+                new.insert(opened.map_err(|source| ProgramError::of_opening(source, path))?)
+            }
         };
         kept.executable(generation, path)
     }

@@ -1,0 +1,176 @@
+//! New connections while one of four workers does not serve.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use everport_load::{Load, Report, RunningLoad};
+use everport_tests::{Cluster, PATIENCE, get, take_turn};
+use rustix::process::Signal;
+
+use crate::go_on;
+
+const RATE: u32 = 200;
+/// About as many as come in five seconds.
+const FAULT: u64 = 1000;
+/// What no client waits for when others take over, even on a busy machine, and what every client that comes to
+/// the worker waits for when they do not. The benchmarks show how short the wait really is.
+const BOUND: Duration = Duration::from_secs(2);
+
+fn load(cluster: &Cluster) -> RunningLoad {
+    let load = Load::new(cluster.address())
+        .clients(8)
+        .one_shot()
+        .rate(RATE)
+        .expect_body("Hello, World!")
+        .timeout(PATIENCE)
+        .duration(Duration::from_secs(300))
+        .start()
+        .expect("the load starts");
+    go_on(&load, 100);
+    load
+}
+
+/// Nobody failed, and nobody waited but `served`, whose requests the worker had when it stopped serving.
+fn check(report: &Report, served: u64) {
+    println!("{report}");
+    assert_eq!(report.failed(), 0, "{report}");
+    let late = report.latency.count_above(BOUND);
+    assert!(late <= served, "{late} waited:\n{report}");
+}
+
+/// Waits until a worker gets new connections.
+fn wait_until_it_serves(cluster: &Cluster, worker: u64) {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while get(cluster.address(), "/").worker() != worker {
+        assert!(std::time::Instant::now() < deadline, "it gets nothing");
+    }
+}
+
+fn nobody_waits_for_a_stopped_worker(share: &str) {
+    let _turn = take_turn();
+    let cluster = Cluster::ready(&format!("-w 4 --share {share}"), "--listen 127.0.0.1:0");
+    let load = load(&cluster);
+    let stopped = cluster.workers()[1];
+    stopped.signal(Signal::STOP);
+    go_on(&load, FAULT);
+    stopped.signal(Signal::CONT);
+    wait_until_it_serves(&cluster, stopped.worker);
+    go_on(&load, 100);
+    // One that it had just accepted.
+    check(&load.stop(), 1);
+}
+
+#[test]
+fn nobody_waits_for_a_stopped_worker_by_reuseport() {
+    nobody_waits_for_a_stopped_worker("reuseport");
+}
+
+#[test]
+fn nobody_waits_for_a_stopped_worker_by_transfer() {
+    nobody_waits_for_a_stopped_worker("transfer");
+}
+
+fn nobody_waits_for_a_worker_that_hangs(share: &str) {
+    let _turn = take_turn();
+    let cluster = Cluster::ready(&format!("-w 4 --share {share}"), "--listen 127.0.0.1:0");
+    let load = load(&cluster);
+    let address = cluster.address();
+    let asking = std::thread::spawn(move || get(address, "/spin?ms=5000"));
+    let begins = cluster.log().wait_for("spin begins");
+    cluster.log().wait_for("answers again after");
+    let hung = asking.join().unwrap().worker();
+    assert!(begins.contains(&format!(".{hung} out ")), "{begins}");
+    wait_until_it_serves(&cluster, hung);
+    go_on(&load, 100);
+    check(&load.stop(), 1);
+    assert_eq!(cluster.log().matching("is killed").len(), 0);
+}
+
+#[test]
+fn nobody_waits_for_a_worker_that_hangs_by_reuseport() {
+    nobody_waits_for_a_worker_that_hangs("reuseport");
+}
+
+#[test]
+fn nobody_waits_for_a_worker_that_hangs_by_transfer() {
+    nobody_waits_for_a_worker_that_hangs("transfer");
+}
+
+fn nobody_waits_for_a_slot_in_back_off(share: &str) {
+    let _turn = take_turn();
+    let directory = tempfile::tempdir().unwrap();
+    let release = directory.path().join("release");
+    std::fs::write(&release, "v1").unwrap();
+    let arguments = format!("--listen 127.0.0.1:0 --release {}", release.display());
+    let cluster = Cluster::ready(&format!("-w 4 --share {share}"), &arguments);
+    let dead = cluster.workers()[1];
+    std::fs::write(&release, "v2 crashes-at-boot").unwrap();
+    dead.signal(Signal::KILL);
+    let load = load(&cluster);
+    cluster.log().wait_for("(6 failures in a row)");
+    go_on(&load, FAULT);
+    std::fs::write(&release, "v3").unwrap();
+    let is_its = |line: &&String| {
+        line.contains("(slot 1) is ready") && !line.contains(&format!("worker {} ", dead.worker))
+    };
+    cluster.log().wait_until("a new worker of slot 1", |lines| {
+        lines.iter().find(is_its).map(|_| ())
+    });
+    let back = *cluster
+        .workers()
+        .iter()
+        .find(|seen| seen.slot == 1)
+        .unwrap();
+    wait_until_it_serves(&cluster, back.worker);
+    go_on(&load, 100);
+    check(&load.stop(), 0);
+}
+
+#[test]
+fn nobody_waits_for_a_slot_in_back_off_by_reuseport() {
+    nobody_waits_for_a_slot_in_back_off("reuseport");
+}
+
+#[test]
+fn nobody_waits_for_a_slot_in_back_off_by_transfer() {
+    nobody_waits_for_a_slot_in_back_off("transfer");
+}
+
+fn a_worker_that_hangs_for_good_costs_only_what_it_served(share: &str) {
+    let _turn = take_turn();
+    let options = format!("-w 4 --share {share} --hang-timeout 1");
+    let cluster = Cluster::ready(&options, "--listen 127.0.0.1:0");
+    let load = load(&cluster);
+    let address = cluster.address();
+    let asking = std::thread::spawn(move || {
+        let mut connection = TcpStream::connect(address).unwrap();
+        connection
+            .write_all(b"GET /spin HTTP/1.1\r\nHost: x\r\n\r\n")
+            .unwrap();
+        let mut answer = Vec::new();
+        // The end of a killed worker's connection may be an error as well.
+        let _reset = connection.read_to_end(&mut answer);
+        answer.is_empty()
+    });
+    cluster
+        .log()
+        .wait_for("has not answered for 1 s and is killed");
+    cluster.log().wait_for_many(5, "is ready after");
+    assert!(asking.join().unwrap(), "what it served is lost");
+    go_on(&load, 100);
+    let report = load.stop();
+    println!("{report}");
+    assert!(report.failed() <= 1, "{report}");
+    assert_eq!(report.latency.count_above(BOUND), 0, "{report}");
+}
+
+#[test]
+fn a_worker_that_hangs_for_good_costs_only_what_it_served_by_reuseport() {
+    a_worker_that_hangs_for_good_costs_only_what_it_served("reuseport");
+}
+
+#[test]
+fn a_worker_that_hangs_for_good_costs_only_what_it_served_by_transfer() {
+    a_worker_that_hangs_for_good_costs_only_what_it_served("transfer");
+}

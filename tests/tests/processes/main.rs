@@ -11,6 +11,7 @@ mod files;
 #[cfg(all(target_os = "linux", not(everport_portable)))]
 mod hang;
 mod inheritance;
+mod leaving;
 mod output;
 mod pid_file;
 mod ports;

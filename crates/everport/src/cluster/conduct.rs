@@ -7,7 +7,6 @@ use everport_core::PortId;
 
 use super::drain::{Drain, Draining};
 use super::state::State;
-use crate::link::FromWorker;
 use crate::listener::Port;
 
 /// How long the first byte of a connection is waited for after the last accept: the request of a client
@@ -27,16 +26,9 @@ pub(crate) async fn conduct(state: Arc<State>) {
     wait_for_deadline(&state).await;
     state.expire();
     state.hooks.run().await;
-    report_cut(&state);
-}
-
-/// The drain has timed out, and the application has not said so.
-fn report_cut(state: &State) {
-    if state.is_worker() && state.leave() {
-        // Without a link there is nobody to be told.
-        let _told = state
-            .outbox
-            .push(FromWorker::Left(state.connections.outcome()));
+    if state.is_worker() {
+        // Whoever is too late for it, or without a link, has nobody to tell.
+        state.report_left().await.ok();
     }
 }
 

@@ -35,8 +35,8 @@ pub use error::{JoinError, LeaveError, ListenError};
 pub(crate) use inherit::inherited_link;
 pub(crate) use membership::Membership;
 
-use crate::link::FromWorker;
 use crate::{ListenOptions, PortAddress, TcpListener, ToPortAddress, UnixListener};
+use outbox::LinkLost;
 pub(crate) use state::State;
 
 /// The cluster this process belongs to, or this process alone when it runs standalone. Cheap to clone.
@@ -150,7 +150,8 @@ impl Cluster {
     ///
     /// Such a worker takes no part in rescue: when another one hangs or stops, this one takes what waits only
     /// as the framework sees it, and is not asked to look. That it hangs itself is found all the same, by the
-    /// runtime that [`Cluster::join`] was called on; a framework that runs on another one can hang unseen.
+    /// runtime that [`Cluster::join`] was called on; a framework that runs on another one can hang unseen. That
+    /// runtime has to be kept running, or the worker counts as one that hangs.
     ///
     /// # Cancel safety
     /// Cancel safe: a port that is granted too late is given back.
@@ -244,23 +245,12 @@ impl Cluster {
         let state = Arc::clone(&self.state);
         tokio::spawn(async move { state.hooks.run().await });
         let panicked = self.state.hooks.outcome().await;
-        if self.state.leave() {
-            self.report_left().await?;
-        }
+        let reported = self.state.report_left().await;
+        reported.map_err(|LinkLost| LeaveError::LinkLost)?;
         match panicked {
             0 => Ok(()),
             panicked => Err(LeaveError::Hooks(panicked)),
         }
-    }
-
-    async fn report_left(&self) -> Result<(), LeaveError> {
-        if !self.is_worker() {
-            return Ok(());
-        }
-        let outcome = self.state.connections.outcome();
-        let sent = self.state.outbox.push_reported(FromWorker::Left(outcome));
-        let sent = sent.map_err(|_| LeaveError::LinkLost)?;
-        sent.await.map_err(|_| LeaveError::LinkLost)
     }
 
     /// Whether a watcher started this process; otherwise it runs standalone.

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use super::drain::{Drain, Emptying, Phase};
 use super::hooks::Hooks;
-use super::outbox::Outbox;
+use super::outbox::{LinkLost, Outbox};
 use super::readiness::Readiness;
 use super::requests::Requests;
 use crate::link::{FromWorker, Welcome};
@@ -42,6 +42,8 @@ pub(crate) struct State {
     /// Whether the application has said that it is done.
     wants_to_leave: AtomicBool,
     has_left: AtomicBool,
+    /// Whether the end of the drain was told to the watcher, once that is known.
+    was_reported: watch::Sender<Option<bool>>,
 }
 
 impl State {
@@ -71,6 +73,7 @@ impl State {
             next_port: AtomicU32::new(0),
             wants_to_leave: AtomicBool::new(false),
             has_left: AtomicBool::new(false),
+            was_reported: watch::Sender::new(None),
         })
     }
 
@@ -182,11 +185,33 @@ impl State {
         self.has_left.load(Ordering::SeqCst)
     }
 
-    /// Notes that the worker has left; `false` when it had already.
-    pub(crate) fn leave(&self) -> bool {
+    /// The worker has left: tells the watcher what became of the connections, once, and waits until the frame is
+    /// sent, whoever was the first to report. The process may end then.
+    pub(crate) async fn report_left(self: &Arc<Self>) -> Result<(), LinkLost> {
         let is_first = !self.has_left.swap(true, Ordering::SeqCst);
         self.outbox.ring();
-        is_first
+        if !self.is_worker() {
+            return Ok(());
+        }
+        if is_first {
+            // A task of its own: whoever called this may give up, but others may wait for it, too.
+            tokio::spawn(Arc::clone(self).send_report());
+        }
+        let mut reported = self.was_reported.subscribe();
+        let reported = reported.wait_for(Option::is_some).await;
+        match reported.is_ok_and(|reported| *reported == Some(true)) {
+            true => Ok(()),
+            false => Err(LinkLost),
+        }
+    }
+
+    async fn send_report(self: Arc<Self>) {
+        let report = FromWorker::Left(self.connections.outcome());
+        let was_sent = match self.outbox.push_reported(report) {
+            Ok(sent) => sent.await.is_ok(),
+            Err(LinkLost) => false,
+        };
+        self.was_reported.send_replace(Some(was_sent));
     }
 
     /// Makes a port known to the guard thread and to the drain; `false` when it is too late for it.

@@ -40,8 +40,7 @@ impl EventLoop {
             } => self.drain(worker, reason, timeout),
             // Not merely suggested: a health check that never fails sends clients to a port that is about to go.
             Action::AnnounceLeaving { worker, delay } => {
-                self.links
-                    .send(worker, &FromWatcher::Announce { delay }, None);
+                self.tell_worker(worker, FromWatcher::Announce { delay });
             }
             Action::Kill { worker } => self.kill(worker),
             Action::Steer { port, serving } => self.ports.steer(port, serving, &mut self.links),
@@ -131,6 +130,9 @@ impl EventLoop {
         self.ports.forget_worker(worker);
         self.pulse.forget(worker);
         self.deny_waiting_requests(worker);
+        for port in self.releases.take_of(worker) {
+            self.close_port_now(port);
+        }
         let frame = FromWatcher::Drain {
             reason,
             timeout: workers_share(timeout),
@@ -141,12 +143,22 @@ impl EventLoop {
             return;
         };
         record.may_leave = true;
+        if !record.has_joined {
+            // It may not even know of links; a failure leaves it to its drain deadline.
+            drop(death::terminate(&record.process));
+        }
+        self.tell_worker(worker, frame);
+    }
+
+    /// Tells a worker something, as soon as it has joined.
+    fn tell_worker(&mut self, worker: WorkerId, frame: FromWatcher) {
+        let Some(record) = self.workers.get_mut(&worker) else {
+            return;
+        };
         if record.has_joined {
             self.links.send(worker, &frame, None);
         } else {
-            record.drain_when_joined = Some(frame);
-            // It may not even know of links; a failure leaves it to its drain deadline.
-            drop(death::terminate(&record.process));
+            record.held_back.push(frame);
         }
     }
 

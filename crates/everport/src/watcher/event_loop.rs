@@ -159,11 +159,21 @@ impl EventLoop {
                 tokio::task::yield_now().await;
             }
             Wake::Timeout => {
-                self.hear_what_waits().await;
+                if self.may_judge() {
+                    self.hear_what_waits().await;
+                }
                 self.handle_timeout();
             }
         }
         Ok(())
+    }
+
+    /// Whether a worker may be judged now, for what it has not said. To hear everybody before each look at the
+    /// queues would cost as much as the look.
+    fn may_judge(&self) -> bool {
+        let deadline = self.supervisor.poll_timeout();
+        let deadline = deadline.map(|at| self.clock.instant_of(at));
+        self.pulse.is_owed() || deadline.is_some_and(|at| at <= Instant::now())
     }
 
     /// Says so when the watcher itself did not run for a while.
@@ -316,6 +326,7 @@ impl EventLoop {
         };
         let (slot, may_leave) = (record.slot, record.may_leave);
         record.may_leave = true;
+        self.pulse.forget(worker);
         if !may_leave {
             let error = error.to_owned();
             self.tell(Notice::LinkBroken {

@@ -27,7 +27,7 @@ pub(crate) struct Worker {
     /// Whether it has been welcomed; before that it can't be told anything.
     pub(crate) has_joined: bool,
     /// What it is told as soon as it has joined.
-    pub(crate) drain_when_joined: Option<FromWatcher>,
+    pub(crate) held_back: Vec<FromWatcher>,
     /// Whether its end is no surprise.
     pub(crate) may_leave: bool,
     /// Whether we killed it.
@@ -65,7 +65,7 @@ impl Worker {
             output,
             _attendant: attendant,
             has_joined: false,
-            drain_when_joined: None,
+            held_back: Vec::new(),
             may_leave: false,
             was_killed: false,
             is_being_described: false,

@@ -87,6 +87,12 @@ impl Pulse {
         self.phase.as_ref().is_some_and(is_due)
     }
 
+    /// Whether an answer is expected.
+    pub(crate) fn is_owed(&self) -> bool {
+        let mut owing = self.workers.values().filter_map(Condition::owes_since);
+        owing.next().is_some()
+    }
+
     /// Sends beats to those who seem not to accept, and returns those that have fallen silent. `send` says
     /// whether it could.
     pub(crate) fn look(
@@ -209,11 +215,7 @@ impl Pulse {
         let owing = self.workers.values().filter_map(Condition::owes_since);
         let deadline = owing.map(|sent| sent + ANSWER_WITHIN);
         let next = deadline.filter(|deadline| *deadline > now).min();
-        let is_owed = self
-            .workers
-            .values()
-            .any(|condition| condition.owes_since().is_some());
-        if is_over && !is_owed {
+        if is_over && !self.is_owed() {
             self.phase = None;
         } else if let Some(phase) = &mut self.phase {
             let regular = now + BETWEEN_LOOKS;

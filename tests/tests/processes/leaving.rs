@@ -1,0 +1,28 @@
+//! A cluster that goes on for the drain delay once it was told to stop.
+
+use everport_tests::{Cluster, Exit, get};
+use rustix::process::Signal;
+
+#[test]
+fn a_worker_that_dies_during_the_drain_delay_is_replaced() {
+    let mut cluster = Cluster::ready("-w 2 --drain-delay 3", "--listen 127.0.0.1:0");
+    cluster.signal(Signal::TERM);
+    cluster.log().wait_for("leaving: ");
+    cluster.workers()[0].signal(Signal::KILL);
+    // It is told of the stop while it boots, and comes up all the same.
+    let ready = cluster.log().wait_for("worker 3 (slot ");
+    assert!(ready.contains("started"), "{ready}");
+    cluster.log().wait_for_many(3, "is ready after");
+    assert_eq!(get(cluster.address(), "/").body, "Hello, World!");
+    assert_eq!(cluster.wait(), Exit::Code(0));
+    assert_eq!(cluster.log().matching("died: ").len(), 1);
+}
+
+#[test]
+fn a_second_signal_during_the_drain_delay_waits_for_nothing() {
+    let mut cluster = Cluster::ready("-w 2 --drain-delay 60", "--listen 127.0.0.1:0");
+    cluster.signal(Signal::TERM);
+    cluster.log().wait_for("leaving: ");
+    cluster.signal(Signal::QUIT);
+    assert_eq!(cluster.wait(), Exit::Code(8));
+}

@@ -49,7 +49,7 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
             title: format!(
                 "One of {WORKERS} workers {fault}: {RATE} requests a second, one connection each"
             ),
-            marks: "while it lasts",
+            marks: "fault begins, lasts while shaded",
             limit: Some(LONGEST_WAIT),
             rows,
         });

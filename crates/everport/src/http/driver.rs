@@ -17,6 +17,7 @@ use tokio::time::Sleep;
 use super::exchange::Exchange;
 use super::service::AnyError;
 use crate::cluster::{Phase, State};
+use crate::listener::Connections;
 
 /// How long clients are given.
 #[derive(Debug, Clone)]
@@ -49,12 +50,11 @@ where
 
 /// Serves a connection until it ends, is upgraded, or is cut at the deadline of a drain.
 pub(super) async fn drive<C: Serving>(
-    connection: C,
+    connection: Pin<&mut C>,
     exchange: &Exchange,
     state: &State,
     patience: &Patience,
 ) {
-    let connection = pin!(connection);
     let alarm = pin!(tokio::time::sleep(Duration::ZERO));
     let mut driver = Driver {
         connection,
@@ -63,7 +63,7 @@ pub(super) async fn drive<C: Serving>(
         alarm,
         head: AwaitedHead::default(),
     };
-    if !driver.serve(state).await {
+    if !driver.serve(&state.connections).await {
         driver.drain(state).await;
     }
 }
@@ -78,9 +78,8 @@ struct Driver<'a, C> {
 
 impl<C: Serving> Driver<'_, C> {
     /// Serves until a drain begins, or until the connection ends: then it returns `true`.
-    async fn serve(&mut self, state: &State) -> bool {
-        let mut phase = state.watch_phase();
-        let drain = pin!(phase.wait_for(|phase| *phase >= Phase::Draining));
+    async fn serve(&mut self, connections: &Connections) -> bool {
+        let drain = pin!(connections.drain_began());
         let mut drain = Seldom::new(drain);
         poll_fn(|cx| {
             if self.connection.as_mut().poll(cx).is_ready() {
@@ -211,7 +210,8 @@ impl Idle {
 }
 
 /// Polls a future only when the task that waits for it is another one than the last time: polling one that waits
-/// for a signal takes a lock, and a connection is polled for each of its requests.
+/// for a signal takes a lock, and a connection is polled for each of its requests. The future must wake whoever
+/// waits only when it is ready.
 struct Seldom<F> {
     future: F,
     waiting: Option<Waker>,

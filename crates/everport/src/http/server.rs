@@ -239,9 +239,12 @@ impl Server {
         let transport = Transport::new(stream, Arc::clone(&exchange));
         async move {
             let service = Observed::new(service, Arc::clone(&exchange), introduce);
-            let connection = settings
-                .hyper
-                .serve_connection_with_upgrades(TokioIo::new(transport), service);
+            // Pinned here and lent, for it would be in this future twice.
+            let connection = pin!(
+                settings
+                    .hyper
+                    .serve_connection_with_upgrades(TokioIo::new(transport), service)
+            );
             drive(connection, &exchange, &state, &settings.patience).await;
         }
     }

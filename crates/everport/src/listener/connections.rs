@@ -7,6 +7,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
+#[cfg(feature = "http")]
+use tokio::sync::futures::Notified;
 
 use crate::link::Drained;
 
@@ -20,6 +22,7 @@ pub(crate) struct Connections {
     start: Instant,
     changed: Notify,
     is_draining: AtomicBool,
+    drain_began: Notify,
     /// Those that ended during the drain.
     ended: AtomicU32,
     /// Those of them that were told to close.
@@ -69,6 +72,7 @@ impl Connections {
             start: Instant::now(),
             changed: Notify::new(),
             is_draining: AtomicBool::new(false),
+            drain_began: Notify::new(),
             ended: AtomicU32::new(0),
             closed: AtomicU32::new(0),
             served: AtomicU32::new(0),
@@ -123,6 +127,7 @@ impl Connections {
     /// What ends from now on is what the drain is about.
     pub(crate) fn begin_drain(&self) {
         self.is_draining.store(true, Ordering::SeqCst);
+        self.drain_began.notify_waiters();
     }
 
     pub(crate) fn is_draining(&self) -> bool {
@@ -166,6 +171,12 @@ impl Connections {
 /// What `everport::http` tells of the connections that it serves.
 #[cfg(feature = "http")]
 impl Connections {
+    /// Resolves when the drain begins, if that is after this call: whoever calls it looks at
+    /// [`Connections::is_draining`] after that. Nothing else wakes whoever waits. Cancel safe.
+    pub(crate) fn drain_began(&self) -> Notified<'_> {
+        self.drain_began.notified()
+    }
+
     /// Serves one more.
     pub(crate) fn begin_serving(&self) {
         self.served.fetch_add(1, Ordering::SeqCst);

@@ -189,14 +189,14 @@ impl Future for Terminated {
 }
 
 /// Resolves when a phase is reached.
-struct Reached {
+pub(crate) struct Reached {
     phase: watch::Receiver<Phase>,
     target: Phase,
     waiting: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
 }
 
 impl Reached {
-    fn new(phase: watch::Receiver<Phase>, target: Phase) -> Self {
+    pub(crate) fn new(phase: watch::Receiver<Phase>, target: Phase) -> Self {
         let mut watched = phase.clone();
         let waiting = Box::pin(async move {
             if watched.wait_for(|phase| *phase >= target).await.is_err() {

@@ -29,6 +29,8 @@ use everport_core::{Generation, SlotId, WorkerId};
 
 pub use builder::ClusterBuilder;
 pub(crate) use drain::Phase;
+#[cfg(feature = "http")]
+pub(crate) use drain::Reached;
 pub use drain::{Draining, Leaving, Terminated};
 pub use error::{JoinError, LeaveError, ListenError};
 #[cfg(feature = "cli")]

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::header::{CONNECTION, HeaderValue};
 use hyper::service::Service;
-use hyper::{Request, Response, StatusCode, Version};
+use hyper::{Method, Request, Response, StatusCode, Version};
 use pin_project_lite::pin_project;
 
 use super::exchange::{Exchange, Unanswered};
@@ -39,15 +39,17 @@ where
     type Future = Answering<S::Future>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        let unanswered = self.exchange.begin_request();
-        let may_close = request.version() < Version::HTTP_2;
+        let unanswered = self.exchange.begin_request(!request.body().is_end_stream());
+        let is_http1 = request.version() < Version::HTTP_2;
+        let is_connect = request.method() == Method::CONNECT;
         if let Some(introduce) = &self.introduce {
             introduce(request.extensions_mut());
         }
         Answering {
             answer: self.service.call(request),
             unanswered: Some(unanswered),
-            may_close,
+            is_http1,
+            is_connect,
         }
     }
 }
@@ -58,8 +60,9 @@ pin_project! {
         #[pin]
         answer: F,
         unanswered: Option<Unanswered>,
-        // Whether `Connection: close` means anything: HTTP/2 has a frame for that.
-        may_close: bool,
+        // Whether the answer is about the connection as well: those of HTTP/2 are about a stream.
+        is_http1: bool,
+        is_connect: bool,
     }
 }
 
@@ -73,18 +76,28 @@ where
         let this = self.project();
         let mut answer = ready!(this.answer.poll(cx))?;
         let unanswered = this.unanswered.take();
-        if *this.may_close
+        if *this.is_http1
             && let Some(unanswered) = &unanswered
         {
-            close_if_draining(&mut answer, unanswered.exchange());
+            let exchange = unanswered.exchange();
+            if is_upgrade(answer.status(), *this.is_connect) {
+                exchange.upgrade();
+            } else {
+                close_if_draining(&mut answer, exchange);
+            }
         }
         Poll::Ready(Ok(answer.map(|body| AnswerBody { body, unanswered })))
     }
 }
 
-/// While the worker drains, each answer is its connection's last one. An upgrade is no answer of HTTP's.
+/// Whether what follows the answer is no HTTP any more (RFC 9110, 7.8 and 9.3.6).
+fn is_upgrade(status: StatusCode, is_connect: bool) -> bool {
+    status == StatusCode::SWITCHING_PROTOCOLS || (is_connect && status.is_success())
+}
+
+/// While the worker drains, each answer is its connection's last one.
 fn close_if_draining<B>(answer: &mut Response<B>, exchange: &Exchange) {
-    if exchange.is_draining() && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+    if exchange.is_draining() {
         let close = HeaderValue::from_static("close");
         answer.headers_mut().insert(CONNECTION, close);
         exchange.tell();

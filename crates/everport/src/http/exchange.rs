@@ -13,6 +13,8 @@ pub(super) struct Exchange {
     protocol: AtomicU8,
     /// Counts whatever shows that the connection is not idle; wraps around.
     activity: AtomicU32,
+    /// Whether what came last ends with an empty line, as every head of a request does.
+    ends_with_empty_line: AtomicBool,
     /// Whether bytes came that belong to no request yet.
     has_begun: AtomicBool,
     /// How many requests there were; wraps around.
@@ -21,6 +23,8 @@ pub(super) struct Exchange {
     unanswered: AtomicU32,
     /// Whether the client knows that the connection is closing.
     is_told: AtomicBool,
+    /// Whether a handler takes the connection over.
+    is_upgraded: AtomicBool,
 }
 
 /// What the client speaks, once it has spoken.
@@ -34,7 +38,10 @@ pub(super) enum Protocol {
 
 /// A request without its whole answer.
 #[derive(Debug)]
-pub(super) struct Unanswered(Arc<Exchange>);
+pub(super) struct Unanswered {
+    exchange: Arc<Exchange>,
+    has_body: bool,
+}
 
 impl Exchange {
     pub(super) fn new(connections: Arc<Connections>) -> Self {
@@ -42,10 +49,12 @@ impl Exchange {
             connections,
             protocol: AtomicU8::new(Protocol::Unknown as u8),
             activity: AtomicU32::new(0),
+            ends_with_empty_line: AtomicBool::new(false),
             has_begun: AtomicBool::new(false),
             requests: AtomicU32::new(0),
             unanswered: AtomicU32::new(0),
             is_told: AtomicBool::new(false),
+            is_upgraded: AtomicBool::new(false),
         }
     }
 
@@ -68,7 +77,9 @@ impl Exchange {
     }
 
     /// Bytes came.
-    pub(super) fn heard(&self) {
+    pub(super) fn heard(&self, ends_with_empty_line: bool) {
+        self.ends_with_empty_line
+            .store(ends_with_empty_line, Ordering::Relaxed);
         self.has_begun.store(true, Ordering::Relaxed);
         self.acted();
     }
@@ -83,12 +94,18 @@ impl Exchange {
         self.activity.load(Ordering::Relaxed)
     }
 
-    /// A request is whole, or its head is.
-    pub(super) fn begin_request(self: &Arc<Self>) -> Unanswered {
+    /// A request is whole, or its head is and a body follows.
+    pub(super) fn begin_request(self: &Arc<Self>, has_body: bool) -> Unanswered {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.unanswered.fetch_add(1, Ordering::Relaxed);
-        self.has_begun.store(false, Ordering::Relaxed);
-        Unanswered(Arc::clone(self))
+        // Behind a request without a body other whole ones may have come, which end with an empty line, or a
+        // part of one. Behind a head with a body comes the body: where that ends is known to hyper alone.
+        let is_whole = has_body || self.ends_with_empty_line.load(Ordering::Relaxed);
+        self.has_begun.store(!is_whole, Ordering::Relaxed);
+        Unanswered {
+            exchange: Arc::clone(self),
+            has_body,
+        }
     }
 
     /// Whether an HTTP/1 client is neither being answered nor in the midst of a request: hyper calls one idle
@@ -115,19 +132,30 @@ impl Exchange {
     pub(super) fn is_told(&self) -> bool {
         self.is_told.load(Ordering::Relaxed)
     }
+
+    /// A handler takes the connection over with this answer.
+    pub(super) fn upgrade(&self) {
+        self.is_upgraded.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_upgraded(&self) -> bool {
+        self.is_upgraded.load(Ordering::Relaxed)
+    }
 }
 
 impl Unanswered {
     pub(super) fn exchange(&self) -> &Exchange {
-        &self.0
+        &self.exchange
     }
 }
 
 impl Drop for Unanswered {
     fn drop(&mut self) {
-        // What came meanwhile was the rest of this request.
-        self.0.has_begun.store(false, Ordering::Relaxed);
-        self.0.acted();
-        self.0.unanswered.fetch_sub(1, Ordering::Relaxed);
+        if self.has_body {
+            // What came meanwhile was the rest of this request.
+            self.exchange.has_begun.store(false, Ordering::Relaxed);
+        }
+        self.exchange.acted();
+        self.exchange.unanswered.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -20,7 +20,8 @@
 //!   the cluster stops. Idle means that no byte came or went and no request is being served; bytes count, because
 //!   half a request is none yet for hyper. It counts from the beginning of the drain at the earliest. A fresh
 //!   connection without its first request is treated in the same way. One that has sent half a request is not closed
-//!   before that request is answered, or the drain's deadline is over.
+//!   before that request is answered, or the drain's deadline is over. What a client sends ahead, right behind the
+//!   body of another request, cannot be told from that body: it counts as idle after its last byte.
 //! - An HTTP/2 connection is sent `GOAWAY` twice, as the protocol wants it: requests that cross the first one are
 //!   answered, and the connection ends with its last stream.
 //! - Connections that were upgraded, to WebSockets for instance, are their handlers' own: see below.
@@ -32,7 +33,8 @@
 //! # Upgraded connections
 //!
 //! A handler that has taken over its connection hears of a drain through [`Cluster::draining`], may say goodbye, and has
-//! time until the deadline; [`serve`] and [`Cluster::leave`] wait for it that long.
+//! time until the deadline; [`serve`] and [`Cluster::leave`] wait for it that long. At the deadline the connection ends:
+//! reads find the end of the stream and writes fail, so that a handler that reads or writes lets go of it.
 //!
 //! ```no_run
 //! use axum::http::{StatusCode, header};

@@ -236,7 +236,7 @@ impl Server {
         let settings = Arc::clone(&self.settings);
         let exchange = Arc::new(Exchange::new(Arc::clone(&state.connections)));
         // Made here, so that the connection counts from now on and not from the first poll.
-        let transport = Transport::new(stream, Arc::clone(&exchange));
+        let transport = Transport::new(stream, Arc::clone(&exchange), state.watch_phase());
         async move {
             let service = Observed::new(service, Arc::clone(&exchange), introduce);
             // Pinned here and lent, for it would be in this future twice.

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::watch;
 
 use super::exchange::{Exchange, Protocol};
+use crate::cluster::{Phase, Reached};
 
 /// What an HTTP/2 client sends first (RFC 9113, 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A stream that is served. It goes along when a connection is upgraded, so it is dropped only when the last
-/// one has let go of it.
+/// one has let go of it. An upgraded one ends at the drain's deadline; others are dropped by their driver then.
 #[derive(Debug)]
 pub(super) struct Transport<S> {
     // Dropped before `presence`: what is no longer served is no longer open.
@@ -21,6 +23,18 @@ pub(super) struct Transport<S> {
     presence: Presence,
     /// How much of the preface has come; `None` once the protocol is known.
     preface: Option<usize>,
+    /// The last bytes that came.
+    tail: [u8; 3],
+    phase: watch::Receiver<Phase>,
+    /// Made for connections that were upgraded only.
+    deadline: Option<Box<Deadline>>,
+}
+
+/// The end of the drain, as whoever reads and whoever writes wait for it: they may be two tasks.
+#[derive(Debug)]
+struct Deadline {
+    of_reads: Reached,
+    of_writes: Reached,
 }
 
 /// A connection among those that are served.
@@ -28,12 +42,15 @@ pub(super) struct Transport<S> {
 struct Presence(Arc<Exchange>);
 
 impl<S> Transport<S> {
-    pub(super) fn new(stream: S, exchange: Arc<Exchange>) -> Self {
+    pub(super) fn new(stream: S, exchange: Arc<Exchange>, phase: watch::Receiver<Phase>) -> Self {
         exchange.connections().begin_serving();
         Self {
             stream,
             presence: Presence(exchange),
             preface: Some(0),
+            tail: [0; 3],
+            phase,
+            deadline: None,
         }
     }
 
@@ -44,7 +61,16 @@ impl<S> Transport<S> {
         if let Some(seen) = self.preface {
             self.recognise(seen, bytes);
         }
-        self.presence.0.heard();
+        let ends_with_empty_line = self.ends_with_empty_line(bytes);
+        self.presence.0.heard(ends_with_empty_line);
+    }
+
+    /// Lines may end without a carriage return.
+    fn ends_with_empty_line(&mut self, bytes: &[u8]) -> bool {
+        for &byte in &bytes[bytes.len().saturating_sub(self.tail.len())..] {
+            self.tail = [self.tail[1], self.tail[2], byte];
+        }
+        matches!(self.tail, [b'\n', b'\r', b'\n'] | [_, b'\n', b'\n'])
     }
 
     fn recognise(&mut self, seen: usize, bytes: &[u8]) {
@@ -67,6 +93,39 @@ impl<S> Transport<S> {
             self.presence.0.acted();
         }
     }
+
+    /// The deadline of a connection that was upgraded. Others pay nothing for it.
+    fn deadline(&mut self) -> Option<&mut Deadline> {
+        if !self.presence.0.is_upgraded() {
+            return None;
+        }
+        let expiry = || Reached::new(self.phase.clone(), Phase::Expired);
+        let deadline = self.deadline.get_or_insert_with(|| {
+            Box::new(Deadline {
+                of_reads: expiry(),
+                of_writes: expiry(),
+            })
+        });
+        Some(deadline)
+    }
+
+    /// Whether there is nothing to read any more; the task is woken when that comes to be so.
+    fn reads_are_over(&mut self, cx: &mut Context<'_>) -> bool {
+        self.deadline()
+            .is_some_and(|deadline| Pin::new(&mut deadline.of_reads).poll(cx).is_ready())
+    }
+
+    /// An error once nothing may be written any more; the task is woken when that comes to be so.
+    fn check_writes(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        let are_over = self
+            .deadline()
+            .is_some_and(|deadline| Pin::new(&mut deadline.of_writes).poll(cx).is_ready());
+        if are_over {
+            let message = "the deadline of the worker's drain is over";
+            return Err(io::Error::new(io::ErrorKind::BrokenPipe, message));
+        }
+        Ok(())
+    }
 }
 
 impl Drop for Presence {
@@ -82,6 +141,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Transport<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.reads_are_over(cx) {
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         let result = Pin::new(&mut self.stream).poll_read(cx, buffer);
         self.read(&buffer.filled()[before..]);
@@ -95,6 +157,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Transport<S> {
         cx: &mut Context<'_>,
         buffer: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.check_writes(cx)?;
         let result = Pin::new(&mut self.stream).poll_write(cx, buffer);
         self.wrote(&result);
         result
@@ -105,6 +168,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Transport<S> {
         cx: &mut Context<'_>,
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.check_writes(cx)?;
         let result = Pin::new(&mut self.stream).poll_write_vectored(cx, buffers);
         self.wrote(&result);
         result
@@ -115,6 +179,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Transport<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check_writes(cx)?;
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 

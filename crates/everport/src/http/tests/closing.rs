@@ -1,8 +1,14 @@
 //! When connections of HTTP/1 are closed: after an answer, or after they have been idle for long enough.
 
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::time::Instant;
 
 use everport_core::DrainReason;
+use hyper::body::{Body, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
 
 use super::scene::{NEVER, SOON, Scene, says_close};
 use crate::cluster::tests::harness::{BOUND, on_both_runtimes, pends, within};
@@ -130,6 +136,85 @@ fn half_a_request_is_waited_for_whatever_the_minimum() {
             assert!(says_close(&client.answer().await));
             assert_eq!(client.rest().await, "");
         }
+    });
+}
+
+#[test]
+fn half_a_request_behind_a_whole_one_is_waited_for_too() {
+    const WHOLE: &str = "GET / HTTP/1.1\r\nHost: test\r\n\r\n";
+    on_both_runtimes(async || {
+        let scene = Scene::open(|server| server.idle_minimum_on_rollout(SOON)).await;
+        let mut behind_one = scene.client().await;
+        behind_one.say(&format!("{WHOLE}GET / HT")).await;
+        let mut behind_two = scene.client().await;
+        behind_two.say(&format!("{WHOLE}{WHOLE}GET / HT")).await;
+        behind_two.answer().await;
+        let mut during_the_answer = scene.client().await;
+        during_the_answer.ask("/slow").await;
+        while !pends(scene.gate.notified()).await {}
+        during_the_answer.say("GET / HT").await;
+        assert!(pends(during_the_answer.0.peek(&mut [0])).await); // time for the half to come in
+        scene.gate.notify_waiters();
+        scene.gate.notify_one();
+        let mut clients = [behind_one, behind_two, during_the_answer];
+        for client in &mut clients {
+            assert!(!says_close(&client.answer().await));
+        }
+        scene.drain(DrainReason::Rollout, BOUND).await;
+        tokio::time::sleep(SOON * 2).await; // this is the pause that must not matter
+        for client in &mut clients {
+            assert!(pends(client.0.peek(&mut [0])).await);
+            client.say("TP/1.1\r\nHost: test\r\n\r\n").await;
+            assert!(says_close(&client.answer().await));
+            assert_eq!(client.rest().await, "");
+        }
+    });
+}
+
+/// Answers when the body of a request has come.
+async fn read_to_the_end(mut request: Request<Incoming>) -> Result<Response<String>, Infallible> {
+    while poll_fn(|cx| Pin::new(request.body_mut()).poll_frame(cx))
+        .await
+        .is_some()
+    {}
+    Ok(Response::new("Hello, World!".to_owned()))
+}
+
+#[test]
+fn whatever_a_whole_request_ends_with_is_not_half_of_another_one() {
+    on_both_runtimes(async || {
+        let settings = |server: crate::http::Server| server.idle_minimum_on_rollout(SOON);
+        let service = service_fn(read_to_the_end);
+        let scene = Scene::open_with(settings, std::sync::Arc::default(), service).await;
+        let post = "POST / HTTP/1.1\r\nHost: test\r\n";
+        let at_once = format!("{post}Content-Length: 4\r\n\r\ntext");
+        let in_pieces = format!("{post}Content-Length: 4\r\n\r\nte");
+        let chunked = format!("{post}Transfer-Encoding: chunked\r\n\r\n4\r\nte");
+        let requests = [
+            [at_once.as_str(), ""],
+            [in_pieces.as_str(), "xt"],
+            [chunked.as_str(), "xt\r\n0\r\n\r\n"],
+            ["GET / HTTP/1.1\nHost: ", "test\n\n"],
+            ["GET / HTTP/1.1\r\nHost: test\r\n\r", "\n"],
+        ];
+        let mut clients = Vec::new();
+        for [first, second] in requests {
+            let mut client = scene.client().await;
+            client.say(first).await;
+            assert!(second.is_empty() || pends(client.0.peek(&mut [0])).await);
+            client.say(second).await;
+            client.answer().await;
+            clients.push(client);
+        }
+        scene.drain(DrainReason::Rollout, BOUND).await;
+        for client in &mut clients {
+            assert_eq!(client.rest().await, "");
+        }
+        let closed = Drained {
+            closed: 5,
+            ..Drained::default()
+        };
+        assert_eq!(scene.end().await, closed);
     });
 }
 

@@ -7,12 +7,18 @@ use super::scene::{Client, NEVER, Scene};
 use crate::cluster::tests::harness::{BOUND, on_both_runtimes, within};
 use crate::link::Drained;
 
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const GOAWAY: u8 = 7;
 const ACK: u8 = 1;
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const NO_STREAM: [u8; 4] = [0; 4];
+const FIRST_STREAM: [u8; 4] = [0, 0, 0, 1];
+/// `GET http://test/`, mostly out of the static table (RFC 7541, appendix A).
+const REQUEST: &[u8] = b"\x82\x86\x84\x41\x04test";
+const END_STREAM_AND_HEADERS: u8 = 1 | 4;
 
 struct Frame {
     kind: u8,
@@ -22,8 +28,12 @@ struct Frame {
 
 impl Client {
     async fn send_frame(&mut self, kind: u8, flags: u8, payload: &[u8]) {
+        self.send_frame_of(NO_STREAM, kind, flags, payload).await;
+    }
+
+    async fn send_frame_of(&mut self, stream: [u8; 4], kind: u8, flags: u8, payload: &[u8]) {
         let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-        let head = [&length[1..], &[kind, flags], &NO_STREAM].concat();
+        let head = [&length[1..], &[kind, flags], &stream].concat();
         self.0.write_all(&head).await.unwrap();
         self.0.write_all(payload).await.unwrap();
     }
@@ -94,5 +104,39 @@ fn a_connection_that_turns_out_to_be_http2_during_the_drain_is_sent_away_then() 
         scene.drain(DrainReason::Rollout, BOUND).await;
         client.greet().await;
         client.is_sent_away().await;
+    });
+}
+
+#[test]
+fn a_request_that_crosses_the_first_goaway_is_answered() {
+    on_both_runtimes(async || {
+        let scene = Scene::open(|server| server.idle_minimum_on_rollout(NEVER)).await;
+        let mut client = scene.client().await;
+        client.greet().await;
+        client.frame_of(SETTINGS).await;
+        scene.drain(DrainReason::Rollout, BOUND).await;
+        client.frame_of(GOAWAY).await;
+        // The server has sent it, and the client has not yet said that it knows.
+        client
+            .send_frame_of(FIRST_STREAM, HEADERS, END_STREAM_AND_HEADERS, REQUEST)
+            .await;
+        let ping = client.frame_of(PING).await;
+        client.send_frame(PING, ACK, &ping.payload).await;
+        let mut last_stream = None;
+        let mut answer = Vec::new();
+        while let Some(frame) = client.frame().await {
+            match frame.kind {
+                GOAWAY => last_stream = Some(frame.payload[..4].to_vec()),
+                DATA => answer.extend_from_slice(&frame.payload),
+                _ => {}
+            }
+        }
+        assert_eq!(String::from_utf8_lossy(&answer), "Hello, World!");
+        assert_eq!(last_stream, Some(FIRST_STREAM.to_vec()));
+        let closed = Drained {
+            closed: 1,
+            ..Drained::default()
+        };
+        assert_eq!(scene.end().await, closed);
     });
 }

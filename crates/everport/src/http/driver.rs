@@ -122,7 +122,9 @@ impl<C: Serving> Driver<'_, C> {
             }
             if self.exchange.is_http2() {
                 if self.exchange.is_told() {
-                    return Poll::Pending; // the protocol does the rest
+                    // The protocol does the rest, if the client has its part in it.
+                    let due = idle.due_if_mute(self.exchange, minimum);
+                    return self.poll_alarm(due, cx);
                 }
             } else if let Some(due) = idle.due(self.exchange, minimum) {
                 std::task::ready!(self.poll_alarm(Some(due), cx));
@@ -197,14 +199,21 @@ impl Idle {
 
     /// When the connection will have been idle for the minimum, if it is idle and was not closed for it.
     fn due(&mut self, exchange: &Exchange, minimum: Duration) -> Option<Instant> {
+        self.look_at(exchange);
+        let may_close = exchange.is_idle() && !exchange.is_told();
+        self.since.checked_add(minimum).filter(|_| may_close)
+    }
+
+    /// When a client that does not reply any more will have been silent for the minimum.
+    fn due_if_mute(&mut self, exchange: &Exchange, minimum: Duration) -> Option<Instant> {
+        self.look_at(exchange);
+        let may_close = exchange.is_mute();
+        self.since.checked_add(minimum).filter(|_| may_close)
+    }
+
+    fn look_at(&mut self, exchange: &Exchange) {
         if exchange.activity() != self.activity {
             *self = Self::since_now(exchange);
-        }
-        let may_close = exchange.is_idle() && !exchange.is_told();
-        if may_close {
-            self.since.checked_add(minimum)
-        } else {
-            None
         }
     }
 }

@@ -131,3 +131,32 @@ fn serving_a_connection_takes_little_memory_beyond_hyper() {
         assert!(served < 2 * alone, "{served} bytes beside hyper's {alone}");
     });
 }
+
+#[test]
+fn streams_from_elsewhere_add_up_with_accepted_ones() {
+    on_both_runtimes(async || {
+        let scene = Scene::open(|server| server.idle_minimum_on_rollout(NEVER)).await;
+        let server = Server::new(&scene.cluster).idle_minimum_on_rollout(NEVER);
+        let service = service_fn(async |_| Ok::<_, Infallible>(Response::new(String::new())));
+        let (mut asks, stream) = tokio::io::duplex(1024);
+        let asking = tokio::spawn(server.serve_connection(stream, service));
+        let (goes, stream) = tokio::io::duplex(1024);
+        let going = tokio::spawn(server.serve_connection(stream, service));
+        let accepted = scene.client().await;
+        scene.drain(DrainReason::Rollout, BOUND).await;
+        drop(goes);
+        within(going).await.unwrap();
+        asks.write_all(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+            .await
+            .unwrap();
+        within(asks.read_to_end(&mut Vec::new())).await.unwrap();
+        within(asking).await.unwrap();
+        drop(accepted);
+        let expected = Drained {
+            finished: 2,
+            closed: 1,
+            cut: 0,
+        };
+        assert_eq!(scene.end().await, expected);
+    });
+}

@@ -1,9 +1,9 @@
-//! Clients of HTTP/2 that send request after request on one connection, and retry nothing that was sent.
+//! Clients of HTTP/2 that keep their connections, and retry nothing that the server may have accepted.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use everport_tests::{Cluster, PATIENCE, take_turn};
 use h2::RecvStream;
@@ -12,8 +12,20 @@ use hyper::body::Bytes;
 use hyper::{Request, Response};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use tokio::time::Interval;
 
-/// What the clients have seen together.
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+/// How many clients pause, in loads of their own.
+const PAUSING: [u32; 3] = [1, 32, 300];
+/// How many clients are busy, and how often each of them sends a request: 2,000 a second in all.
+const BUSY: u32 = 32;
+const BEAT: Duration = Duration::from_millis(16);
+/// How long an answer is waited for.
+const ANSWER: Duration = Duration::from_secs(20);
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// What the clients of one load have seen together.
 #[derive(Default)]
 struct Tally {
     answered: AtomicU64,
@@ -21,49 +33,102 @@ struct Tally {
     is_over: AtomicBool,
 }
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+/// When a client sends its next request.
+enum Pace {
+    /// After a pause; the number makes the next one.
+    Pausing(u64),
+    /// At each beat, or at once when it is late.
+    Busy(Interval),
+}
 
-async fn connect(address: SocketAddr, tally: &Tally) -> Result<SendRequest<Bytes>, Failure> {
+impl Pace {
+    async fn wait(&mut self) {
+        match self {
+            Self::Pausing(number) => {
+                // The constants of Knuth's generator, whose high bits are the good ones.
+                *number = number
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
+                let most = u64::try_from(LONGEST_PAUSE.as_millis()).unwrap();
+                tokio::time::sleep(Duration::from_millis((*number >> 33) % most)).await;
+            }
+            Self::Busy(beat) => _ = beat.tick().await,
+        }
+    }
+}
+
+/// One client and its connection.
+struct Client {
+    address: SocketAddr,
+    uri: String,
+    tally: Arc<Tally>,
+    sender: SendRequest<Bytes>,
+}
+
+impl Client {
+    async fn connect(address: SocketAddr, path: &str, tally: Arc<Tally>) -> Result<Self, Failure> {
+        Ok(Self {
+            address,
+            uri: format!("http://{address}{path}"),
+            sender: open(address, &tally).await?,
+            tally,
+        })
+    }
+
+    /// Sends requests until all is over; the first one that is lost ends it.
+    async fn run(mut self, mut pace: Pace) -> Result<(), Failure> {
+        while !self.tally.is_over.load(Ordering::Relaxed) {
+            pace.wait().await;
+            tokio::time::timeout(ANSWER, self.ask()).await??;
+            self.tally.answered.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Sends one request, on another connection if the server has said that it does not accept it on this one.
+    async fn ask(&mut self) -> Result<(), Failure> {
+        loop {
+            match self.send().await {
+                Ok(answer) => return read(answer).await,
+                Err(error) if was_never_accepted(&error) => {
+                    self.sender = open(self.address, &self.tally).await?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    async fn send(&self) -> Result<Response<RecvStream>, h2::Error> {
+        let request = Request::get(&self.uri).body(()).unwrap();
+        let (answer, _) = self
+            .sender
+            .clone()
+            .ready()
+            .await?
+            .send_request(request, true)?;
+        answer.await
+    }
+}
+
+async fn open(address: SocketAddr, tally: &Tally) -> Result<SendRequest<Bytes>, Failure> {
     let stream = TcpStream::connect(address).await?;
     let (sender, connection) = h2::client::handshake(stream).await?;
+    // What goes wrong with it is seen by the requests.
     tokio::spawn(connection);
     tally.connections.fetch_add(1, Ordering::Relaxed);
     Ok(sender)
 }
 
-/// Sends requests until all is over; the first failure ends it.
-async fn send_requests(address: SocketAddr, path: &str, tally: &Tally) -> Result<(), Failure> {
-    let mut sender = connect(address, tally).await?;
-    while !tally.is_over.load(Ordering::Relaxed) {
-        let request = Request::get(format!("http://{address}{path}")).body(())?;
-        let sent = match sender.clone().ready().await {
-            Ok(mut ready) => ready.send_request(request, true),
-            Err(error) => Err(error),
-        };
-        let answer = match sent {
-            Ok((answer, _)) => answer.await.map(Some),
-            Err(_) => Ok(None), // a connection that was sent away opens no more streams
-        };
-        match answer {
-            Ok(Some(answer)) => read(answer, tally).await?,
-            Ok(None) => sender = connect(address, tally).await?,
-            Err(error) if was_never_accepted(&error) => sender = connect(address, tally).await?,
-            Err(error) => return Err(error.into()),
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    Ok(())
-}
-
 /// Whether the server has named the last stream that it serves, and this request has a later one, or none. A
 /// request that crosses the first `GOAWAY` is served. One that the client holds back until it has answered the
-/// server's ping is not, and the client knows that.
+/// server's ping is not, and the client knows that. A connection that ends without `GOAWAY`, or before it has
+/// answered what it had accepted, gives an error of another kind.
 fn was_never_accepted(error: &h2::Error) -> bool {
     error.is_go_away() && error.is_remote() && error.reason() == Some(h2::Reason::NO_ERROR)
 }
 
 /// Reads an answer to its end.
-async fn read(answer: Response<RecvStream>, tally: &Tally) -> Result<(), Failure> {
+async fn read(answer: Response<RecvStream>) -> Result<(), Failure> {
     if answer.status() != 200 {
         return Err(answer.status().as_str().into());
     }
@@ -72,60 +137,127 @@ async fn read(answer: Response<RecvStream>, tally: &Tally) -> Result<(), Failure
     while let Some(piece) = body.data().await {
         text.extend_from_slice(&piece?);
     }
-    if text != b"Hello, World!" {
-        return Err(String::from_utf8_lossy(&text).into());
+    match text.as_slice() {
+        b"Hello, World!" => Ok(()),
+        other => Err(String::from_utf8_lossy(other).into()),
     }
-    tally.answered.fetch_add(1, Ordering::Relaxed);
-    Ok(())
 }
 
-async fn answered(tally: &Tally, more: u64) {
-    let wanted = tally.answered.load(Ordering::Relaxed) + more;
-    let enough = async {
-        while tally.answered.load(Ordering::Relaxed) < wanted {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+/// Clients of one kind.
+struct Load {
+    tally: Arc<Tally>,
+    clients: JoinSet<Result<(), Failure>>,
+    count: u32,
+    began: Instant,
+    /// How long it has sent requests, once it is over.
+    seconds: f64,
+    /// How many answers a second it would be odd not to reach: half of those that are to be expected.
+    least: f64,
+}
+
+impl Load {
+    async fn start(
+        address: SocketAddr,
+        count: u32,
+        least: f64,
+        pace: impl Fn(u32) -> Pace,
+    ) -> Self {
+        let tally = Arc::new(Tally::default());
+        let mut clients = JoinSet::new();
+        for number in 0..count {
+            // Some requests are under way whenever a drain begins.
+            let path = if number % 8 == 1 { "/slow?ms=10" } else { "/" };
+            let client = Client::connect(address, path, Arc::clone(&tally)).await;
+            clients.spawn(client.unwrap().run(pace(number)));
         }
-    };
-    let reached = tokio::time::timeout(PATIENCE, enough).await;
-    reached.expect("the clients get on");
+        Self {
+            tally,
+            clients,
+            count,
+            began: Instant::now(),
+            seconds: 0.0,
+            least,
+        }
+    }
+
+    /// Waits until there were so many answers more.
+    async fn go_on(&self, more: u64) {
+        let wanted = self.tally.answered.load(Ordering::Relaxed) + more;
+        let enough = async {
+            while self.tally.answered.load(Ordering::Relaxed) < wanted {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let reached = tokio::time::timeout(PATIENCE, enough).await;
+        reached.expect("the clients get on");
+    }
+
+    /// Sends no further request once pauses are over.
+    fn stop(&mut self) {
+        self.seconds = self.began.elapsed().as_secs_f64();
+        self.tally.is_over.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits for its end; nothing was lost, there was something to lose, and somebody was sent away.
+    async fn finish(self) {
+        let ends = self.clients.join_all().await;
+        let answered = self.tally.answered.load(Ordering::Relaxed);
+        let lost: Vec<_> = ends.into_iter().filter_map(Result::err).collect();
+        let count = self.count;
+        assert!(lost.is_empty(), "{count} clients lost {lost:?}");
+        let expected = self.least * self.seconds;
+        assert!(
+            u32::try_from(answered).is_ok_and(|answered| f64::from(answered) >= expected),
+            "{count} clients had {answered} answers, not {expected}"
+        );
+        let connections = self.tally.connections.load(Ordering::Relaxed);
+        assert!(connections > u64::from(count), "nobody was sent away");
+    }
 }
 
-async fn restarts_lose_no_request(share: &str) {
-    const CLIENTS: u64 = 16;
-    const RESTARTS: u64 = 4;
+async fn crowd(address: SocketAddr) -> Vec<Load> {
+    let mut loads = Vec::new();
+    for count in PAUSING {
+        let least = f64::from(count) / LONGEST_PAUSE.as_secs_f64();
+        let pace = |number| Pace::Pausing(u64::from(number));
+        loads.push(Load::start(address, count, least, pace).await);
+    }
+    let least = f64::from(BUSY) / BEAT.as_secs_f64() / 2.0;
+    let pace = |_| Pace::Busy(tokio::time::interval(BEAT));
+    loads.push(Load::start(address, BUSY, least, pace).await);
+    loads
+}
+
+async fn restarts_lose_no_request(share: &str, restarts: usize) {
     let options = format!("-w 4 --settle 0 --share {share}");
     let cluster = Arc::new(Cluster::ready(&options, "--http --listen 127.0.0.1:0"));
-    let tally = Arc::new(Tally::default());
-    let mut clients = JoinSet::new();
-    for number in 0..CLIENTS {
-        let (address, tally) = (cluster.address(), Arc::clone(&tally));
-        let path = if number % 2 == 0 { "/" } else { "/slow?ms=20" };
-        clients.spawn(async move { send_requests(address, path, &tally).await });
-    }
-    for _ in 0..RESTARTS {
-        answered(&tally, 100).await;
+    let mut loads = crowd(cluster.address()).await;
+    for _ in 0..restarts {
+        for load in &loads {
+            load.go_on(1).await;
+        }
         let restarted = Arc::clone(&cluster);
         tokio::task::spawn_blocking(move || restarted.restart())
             .await
             .unwrap();
     }
-    answered(&tally, 100).await;
-    tally.is_over.store(true, Ordering::Relaxed);
-    while let Some(client) = clients.join_next().await {
-        client.unwrap().unwrap();
+    for load in &loads {
+        // The first of them may still have gone to an old worker.
+        load.go_on(2).await;
     }
-    let connections = tally.connections.load(Ordering::Relaxed);
-    assert!(
-        connections >= CLIENTS * (RESTARTS + 1),
-        "only {connections} connections: nobody was sent away"
-    );
+    loads.iter_mut().for_each(Load::stop);
+    for load in loads {
+        load.finish().await;
+    }
+    // Nobody waited for a client that had been sent away.
+    cluster.log().wait_for_many(4 * restarts, "has drained: ");
+    assert!(cluster.log().matching("timed out").is_empty());
 }
 
 #[test]
 fn rolling_restarts_lose_no_request_of_http2() {
     let _turn = take_turn();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    for share in ["reuseport", "transfer"] {
-        runtime.block_on(restarts_lose_no_request(share));
-    }
+    runtime.block_on(restarts_lose_no_request("reuseport", 3));
+    runtime.block_on(restarts_lose_no_request("transfer", 2));
 }

@@ -2,31 +2,47 @@
 
 use std::time::Duration;
 
-use everport_load::{Load, RunningLoad};
+use everport_load::{Load, Report, RunningLoad};
 use everport_tests::{Cluster, PATIENCE, take_turn};
 
 use crate::go_on;
 
 /// Shorter than the idle minimum of a rollout, which is 5 s.
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+/// How many requests a second the busy clients send together.
+const BUSY: u32 = 2000;
+/// How many clients pause, in loads of their own.
+const PAUSING: [u32; 3] = [1, 32, 500];
 
-fn kept(cluster: &Cluster, clients: usize) -> Load {
+fn kept(cluster: &Cluster, clients: u32) -> Load {
     Load::new(cluster.address())
-        .clients(clients)
+        .clients(clients as usize)
         .keep_alive()
         .expect_body("Hello, World!")
         .timeout(Duration::from_secs(20))
         .duration(PATIENCE * 2)
 }
 
-/// Few and many clients with pauses, and some that send 2,000 requests a second.
-fn crowd(cluster: &Cluster) -> Vec<RunningLoad> {
-    let pausing = [1, 32, 500].map(|clients| kept(cluster, clients).pause_up_to(LONGEST_PAUSE));
-    let busy = kept(cluster, 32).rate(2000);
+/// Few and many clients with pauses, and some that are busy, each with the requests a second that it would be odd
+/// not to reach: half of those that are to be expected.
+fn crowd(cluster: &Cluster) -> Vec<(RunningLoad, f64)> {
+    let pausing = PAUSING.map(|clients| {
+        let load = kept(cluster, clients).pause_up_to(LONGEST_PAUSE);
+        (load, f64::from(clients) / LONGEST_PAUSE.as_secs_f64())
+    });
+    let busy = (kept(cluster, 32).rate(BUSY), f64::from(BUSY) / 2.0);
     let loads = pausing.into_iter().chain([busy]);
     loads
-        .map(|load| load.start().expect("the load starts"))
+        .map(|(load, least)| (load.start().expect("the load starts"), least))
         .collect()
+}
+
+fn assert_as_many_as_expected(report: &Report, least: f64) {
+    let expected = least * report.elapsed.as_secs_f64();
+    assert!(
+        u32::try_from(report.ok).is_ok_and(|ok| f64::from(ok) >= expected),
+        "fewer than {expected} answers: {report}"
+    );
 }
 
 fn restarts_lose_no_request(share: &str, restarts: usize) {
@@ -34,15 +50,18 @@ fn restarts_lose_no_request(share: &str, restarts: usize) {
     let options = format!("-w 4 --settle 0 --share {share}");
     let cluster = Cluster::ready(&options, "--http --listen 127.0.0.1:0");
     let loads = crowd(&cluster);
-    loads.iter().for_each(|load| go_on(load, 1));
+    let all_go_on = || loads.iter().for_each(|(load, _)| go_on(load, 1));
+    all_go_on();
     for _ in 0..restarts {
         cluster.restart();
     }
     // Every worker that was replaced has ended, and so has every connection to it.
     cluster.log().wait_for_many(4 * restarts, "has drained: ");
-    loads.iter().for_each(|load| go_on(load, 1));
-    for load in loads {
-        load.stop().assert_lossless();
+    all_go_on();
+    for (load, least) in loads {
+        let report = load.stop();
+        report.assert_lossless();
+        assert_as_many_as_expected(&report, least);
     }
     assert!(cluster.log().matching("timed out").is_empty());
 }

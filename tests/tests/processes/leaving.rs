@@ -26,3 +26,12 @@ fn a_second_signal_during_the_drain_delay_waits_for_nothing() {
     cluster.signal(Signal::QUIT);
     assert_eq!(cluster.wait(), Exit::Code(8));
 }
+
+#[test]
+fn a_restart_has_no_drain_delay() {
+    let cluster = Cluster::ready("-w 2 --settle 0 --drain-delay 3600", "--listen 127.0.0.1:0");
+    cluster.restart();
+    // Those that were replaced have drained without having been told of a stop.
+    cluster.log().wait_for_many(2, " has drained");
+    assert!(cluster.log().matching("leaving: ").is_empty());
+}

@@ -81,8 +81,9 @@ async fn upgrade(cluster: Cluster, request: Request) -> impl IntoResponse {
         let Ok(upgraded) = hyper::upgrade::on(request).await else {
             return; // the client has gone
         };
-        // It ends when the client does.
+        // It ends when the client does, or at the drain's deadline.
         let _ended = echo(cluster, TokioIo::new(upgraded)).await;
+        println!("the upgraded connection has ended");
     });
     let headers = [
         (header::UPGRADE, "everport-test"),

@@ -99,6 +99,8 @@ pub enum Notice {
     },
     /// A restart was asked for during a rollout; one more starts when it ends.
     RestartCoalesced,
+    /// A restart was asked for although the cluster stops, or leaves before it stops: there is none.
+    RestartRefused,
     /// Every slot runs the new generation.
     RolloutFinished {
         /// The new generation.

@@ -1,8 +1,8 @@
 //! Clients of HTTP/2 that keep their connections, and retry nothing that the server may have accepted.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use everport_tests::{Cluster, PATIENCE, take_turn};
@@ -31,6 +31,14 @@ struct Tally {
     answered: AtomicU64,
     connections: AtomicU64,
     is_over: AtomicBool,
+    lost: Mutex<Vec<Failure>>,
+}
+
+impl Tally {
+    fn assert_lossless(&self) {
+        let lost = self.lost.lock().unwrap();
+        assert!(lost.is_empty(), "lost: {lost:?}");
+    }
 }
 
 /// When a client sends its next request.
@@ -76,13 +84,19 @@ impl Client {
     }
 
     /// Sends requests until all is over; the first one that is lost ends it.
-    async fn run(mut self, mut pace: Pace) -> Result<(), Failure> {
+    async fn run(mut self, mut pace: Pace) {
         while !self.tally.is_over.load(Ordering::Relaxed) {
             pace.wait().await;
-            tokio::time::timeout(ANSWER, self.ask()).await??;
+            if let Err(failure) = self.ask_in_time().await {
+                self.tally.lost.lock().unwrap().push(failure);
+                return;
+            }
             self.tally.answered.fetch_add(1, Ordering::Relaxed);
         }
-        Ok(())
+    }
+
+    async fn ask_in_time(&mut self) -> Result<(), Failure> {
+        tokio::time::timeout(ANSWER, self.ask()).await?
     }
 
     /// Sends one request, on another connection if the server has said that it does not accept it on this one.
@@ -146,7 +160,7 @@ async fn read(answer: Response<RecvStream>) -> Result<(), Failure> {
 /// Clients of one kind.
 struct Load {
     tally: Arc<Tally>,
-    clients: JoinSet<Result<(), Failure>>,
+    clients: JoinSet<()>,
     count: u32,
     began: Instant,
     /// How long it has sent requests, once it is over.
@@ -185,6 +199,7 @@ impl Load {
         let wanted = self.tally.answered.load(Ordering::Relaxed) + more;
         let enough = async {
             while self.tally.answered.load(Ordering::Relaxed) < wanted {
+                self.tally.assert_lossless();
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
@@ -200,11 +215,10 @@ impl Load {
 
     /// Waits for its end; nothing was lost, there was something to lose, and somebody was sent away.
     async fn finish(self) {
-        let ends = self.clients.join_all().await;
+        self.clients.join_all().await;
+        self.tally.assert_lossless();
         let answered = self.tally.answered.load(Ordering::Relaxed);
-        let lost: Vec<_> = ends.into_iter().filter_map(Result::err).collect();
         let count = self.count;
-        assert!(lost.is_empty(), "{count} clients lost {lost:?}");
         let expected = self.least * self.seconds;
         assert!(
             u32::try_from(answered).is_ok_and(|answered| f64::from(answered) >= expected),

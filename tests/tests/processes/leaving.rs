@@ -35,3 +35,16 @@ fn a_restart_has_no_drain_delay() {
     cluster.log().wait_for_many(2, " has drained");
     assert!(cluster.log().matching("leaving: ").is_empty());
 }
+
+#[test]
+fn a_restart_during_the_drain_delay_is_refused_aloud() {
+    let mut cluster = Cluster::ready("-w 2 --drain-delay 3600", "--listen 127.0.0.1:0");
+    cluster.signal(Signal::TERM);
+    cluster.log().wait_for("leaving: ");
+    cluster.signal(Signal::USR1);
+    cluster
+        .log()
+        .wait_for("restart asked for although the cluster stops: there is none");
+    cluster.signal(Signal::QUIT);
+    assert_eq!(cluster.wait(), Exit::Code(8));
+}

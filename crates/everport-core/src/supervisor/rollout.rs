@@ -25,9 +25,8 @@ pub(super) struct NewWorker {
 impl Supervisor {
     pub(super) fn on_restart(&mut self) {
         if self.phase != Phase::Running {
-            return;
-        }
-        if self.rollout.is_some() {
+            self.notices.push_back(Notice::RestartRefused);
+        } else if self.rollout.is_some() {
             self.restart_remembered = true;
             self.notices.push_back(Notice::RestartCoalesced);
         } else {

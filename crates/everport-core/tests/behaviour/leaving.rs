@@ -135,7 +135,7 @@ fn restarts_scales_replacements_and_further_stops_change_nothing_during_the_dela
     driver.event(Event::Stop);
     driver.pass(ms(4_999));
     driver.expect(&[]);
-    assert_eq!(driver.notices, []);
+    assert_eq!(driver.notices, [Notice::RestartRefused]);
     driver.pass(ms(1));
     driver.expect(&[drain(2, STOP), drain(1, STOP)]);
 }

@@ -135,6 +135,10 @@ impl Checker {
                 assert!(self.rollout_runs(), "coalesced with nothing");
                 assert_eq!(self.model.leaving, None, "remembered while it leaves");
             }
+            Notice::RestartRefused => {
+                let ends = self.model.leaving.is_some() || self.model.stopping.is_some();
+                assert!(ends, "refused without a stop");
+            }
             Notice::ReplacementStarted { worker, cause, .. } => {
                 self.replacement_started(worker, cause);
             }

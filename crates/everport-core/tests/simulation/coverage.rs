@@ -23,6 +23,7 @@ const MUST_HAPPEN: &[&str] = &[
     "converged while always replacing",
     "rollout started",
     "restart coalesced",
+    "restart refused",
     "rollout finished",
     "abort: spawn failed",
     "abort: died booting",
@@ -118,6 +119,7 @@ fn of_notice(notice: &Notice) -> &'static str {
         Notice::Leaving { .. } => "leaving",
         Notice::RolloutStarted { .. } => "rollout started",
         Notice::RestartCoalesced => "restart coalesced",
+        Notice::RestartRefused => "restart refused",
         Notice::RolloutFinished { .. } => "rollout finished",
         Notice::RolloutAborted { cause, .. } => match cause {
             AbortCause::SpawnFailed => "abort: spawn failed",

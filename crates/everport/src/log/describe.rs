@@ -283,6 +283,7 @@ fn describe_decision(f: &mut fmt::Formatter<'_>, decision: &Decision) -> fmt::Re
         | Decision::ReplacementStarted { .. } => describe_life(f, decision),
         Decision::RolloutStarted { .. }
         | Decision::RestartCoalesced
+        | Decision::RestartRefused
         | Decision::RolloutFinished { .. }
         | Decision::RolloutAborted { .. }
         | Decision::RolledBack { .. } => describe_rollout(f, decision),

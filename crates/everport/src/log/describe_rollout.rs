@@ -20,6 +20,9 @@ pub(super) fn describe_rollout(f: &mut fmt::Formatter<'_>, decision: &Decision) 
         Decision::RestartCoalesced => {
             f.write_str("restart asked for during a rollout: one more follows when it ends")
         }
+        Decision::RestartRefused => {
+            f.write_str("restart asked for although the cluster stops: there is none")
+        }
         Decision::RolloutFinished { generation, took } => write!(
             f,
             "rollout to generation {generation} finished in {}",
@@ -151,6 +154,11 @@ mod tests {
             Decision::RestartCoalesced,
             Level::Info,
             "restart asked for during a rollout: one more follows when it ends",
+        );
+        check(
+            Decision::RestartRefused,
+            Level::Warn,
+            "restart asked for although the cluster stops: there is none",
         );
         check(
             Decision::RolloutFinished {

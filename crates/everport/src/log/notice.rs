@@ -328,6 +328,7 @@ fn decision_level(decision: &Decision) -> Level {
         } => Level::Error,
         Decision::DrainTimedOut { .. }
         | Decision::BackingOff { .. }
+        | Decision::RestartRefused
         | Decision::RolledBack { .. }
         | Decision::Stopping {
             reason: ExitReason::Forced,
@@ -361,6 +362,7 @@ fn decision_worker(decision: &Decision) -> Option<(WorkerId, SlotId)> {
         | Decision::CrashLooping { .. }
         | Decision::RolloutStarted { .. }
         | Decision::RestartCoalesced
+        | Decision::RestartRefused
         | Decision::RolloutFinished { .. }
         | Decision::RolledBack { .. }
         | Decision::Scaled { .. }

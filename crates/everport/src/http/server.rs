@@ -96,7 +96,8 @@ impl Server {
 
     /// How long the head of an HTTP/1 request may take from its first byte on, and how long a fresh connection
     /// may be silent. After that the connection is closed, in a drain or not. Default 30 s. A kept connection
-    /// that is idle between two requests has no limit.
+    /// that is idle between two requests has no limit; nor has a head that follows a request with a body, whose rest
+    /// it might be. The limit is that of handshakes, too: see [`Server::serve_connection_after`].
     pub fn header_read_timeout(self, timeout: Duration) -> Self {
         self.with(|settings| settings.patience.header_read_timeout = timeout)
     }

@@ -40,7 +40,7 @@ where
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let unanswered = self.exchange.begin_request(!request.body().is_end_stream());
-        let is_http1 = request.version() < Version::HTTP_2;
+        let version = request.version();
         let is_connect = request.method() == Method::CONNECT;
         if let Some(introduce) = &self.introduce {
             introduce(request.extensions_mut());
@@ -48,7 +48,7 @@ where
         Answering {
             answer: self.service.call(request),
             unanswered: Some(unanswered),
-            is_http1,
+            version,
             is_connect,
         }
     }
@@ -60,8 +60,8 @@ pin_project! {
         #[pin]
         answer: F,
         unanswered: Option<Unanswered>,
-        // Whether the answer is about the connection as well: those of HTTP/2 are about a stream.
-        is_http1: bool,
+        // What the client speaks.
+        version: Version,
         is_connect: bool,
     }
 }
@@ -76,14 +76,16 @@ where
         let this = self.project();
         let mut answer = ready!(this.answer.poll(cx))?;
         let unanswered = this.unanswered.take();
-        if *this.is_http1
+        // Those of HTTP/2 are about a stream, not about the connection.
+        if *this.version < Version::HTTP_2
             && let Some(unanswered) = &unanswered
         {
             let exchange = unanswered.exchange();
             if is_upgrade(answer.status(), *this.is_connect) {
                 exchange.upgrade();
-            } else {
-                close_if_draining(&mut answer, exchange);
+            } else if exchange.is_draining() {
+                close(&mut answer, *this.version);
+                exchange.tell();
             }
         }
         Poll::Ready(Ok(answer.map(|body| AnswerBody { body, unanswered })))
@@ -96,12 +98,26 @@ fn is_upgrade(status: StatusCode, is_connect: bool) -> bool {
 }
 
 /// While the worker drains, each answer is its connection's last one.
-fn close_if_draining<B>(answer: &mut Response<B>, exchange: &Exchange) {
-    if exchange.is_draining() {
-        let close = HeaderValue::from_static("close");
-        answer.headers_mut().insert(CONNECTION, close);
-        exchange.tell();
+fn close<B>(answer: &mut Response<B>, version: Version) {
+    if version == Version::HTTP_10 {
+        // To an answer of a later version hyper adds the `keep-alive` that the client has asked for.
+        *answer.version_mut() = version;
     }
+    let headers = answer.headers_mut();
+    let said = headers.get_all(CONNECTION).iter();
+    let others: Vec<_> = said
+        .filter(|said| !is_about_closing(said))
+        .cloned()
+        .collect();
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    for other in others {
+        headers.append(CONNECTION, other); // such as `upgrade`, beside what a 426 wants
+    }
+}
+
+fn is_about_closing(said: &HeaderValue) -> bool {
+    let is = |option: &str| said.as_bytes().eq_ignore_ascii_case(option.as_bytes());
+    is("close") || is("keep-alive")
 }
 
 pin_project! {

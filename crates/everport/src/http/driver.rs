@@ -17,6 +17,7 @@ use tokio::time::Sleep;
 use super::exchange::Exchange;
 use super::service::AnyError;
 use crate::cluster::{Phase, State};
+use crate::listener::Connections;
 
 /// How long clients are given.
 #[derive(Debug, Clone)]
@@ -49,12 +50,11 @@ where
 
 /// Serves a connection until it ends, is upgraded, or is cut at the deadline of a drain.
 pub(super) async fn drive<C: Serving>(
-    connection: C,
+    connection: Pin<&mut C>,
     exchange: &Exchange,
     state: &State,
     patience: &Patience,
 ) {
-    let connection = pin!(connection);
     let alarm = pin!(tokio::time::sleep(Duration::ZERO));
     let mut driver = Driver {
         connection,
@@ -63,7 +63,7 @@ pub(super) async fn drive<C: Serving>(
         alarm,
         head: AwaitedHead::default(),
     };
-    if !driver.serve(state).await {
+    if !driver.serve(&state.connections).await {
         driver.drain(state).await;
     }
 }
@@ -78,9 +78,8 @@ struct Driver<'a, C> {
 
 impl<C: Serving> Driver<'_, C> {
     /// Serves until a drain begins, or until the connection ends: then it returns `true`.
-    async fn serve(&mut self, state: &State) -> bool {
-        let mut phase = state.watch_phase();
-        let drain = pin!(phase.wait_for(|phase| *phase >= Phase::Draining));
+    async fn serve(&mut self, connections: &Connections) -> bool {
+        let drain = pin!(connections.drain_began());
         let mut drain = Seldom::new(drain);
         poll_fn(|cx| {
             if self.connection.as_mut().poll(cx).is_ready() {
@@ -123,7 +122,9 @@ impl<C: Serving> Driver<'_, C> {
             }
             if self.exchange.is_http2() {
                 if self.exchange.is_told() {
-                    return Poll::Pending; // the protocol does the rest
+                    // The protocol does the rest, if the client has its part in it.
+                    let due = idle.due_if_mute(self.exchange, minimum);
+                    return self.poll_alarm(due, cx);
                 }
             } else if let Some(due) = idle.due(self.exchange, minimum) {
                 std::task::ready!(self.poll_alarm(Some(due), cx));
@@ -198,20 +199,28 @@ impl Idle {
 
     /// When the connection will have been idle for the minimum, if it is idle and was not closed for it.
     fn due(&mut self, exchange: &Exchange, minimum: Duration) -> Option<Instant> {
+        self.look_at(exchange);
+        let may_close = exchange.is_idle() && !exchange.is_told();
+        self.since.checked_add(minimum).filter(|_| may_close)
+    }
+
+    /// When a client that does not reply any more will have been silent for the minimum.
+    fn due_if_mute(&mut self, exchange: &Exchange, minimum: Duration) -> Option<Instant> {
+        self.look_at(exchange);
+        let may_close = exchange.is_mute();
+        self.since.checked_add(minimum).filter(|_| may_close)
+    }
+
+    fn look_at(&mut self, exchange: &Exchange) {
         if exchange.activity() != self.activity {
             *self = Self::since_now(exchange);
-        }
-        let may_close = exchange.is_idle() && !exchange.is_told();
-        if may_close {
-            self.since.checked_add(minimum)
-        } else {
-            None
         }
     }
 }
 
 /// Polls a future only when the task that waits for it is another one than the last time: polling one that waits
-/// for a signal takes a lock, and a connection is polled for each of its requests.
+/// for a signal takes a lock, and a connection is polled for each of its requests. The future must wake whoever
+/// waits only when it is ready.
 struct Seldom<F> {
     future: F,
     waiting: Option<Waker>,

@@ -15,8 +15,14 @@ pub(super) struct Exchange {
     activity: AtomicU32,
     /// Whether what came last ends with an empty line, as every head of a request does.
     ends_with_empty_line: AtomicBool,
+    /// Whether the last request has a body: where that ends is known to hyper alone.
+    has_body: AtomicBool,
     /// Whether bytes came that belong to no request yet.
     has_begun: AtomicBool,
+    /// Whether bytes came since the client was told.
+    has_replied: AtomicBool,
+    /// Whether bytes wait to be taken by the client's side.
+    is_stuck: AtomicBool,
     /// How many requests there were; wraps around.
     requests: AtomicU32,
     /// How many of them have no whole answer yet.
@@ -38,10 +44,7 @@ pub(super) enum Protocol {
 
 /// A request without its whole answer.
 #[derive(Debug)]
-pub(super) struct Unanswered {
-    exchange: Arc<Exchange>,
-    has_body: bool,
-}
+pub(super) struct Unanswered(Arc<Exchange>);
 
 impl Exchange {
     pub(super) fn new(connections: Arc<Connections>) -> Self {
@@ -50,7 +53,10 @@ impl Exchange {
             protocol: AtomicU8::new(Protocol::Unknown as u8),
             activity: AtomicU32::new(0),
             ends_with_empty_line: AtomicBool::new(false),
+            has_body: AtomicBool::new(false),
             has_begun: AtomicBool::new(false),
+            has_replied: AtomicBool::new(false),
+            is_stuck: AtomicBool::new(false),
             requests: AtomicU32::new(0),
             unanswered: AtomicU32::new(0),
             is_told: AtomicBool::new(false),
@@ -80,7 +86,10 @@ impl Exchange {
     pub(super) fn heard(&self, ends_with_empty_line: bool) {
         self.ends_with_empty_line
             .store(ends_with_empty_line, Ordering::Relaxed);
-        self.has_begun.store(true, Ordering::Relaxed);
+        // Behind a head with a body comes the rest of that body: maybe after the answer, when nobody reads it.
+        let has_begun = !self.has_body.load(Ordering::Relaxed);
+        self.has_begun.store(has_begun, Ordering::Relaxed);
+        self.has_replied.store(true, Ordering::Relaxed);
         self.acted();
     }
 
@@ -98,14 +107,26 @@ impl Exchange {
     pub(super) fn begin_request(self: &Arc<Self>, has_body: bool) -> Unanswered {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.unanswered.fetch_add(1, Ordering::Relaxed);
+        self.has_body.store(has_body, Ordering::Relaxed);
         // Behind a request without a body other whole ones may have come, which end with an empty line, or a
-        // part of one. Behind a head with a body comes the body: where that ends is known to hyper alone.
+        // part of one.
         let is_whole = has_body || self.ends_with_empty_line.load(Ordering::Relaxed);
         self.has_begun.store(!is_whole, Ordering::Relaxed);
-        Unanswered {
-            exchange: Arc::clone(self),
-            has_body,
-        }
+        Unanswered(Arc::clone(self))
+    }
+
+    /// Whether what was to be written last has to wait.
+    pub(super) fn set_stuck(&self, is_stuck: bool) {
+        self.is_stuck.store(is_stuck, Ordering::Relaxed);
+    }
+
+    /// Whether the client was told, has said nothing since, and has no answer to come. One of HTTP/2 that lives
+    /// replies to the ping between the two `GOAWAY`; then hyper knows when to end the connection.
+    pub(super) fn is_mute(&self) -> bool {
+        self.is_told()
+            && !self.has_replied.load(Ordering::Relaxed)
+            && !self.is_stuck.load(Ordering::Relaxed)
+            && self.unanswered.load(Ordering::Relaxed) == 0
     }
 
     /// Whether an HTTP/1 client is neither being answered nor in the midst of a request: hyper calls one idle
@@ -126,6 +147,7 @@ impl Exchange {
 
     /// The client is told that the connection is closing.
     pub(super) fn tell(&self) {
+        self.has_replied.store(false, Ordering::Relaxed);
         self.is_told.store(true, Ordering::Relaxed);
     }
 
@@ -145,17 +167,13 @@ impl Exchange {
 
 impl Unanswered {
     pub(super) fn exchange(&self) -> &Exchange {
-        &self.exchange
+        &self.0
     }
 }
 
 impl Drop for Unanswered {
     fn drop(&mut self) {
-        if self.has_body {
-            // What came meanwhile was the rest of this request.
-            self.exchange.has_begun.store(false, Ordering::Relaxed);
-        }
-        self.exchange.acted();
-        self.exchange.unanswered.fetch_sub(1, Ordering::Relaxed);
+        self.0.acted();
+        self.0.unanswered.fetch_sub(1, Ordering::Relaxed);
     }
 }

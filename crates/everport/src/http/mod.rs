@@ -20,10 +20,11 @@
 //!   the cluster stops. Idle means that no byte came or went and no request is being served; bytes count, because
 //!   half a request is none yet for hyper. It counts from the beginning of the drain at the earliest. A fresh
 //!   connection without its first request is treated in the same way. One that has sent half a request is not closed
-//!   before that request is answered, or the drain's deadline is over. What a client sends ahead, right behind the
-//!   body of another request, cannot be told from that body: it counts as idle after its last byte.
+//!   before that request is answered, or the drain's deadline is over. Behind a request with
+//!   a body half a request cannot be told from that body: it has the idle minimum, from its last byte on, for its rest.
 //! - An HTTP/2 connection is sent `GOAWAY` twice, as the protocol wants it: requests that cross the first one are
-//!   answered, and the connection ends with its last stream.
+//!   answered, and the connection ends with its last stream. A client that replies to nothing any more, and has no
+//!   answer to come, is given the idle minimum.
 //! - Connections that were upgraded, to WebSockets for instance, are their handlers' own: see below.
 //! - What is left at the drain's deadline is closed and reported as cut.
 //!

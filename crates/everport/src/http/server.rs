@@ -11,12 +11,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::answer::Observed;
 use super::driver::{Patience, drive};
-use super::exchange::Exchange;
 use super::listener::Listener;
 use super::peer::{Introduce, PeerAddress};
 use super::service::{Answers, IntoService};
-use super::transport::Transport;
+use super::transport::{Presence, Transport};
 use crate::Cluster;
+use crate::cluster::Phase;
 
 /// A server with settings of its own; [`crate::http::serve`] is one with the default ones.
 ///
@@ -96,7 +96,8 @@ impl Server {
 
     /// How long the head of an HTTP/1 request may take from its first byte on, and how long a fresh connection
     /// may be silent. After that the connection is closed, in a drain or not. Default 30 s. A kept connection
-    /// that is idle between two requests has no limit.
+    /// that is idle between two requests has no limit; nor has a head that follows a request with a body, whose rest
+    /// it might be. The limit is that of handshakes, too: see [`Server::serve_connection_after`].
     pub fn header_read_timeout(self, timeout: Duration) -> Self {
         self.with(|settings| settings.patience.header_read_timeout = timeout)
     }
@@ -162,33 +163,13 @@ impl Server {
         }
     }
 
-    /// Serves one connection, for accept loops of your own: with TLS, for instance. Resolves when the connection
-    /// has ended or was upgraded, or when the drain's deadline is over and it is cut. What goes wrong with it is
-    /// its client's affair and not reported.
+    /// Serves one connection, for accept loops of your own. Resolves when the connection has ended or was upgraded, or
+    /// when the drain's deadline is over and it is cut. What goes wrong with it is its client's affair and not
+    /// reported.
     ///
-    /// [`Cluster::leave`] waits for such connections, too, and for what upgraded ones have become.
-    ///
-    /// ```no_run
-    /// # async fn accept_tls(stream: everport::TcpStream) -> std::io::Result<everport::TcpStream> { Ok(stream) }
-    /// # async fn example(cluster: everport::Cluster, app: axum::Router) -> Result<(), Box<dyn std::error::Error>> {
-    /// let listener = cluster.listen("0.0.0.0:8443").await?;
-    /// let server = everport::http::Server::new(&cluster);
-    /// loop {
-    ///     let (stream, _client) = tokio::select! {
-    ///         accepted = listener.accept() => accepted?,
-    ///         () = cluster.terminated() => break,
-    ///     };
-    ///     let (server, app) = (server.clone(), app.clone());
-    ///     tokio::spawn(async move {
-    ///         if let Ok(stream) = accept_tls(stream).await {
-    ///             server.serve_connection(stream, app).await;
-    ///         }
-    ///     });
-    /// }
-    /// cluster.leave().await?;
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// [`Cluster::leave`] waits for such connections from this call on, and for what upgraded ones have become. So it
+    /// must be called by the loop itself, before the next connection is accepted; a stream that has to be made first
+    /// is a case for [`Server::serve_connection_after`].
     ///
     /// # Cancel safety
     /// Dropping the future cuts the connection.
@@ -201,7 +182,63 @@ impl Server {
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         S: IntoService<Kind>,
     {
-        self.drive(stream, service.into_service(), None)
+        self.drive(self.presence(), stream, service.into_service(), None)
+    }
+
+    /// The same after a handshake that makes the stream: of TLS, for instance. The connection counts from this call
+    /// on, so that a drain waits for handshakes, too. One that takes longer than [`Server::header_read_timeout`], or
+    /// fails, ends the connection.
+    ///
+    /// ```no_run
+    /// # async fn accept_tls(stream: everport::TcpStream) -> std::io::Result<everport::TcpStream> { Ok(stream) }
+    /// # async fn example(cluster: everport::Cluster, app: axum::Router) -> Result<(), Box<dyn std::error::Error>> {
+    /// let listener = cluster.listen("0.0.0.0:8443").await?;
+    /// let server = everport::http::Server::new(&cluster);
+    /// loop {
+    ///     let (stream, _client) = tokio::select! {
+    ///         accepted = listener.accept() => accepted?,
+    ///         () = cluster.terminated() => break,
+    ///     };
+    ///     tokio::spawn(server.serve_connection_after(accept_tls(stream), app.clone()));
+    /// }
+    /// cluster.leave().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Cancel safety
+    /// Dropping the future cuts the connection.
+    pub fn serve_connection_after<H, I, S, Kind>(
+        &self,
+        handshake: H,
+        service: S,
+    ) -> impl Future<Output = ()> + Send + use<H, I, S, Kind>
+    where
+        H: Future<Output = io::Result<I>> + Send,
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        S: IntoService<Kind>,
+    {
+        let (server, presence) = (self.clone(), self.presence());
+        let service = service.into_service();
+        async move {
+            if let Some(stream) = server.complete(handshake).await {
+                server.drive(presence, stream, service, None).await;
+            }
+        }
+    }
+
+    /// Makes a stream; `None` when that fails, takes too long, or is overtaken by the drain's deadline.
+    async fn complete<I>(&self, handshake: impl Future<Output = io::Result<I>>) -> Option<I> {
+        let timeout = self.settings.patience.header_read_timeout;
+        let mut phase = self.cluster.state.watch_phase();
+        tokio::select! {
+            made = tokio::time::timeout(timeout, handshake) => made.ok()?.ok(),
+            _ = phase.wait_for(|phase| *phase >= Phase::Expired) => None,
+        }
+    }
+
+    fn presence(&self) -> Presence {
+        Presence::new(Arc::clone(&self.cluster.state.connections))
     }
 
     async fn accept_from<L: Listener, S: Answers>(&self, listener: L, service: S) {
@@ -212,7 +249,7 @@ impl Server {
                 () = &mut terminated => return,
             };
             let introduce = self.introduction(address);
-            tokio::spawn(self.drive(stream, service.clone(), introduce));
+            tokio::spawn(self.drive(self.presence(), stream, service.clone(), introduce));
         }
     }
 
@@ -224,6 +261,7 @@ impl Server {
 
     fn drive<I, S>(
         &self,
+        presence: Presence,
         stream: I,
         service: S,
         introduce: Option<Introduce>,
@@ -234,14 +272,16 @@ impl Server {
     {
         let state = Arc::clone(&self.cluster.state);
         let settings = Arc::clone(&self.settings);
-        let exchange = Arc::new(Exchange::new(Arc::clone(&state.connections)));
-        // Made here, so that the connection counts from now on and not from the first poll.
-        let transport = Transport::new(stream, Arc::clone(&exchange), state.watch_phase());
+        let exchange = Arc::clone(presence.exchange());
+        let transport = Transport::new(stream, presence, state.watch_phase());
         async move {
             let service = Observed::new(service, Arc::clone(&exchange), introduce);
-            let connection = settings
-                .hyper
-                .serve_connection_with_upgrades(TokioIo::new(transport), service);
+            // Pinned here and lent, for it would be in this future twice.
+            let connection = pin!(
+                settings
+                    .hyper
+                    .serve_connection_with_upgrades(TokioIo::new(transport), service)
+            );
             drive(connection, &exchange, &state, &settings.patience).await;
         }
     }

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::exchange::{Exchange, Protocol};
 use crate::cluster::{Phase, Reached};
+use crate::listener::Connections;
 
 /// What an HTTP/2 client sends first (RFC 9113, 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -37,16 +38,26 @@ struct Deadline {
     of_writes: Reached,
 }
 
-/// A connection among those that are served.
+/// A connection among those that are served, from when this is made until it is dropped.
 #[derive(Debug)]
-struct Presence(Arc<Exchange>);
+pub(super) struct Presence(Arc<Exchange>);
+
+impl Presence {
+    pub(super) fn new(connections: Arc<Connections>) -> Self {
+        connections.begin_serving();
+        Self(Arc::new(Exchange::new(connections)))
+    }
+
+    pub(super) fn exchange(&self) -> &Arc<Exchange> {
+        &self.0
+    }
+}
 
 impl<S> Transport<S> {
-    pub(super) fn new(stream: S, exchange: Arc<Exchange>, phase: watch::Receiver<Phase>) -> Self {
-        exchange.connections().begin_serving();
+    pub(super) fn new(stream: S, presence: Presence, phase: watch::Receiver<Phase>) -> Self {
         Self {
             stream,
-            presence: Presence(exchange),
+            presence,
             preface: Some(0),
             tail: [0; 3],
             phase,
@@ -89,8 +100,10 @@ impl<S> Transport<S> {
     }
 
     fn wrote(&self, result: &Poll<io::Result<usize>>) {
+        let exchange = &self.presence.0;
+        exchange.set_stuck(result.is_pending());
         if matches!(result, Poll::Ready(Ok(1..))) {
-            self.presence.0.acted();
+            exchange.acted();
         }
     }
 

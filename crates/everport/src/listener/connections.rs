@@ -7,25 +7,29 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
+#[cfg(feature = "http")]
+use tokio::sync::futures::Notified;
 
+use super::tally::Tally;
 use crate::link::Drained;
 
 /// The connections of one worker.
 #[derive(Debug)]
 pub(crate) struct Connections {
-    open: AtomicU32,
+    /// Those that were accepted and, of those that have ended, the ones of the drain.
+    accepted: Tally,
     silent: AtomicU32,
     /// Nanoseconds from `start` to the last accept.
     last_accept: AtomicU64,
     start: Instant,
     changed: Notify,
     is_draining: AtomicBool,
-    /// Those that ended during the drain.
-    ended: AtomicU32,
-    /// Those of them that were told to close.
+    drain_began: Notify,
+    /// The same of those that `everport::http` serves, upgraded ones included. Most were accepted here; a stream
+    /// from elsewhere was not.
+    served: Tally,
+    /// Those of the served ones that have ended and were told to.
     closed: AtomicU32,
-    /// Those that `everport::http` serves, upgraded ones included.
-    served: AtomicU32,
     none_served: Notify,
     /// What had become of them all at the deadline.
     outcome: OnceLock<Drained>,
@@ -63,15 +67,15 @@ impl Connections {
 
     fn with_limit(limit: Option<Limit>) -> Self {
         Self {
-            open: AtomicU32::new(0),
+            accepted: Tally::new(),
             silent: AtomicU32::new(0),
             last_accept: AtomicU64::new(0),
             start: Instant::now(),
             changed: Notify::new(),
             is_draining: AtomicBool::new(false),
-            ended: AtomicU32::new(0),
+            drain_began: Notify::new(),
+            served: Tally::new(),
             closed: AtomicU32::new(0),
-            served: AtomicU32::new(0),
             none_served: Notify::new(),
             outcome: OnceLock::new(),
             limit,
@@ -80,7 +84,7 @@ impl Connections {
 
     /// Counts a connection that was accepted just now.
     pub(crate) fn accepted(self: &Arc<Self>) -> Counted {
-        self.open.fetch_add(1, Ordering::SeqCst);
+        self.accepted.begin();
         self.silent.fetch_add(1, Ordering::SeqCst);
         let since_start = u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.last_accept.fetch_max(since_start, Ordering::SeqCst);
@@ -96,7 +100,7 @@ impl Connections {
     /// How many are open.
     #[cfg(test)]
     pub(crate) fn open(&self) -> u32 {
-        self.open.load(Ordering::SeqCst)
+        self.accepted.counts().going_on
     }
 
     /// How many of the open ones have not sent a byte yet.
@@ -123,6 +127,7 @@ impl Connections {
     /// What ends from now on is what the drain is about.
     pub(crate) fn begin_drain(&self) {
         self.is_draining.store(true, Ordering::SeqCst);
+        self.drain_began.notify_waiters();
     }
 
     pub(crate) fn is_draining(&self) -> bool {
@@ -140,14 +145,17 @@ impl Connections {
     }
 
     fn count(&self) -> Drained {
+        // Looked at first: who is counted here has ended by then.
         let closed = self.closed.load(Ordering::SeqCst);
-        let ended = self.ended.load(Ordering::SeqCst);
-        let open = self.open.load(Ordering::SeqCst);
+        let (served, accepted) = (self.served.counts(), self.accepted.counts());
+        // Which ones are in both tallies is not known. Taking the larger one is right unless the worker has both
+        // accepted ones that it serves by itself and streams from elsewhere.
+        let cut = accepted.going_on.max(served.going_on);
+        let all = accepted.all().max(served.all());
         Drained {
-            finished: ended.saturating_sub(closed),
+            finished: all.saturating_sub(cut).saturating_sub(closed),
             closed,
-            // A stream that was not accepted here is served without being counted as open.
-            cut: open.max(self.served.load(Ordering::SeqCst)),
+            cut,
         }
     }
 
@@ -155,7 +163,7 @@ impl Connections {
     pub(crate) async fn none_served(&self) {
         loop {
             let notified = self.none_served.notified(); // hears of what happens from here on
-            if self.served.load(Ordering::SeqCst) == 0 {
+            if self.served.counts().going_on == 0 {
                 return;
             }
             notified.await;
@@ -166,17 +174,24 @@ impl Connections {
 /// What `everport::http` tells of the connections that it serves.
 #[cfg(feature = "http")]
 impl Connections {
+    /// Resolves when the drain begins, if that is after this call: whoever calls it looks at
+    /// [`Connections::is_draining`] after that. Nothing else wakes whoever waits. Cancel safe.
+    pub(crate) fn drain_began(&self) -> Notified<'_> {
+        self.drain_began.notified()
+    }
+
     /// Serves one more.
     pub(crate) fn begin_serving(&self) {
-        self.served.fetch_add(1, Ordering::SeqCst);
+        self.served.begin();
     }
 
     /// One of them has ended; whether it was told to close.
     pub(crate) fn end_serving(&self, was_told: bool) {
+        let left = self.served.end(self.is_draining());
         if was_told {
             self.closed.fetch_add(1, Ordering::SeqCst);
         }
-        if self.served.fetch_sub(1, Ordering::SeqCst) == 1 {
+        if left == 0 {
             self.none_served.notify_waiters();
         }
     }
@@ -218,10 +233,8 @@ impl Counted {
 impl Drop for Counted {
     fn drop(&mut self) {
         self.spoke();
-        if self.connections.is_draining() {
-            self.connections.ended.fetch_add(1, Ordering::SeqCst);
-        }
-        self.connections.open.fetch_sub(1, Ordering::SeqCst);
+        let connections = &self.connections;
+        connections.accepted.end(connections.is_draining());
     }
 }
 

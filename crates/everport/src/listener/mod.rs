@@ -10,6 +10,7 @@ mod doorbell;
 mod family;
 mod incoming;
 mod interest;
+mod tally;
 mod tcp;
 mod transfer;
 mod turn;

@@ -12,7 +12,7 @@ use hyper::{Request, Response};
 
 use super::scene::{NEVER, SOON, Scene, says_close};
 use crate::cluster::tests::harness::{BOUND, on_both_runtimes, pends, within};
-use crate::link::Drained;
+use crate::link::{Drained, FromWatcher};
 
 #[test]
 fn connections_are_kept_until_the_worker_drains() {
@@ -248,6 +248,22 @@ fn a_head_that_takes_too_long_is_given_up_and_a_kept_connection_is_not() {
         kept.ask("/").await;
         kept.answer().await;
         kept.say("GET / HT").await;
+        assert_eq!(kept.rest().await, "");
+    });
+}
+
+#[test]
+fn a_stop_that_was_announced_closes_idle_connections_as_well() {
+    on_both_runtimes(async || {
+        let scene = Scene::open(|server| server.idle_minimum_on_stop(SOON)).await;
+        let mut kept = scene.client().await;
+        kept.ask("/").await;
+        kept.answer().await;
+        let delay = NEVER;
+        scene.watcher.send(&FromWatcher::Announce { delay });
+        within(scene.cluster.leaving()).await;
+        assert!(pends(kept.0.peek(&mut [0])).await);
+        scene.drain(DrainReason::Stop, NEVER).await;
         assert_eq!(kept.rest().await, "");
     });
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use everport_core::DrainReason;
 use hyper::Response;
 use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::scene::{NEVER, SOON, Scene, says_close};
@@ -112,5 +114,49 @@ fn a_stream_of_ones_own_is_served_drained_and_counted() {
             ..Drained::default()
         };
         watcher.expect(FromWorker::Left(closed)).await;
+    });
+}
+
+#[test]
+fn serving_a_connection_takes_little_memory_beyond_hyper() {
+    on_both_runtimes(async || {
+        let (cluster, _watcher) = joined().await;
+        let service = service_fn(async |_| Ok::<_, Infallible>(Response::new(String::new())));
+        let (ours, _theirs) = tokio::io::duplex(1);
+        let (alone, _theirs) = tokio::io::duplex(1);
+        let hyper = auto::Builder::new(TokioExecutor::new());
+        let alone = hyper.serve_connection_with_upgrades(TokioIo::new(alone), service);
+        let alone = size_of_val(&alone);
+        let served = size_of_val(&Server::new(&cluster).serve_connection(ours, service));
+        assert!(served < 2 * alone, "{served} bytes beside hyper's {alone}");
+    });
+}
+
+#[test]
+fn streams_from_elsewhere_add_up_with_accepted_ones() {
+    on_both_runtimes(async || {
+        let scene = Scene::open(|server| server.idle_minimum_on_rollout(NEVER)).await;
+        let server = Server::new(&scene.cluster).idle_minimum_on_rollout(NEVER);
+        let service = service_fn(async |_| Ok::<_, Infallible>(Response::new(String::new())));
+        let (mut asks, stream) = tokio::io::duplex(1024);
+        let asking = tokio::spawn(server.serve_connection(stream, service));
+        let (goes, stream) = tokio::io::duplex(1024);
+        let going = tokio::spawn(server.serve_connection(stream, service));
+        let accepted = scene.client().await;
+        scene.drain(DrainReason::Rollout, BOUND).await;
+        drop(goes);
+        within(going).await.unwrap();
+        asks.write_all(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+            .await
+            .unwrap();
+        within(asks.read_to_end(&mut Vec::new())).await.unwrap();
+        within(asking).await.unwrap();
+        drop(accepted);
+        let expected = Drained {
+            finished: 2,
+            closed: 1,
+            cut: 0,
+        };
+        assert_eq!(scene.end().await, expected);
     });
 }

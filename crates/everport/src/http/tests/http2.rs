@@ -1,10 +1,12 @@
 //! HTTP/2: connections end by `GOAWAY`, spoken here frame by frame (RFC 9113).
 
+use std::time::Instant;
+
 use everport_core::DrainReason;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::scene::{Client, NEVER, Scene};
-use crate::cluster::tests::harness::{BOUND, on_both_runtimes, within};
+use super::scene::{Client, NEVER, SOON, Scene};
+use crate::cluster::tests::harness::{BOUND, on_both_runtimes, pends, within};
 use crate::link::Drained;
 
 const DATA: u8 = 0;
@@ -18,6 +20,8 @@ const NO_STREAM: [u8; 4] = [0; 4];
 const FIRST_STREAM: [u8; 4] = [0, 0, 0, 1];
 /// `GET http://test/`, mostly out of the static table (RFC 7541, appendix A).
 const REQUEST: &[u8] = b"\x82\x86\x84\x41\x04test";
+/// The same for `/slow`.
+const SLOW_REQUEST: &[u8] = b"\x82\x86\x04\x05/slow\x41\x04test";
 const END_STREAM_AND_HEADERS: u8 = 1 | 4;
 
 struct Frame {
@@ -138,5 +142,44 @@ fn a_request_that_crosses_the_first_goaway_is_answered() {
             ..Drained::default()
         };
         assert_eq!(scene.end().await, closed);
+    });
+}
+
+#[test]
+fn a_client_that_does_not_reply_is_given_up_after_the_minimum() {
+    on_both_runtimes(async || {
+        let scene = Scene::open(|server| server.idle_minimum_on_rollout(SOON)).await;
+        let mut client = scene.client().await;
+        client.greet().await;
+        client.frame_of(SETTINGS).await;
+        let began = Instant::now();
+        scene.drain(DrainReason::Rollout, NEVER).await;
+        client.frame_of(PING).await;
+        while client.frame().await.is_some() {}
+        assert!(began.elapsed() >= SOON);
+        let closed = Drained {
+            closed: 1,
+            ..Drained::default()
+        };
+        assert_eq!(scene.end().await, closed);
+    });
+}
+
+#[test]
+fn a_client_that_does_not_reply_is_answered_first() {
+    on_both_runtimes(async || {
+        let scene = Scene::open(|server| server.idle_minimum_on_rollout(SOON)).await;
+        let mut client = scene.client().await;
+        client.greet().await;
+        client
+            .send_frame_of(FIRST_STREAM, HEADERS, END_STREAM_AND_HEADERS, SLOW_REQUEST)
+            .await;
+        while !pends(scene.gate.notified()).await {}
+        scene.drain(DrainReason::Rollout, NEVER).await;
+        client.frame_of(PING).await;
+        tokio::time::sleep(SOON * 2).await; // this is the pause that must not matter
+        scene.gate.notify_waiters();
+        scene.gate.notify_one();
+        assert_eq!(client.frame_of(DATA).await.payload, b"Hello, World!");
     });
 }

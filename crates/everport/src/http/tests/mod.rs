@@ -2,8 +2,11 @@
 
 #[cfg(feature = "axum")]
 mod axum;
+mod bodies;
 mod closing;
+mod connection_header;
 mod ending;
+mod handshakes;
 mod http2;
 mod scene;
 mod upgrading;

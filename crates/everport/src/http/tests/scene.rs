@@ -112,14 +112,29 @@ impl Client {
 
     /// The next answer, which ends in `Hello, World!`.
     pub(super) async fn answer(&mut self) -> String {
-        let mut answer = String::new();
-        let mut byte = [0];
-        while !answer.ends_with("Hello, World!") {
-            within(self.0.read_exact(&mut byte)).await.unwrap();
-            answer.push(char::from(byte[0]));
-        }
+        let answer = self.said().await;
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
         answer
+    }
+
+    /// The next answer, whatever it is, which ends in `Hello, World!`.
+    pub(super) async fn said(&mut self) -> String {
+        self.read_until("Hello, World!").await
+    }
+
+    /// The head of the next answer.
+    pub(super) async fn head(&mut self) -> String {
+        self.read_until("\r\n\r\n").await
+    }
+
+    async fn read_until(&mut self, end: &str) -> String {
+        let mut read = String::new();
+        let mut byte = [0];
+        while !read.ends_with(end) {
+            within(self.0.read_exact(&mut byte)).await.unwrap();
+            read.push(char::from(byte[0]));
+        }
+        read
     }
 
     /// What comes until the server closes the connection.

@@ -1,6 +1,7 @@
 //! What a worker may do to the system, settled in its process before its program runs.
 
 mod identity;
+mod signalling;
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -10,6 +11,8 @@ use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, setrlimit, umask};
 
 use super::Credentials;
+pub(super) use identity::explain;
+pub(super) use signalling::may_signal;
 
 /// The limit on the size of a core at which none is written. Linux takes 0 to be about files only: a program that
 /// `core_pattern` pipes cores to would still be given them. It gives it none at a limit of 1, by which it knows that

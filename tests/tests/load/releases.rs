@@ -273,6 +273,26 @@ fn a_running_program_cannot_be_truncated() {
     check_all_run(&cluster, 2, "v1");
 }
 
+/// As `touch` does, and tools that bring files up to date.
+#[test]
+fn a_program_whose_time_alone_has_changed_goes_on_running() {
+    let _turn = take_turn();
+    let deployment = Deployment::of("v1");
+    let cluster = ready_cluster(&deployment, "-w 2 --settle 0.1");
+    let touch = |seconds| {
+        let file = File::open(deployment.path()).unwrap();
+        let at = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+        file.set_modified(at).unwrap();
+    };
+    touch(1);
+    kill(&cluster, &cluster.workers()[0]);
+    touch(2);
+    replace(&cluster, &cluster.workers()[1]);
+    check_all_run(&cluster, 2, "v1");
+    let refused = cluster.log().matching("could not be started");
+    assert_eq!(refused, [""; 0]);
+}
+
 /// While no worker runs nothing keeps anybody from writing to the file.
 #[test]
 fn a_program_that_was_changed_in_place_is_not_run_and_the_next_release_helps() {

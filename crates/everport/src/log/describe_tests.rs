@@ -361,6 +361,12 @@ fn silences_are_told() {
         Level::Warn,
         "the watcher did not run for 60 s, which counts towards no limit",
     );
+    let error = "Permission denied (os error 13)".to_owned();
+    check(
+        Notice::OomScoreRefused { error },
+        Level::Debug,
+        "workers cannot be marked to be ended before the watcher when memory runs out: Permission denied (os error 13)",
+    );
 }
 
 #[test]

@@ -233,19 +233,23 @@ fn a_file_that_was_copied_by_half_loses_nothing() {
     let deployment = Deployment::of("v1");
     let cluster = ready_cluster(&deployment, "-w 4 --settle 0.1");
     let load = one_shot_load(cluster.address());
+    let mut before = pids(&cluster);
     // Nothing yet, not even a whole header, and a header without what it tells of.
     for (bytes, how) in [
         (0, "is no program that this system executes"),
         (2, "is no program that this system executes"),
-        (100_000, "(slot 0) "),
+        (100_000, "(slot 0) died before it was ready (killed by SIG"),
     ] {
-        let before = pids(&cluster);
         deployment.put_part(bytes);
         let told = abort(&cluster);
         assert!(told[0].contains(how), "{told:#?}");
         assert_eq!(pids(&cluster), before, "an old worker was touched");
+        // The successor of one that is told to go is of the old release, whatever is at the path.
+        replace(&cluster, &cluster.workers()[0]);
+        before = pids(&cluster);
     }
     end_without_loss(load);
+    kill(&cluster, &cluster.workers()[0]);
     check_all_run(&cluster, 4, "v1");
 }
 

@@ -260,7 +260,7 @@ fn describe_port(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result {
         ),
         Notice::SteeringRefused { address, error } => write!(
             f,
-            "cannot steer {}: {}; new connections may wait for a slot that does not serve",
+            "cannot steer {}: {}; new connections may go to a slot that does not serve, and others accept them from there",
             escape_display(address),
             escape_display(error)
         ),

@@ -241,7 +241,7 @@ fn ports_are_told_by_their_address() {
             error: "operation not permitted".to_owned(),
         },
         Level::Warn,
-        "cannot steer 0.0.0.0:8080: operation not permitted; new connections may wait for a slot that does not serve",
+        "cannot steer 0.0.0.0:8080: operation not permitted; new connections may go to a slot that does not serve, and others accept them from there",
     );
 }
 

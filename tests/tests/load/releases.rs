@@ -253,6 +253,20 @@ fn a_file_that_was_copied_by_half_loses_nothing() {
     check_all_run(&cluster, 4, "v1");
 }
 
+#[test]
+fn a_program_that_was_only_half_there_at_the_start_comes_up_once_it_is_whole() {
+    let deployment = Deployment::of("v1");
+    deployment.put_part(100_000);
+    let mut command = Cluster::command(["-w", "1"]);
+    command.arg("--").arg(deployment.path());
+    command.args(["--listen", "127.0.0.1:0"]);
+    let cluster = Cluster::spawn(command);
+    cluster.log().wait_for("(slot 0) died: ");
+    deployment.put("v2");
+    cluster.wait_until_ready();
+    check_all_run(&cluster, 1, "v2");
+}
+
 /// Opens a file as `cp` onto it would.
 fn truncate(deployment: &Deployment) -> io::Result<File> {
     File::options()

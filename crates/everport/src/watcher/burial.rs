@@ -53,6 +53,7 @@ impl EventLoop {
         self.ports.forget_worker(worker);
         self.pulse.forget(worker);
         if let Some(record) = self.workers.remove(&worker) {
+            self.programs.disappoint(record.generation);
             // One that has left by itself has emptied its ports.
             if self.quiet_at_stop.is_some() && !record.session.has_left() {
                 self.rescue_at_stop(record.slot);

@@ -66,6 +66,7 @@ impl EventLoop {
             }
             Err(error) => {
                 let error = error.to_string();
+                self.programs.disappoint(generation);
                 self.failures.note_spawn_error(worker, &error);
                 self.tell(Notice::SpawnFailed {
                     worker,

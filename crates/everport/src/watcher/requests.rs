@@ -49,7 +49,7 @@ impl EventLoop {
                 self.handle_listen(asker, &address, options);
             }
             FromWorker::Release { port } => self.handle_release(worker, port),
-            FromWorker::Ready => self.feed(Event::Ready { worker }),
+            FromWorker::Ready => self.handle_ready(worker),
             FromWorker::Replace { cause } => self.feed(Event::ReplaceRequested { worker, cause }),
             FromWorker::Alive { beat } => self.hear(worker, slot, beat),
             FromWorker::Leaving => self.handle_leaving(worker),
@@ -65,6 +65,13 @@ impl EventLoop {
                 cut,
             }),
         }
+    }
+
+    fn handle_ready(&mut self, worker: WorkerId) {
+        if let Some(record) = self.workers.get(&worker) {
+            self.programs.prove(record.generation);
+        }
+        self.feed(Event::Ready { worker });
     }
 
     fn greet(&mut self, worker: WorkerId, (oldest, newest): (u16, u16), library: &str) {

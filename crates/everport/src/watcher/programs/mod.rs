@@ -102,7 +102,15 @@ pub(crate) type IsRun<'look> = dyn Fn(&Metadata) -> bool + 'look;
 
 /// The programs of the generations that may still get workers.
 #[derive(Debug, Default)]
-pub(crate) struct Programs(BTreeMap<Generation, Kept>);
+pub(crate) struct Programs(BTreeMap<Generation, Program>);
+
+/// A generation's program.
+#[derive(Debug)]
+struct Program {
+    kept: Kept,
+    /// Whether a worker of it was ever ready.
+    is_proven: bool,
+}
 
 impl Programs {
     /// What a worker of this generation executes. The generation's first worker settles that: what is at the
@@ -113,14 +121,32 @@ impl Programs {
         path: &'kept Path,
         is_run: &IsRun<'_>,
     ) -> Result<Executable<'kept>, ProgramError> {
-        let kept = match self.0.entry(generation) {
+        let program = match self.0.entry(generation) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => {
                 let opened = Kept::open(path);
-                new.insert(opened.map_err(|source| ProgramError::of_opening(source, path))?)
+                let kept = opened.map_err(|source| ProgramError::of_opening(source, path))?;
+                new.insert(Program {
+                    kept,
+                    is_proven: false,
+                })
             }
         };
-        kept.executable(generation, path, is_run)
+        program.kept.executable(generation, path, is_run)
+    }
+
+    /// A worker of this generation is ready: its program is the one to keep.
+    pub(crate) fn prove(&mut self, generation: Generation) {
+        if let Some(program) = self.0.get_mut(&generation) {
+            program.is_proven = true;
+        }
+    }
+
+    /// A worker of this generation did not get ready. If none ever did, there is nothing to keep: the next one
+    /// runs what is at the path by then, which may have been only half there.
+    pub(crate) fn disappoint(&mut self, generation: Generation) {
+        self.0
+            .retain(|known, program| *known != generation || program.is_proven);
     }
 
     /// How many generations' programs are kept.

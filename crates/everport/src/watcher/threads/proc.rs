@@ -18,7 +18,8 @@ pub(crate) fn threads_of(pid: u32) -> Vec<Thread> {
     let mut ids: Vec<u32> = entries
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
         .collect();
-    ids.sort_unstable();
+    // Its number need not be the lowest: they begin anew at the end.
+    ids.sort_unstable_by_key(|id| (*id != pid, *id));
     ids.truncate(MOST_THREADS);
     ids.into_iter()
         .filter_map(|id| thread(id, &Path::new(&tasks).join(id.to_string())))

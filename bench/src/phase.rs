@@ -1,6 +1,7 @@
 //! Measuring calm and busy in turn, and what the two have to say beside each other.
 
 use std::collections::BTreeMap;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use everport_load::{FailureKind, Report, RunningLoad, Trace};
@@ -48,6 +49,7 @@ impl Comparison {
     ) -> anyhow::Result<Self> {
         let mut comparison = Self::default();
         for round in 0..rounds {
+            thread::sleep(GIVE_WAY);
             let _turn = take_turn();
             if round.is_multiple_of(2) {
                 comparison.calm.rounds.push(calm()?);
@@ -196,3 +198,5 @@ impl Round {
 
 /// How many requests of a load are kept for its plot: more than the longest measurement at the highest rate sends.
 pub(crate) const TRACES: usize = 8_000_000;
+/// Long enough for tests that wait for their turn to see that it is free: they look every 20 ms.
+const GIVE_WAY: Duration = Duration::from_millis(100);

@@ -114,7 +114,7 @@ fn tell(compared: &Comparison, sharing: Sharing, connections: usize, outcome: &m
     };
     row("calm", &compared.calm, "".into());
     row("restarts", &compared.busy, Cell::Interval(slowdown, 2));
-    let title = |what| format!("{what}, {connections} connections, {sharing}");
+    let title = |what| format!("{what}, connections: {connections}, {sharing}");
     let lost = title("failed keep-alive requests");
     outcome
         .figures

@@ -213,3 +213,21 @@ fn a_port_that_the_new_release_does_not_ask_for_is_closed() {
         assert_eq!(get(addresses[1], "/").header("x-release"), Some("v3"));
     }
 }
+
+#[test]
+fn a_port_given_back_just_before_its_worker_is_replaced_closes_all_the_same() {
+    let directory = tempfile::tempdir().unwrap();
+    let release = directory.path().join("release");
+    fs::write(&release, "v1 second-port gives-second-port-back").unwrap();
+    let port = free_port();
+    let arguments = format!(
+        "--listen 127.0.0.1:0 --second-port 127.0.0.1:{port} --release {}",
+        release.display()
+    );
+    let cluster = Cluster::ready("-w 1 --settle 0", &arguments);
+    fs::write(&release, "v2").unwrap();
+    cluster.restart();
+    cluster
+        .log()
+        .wait_for(&format!("closed 127.0.0.1:{port}: "));
+}

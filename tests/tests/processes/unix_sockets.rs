@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::net::UnixListener;
 
-use everport_tests::{Cluster, Exit, get_unix};
+use everport_tests::{Cluster, Exit, get, get_unix};
 
 #[test]
 fn a_path_is_served_across_restarts_and_removed_at_the_end() {
@@ -57,4 +57,22 @@ fn a_live_socket_and_a_file_are_errors_and_stay() {
         assert!(path.exists());
     }
     assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
+}
+
+#[test]
+fn one_that_a_worker_shut_down_is_told_of_once_and_had_again_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("socket");
+    let arguments = format!("--listen 127.0.0.1:0 --unix {}", path.display());
+    let cluster = Cluster::ready("-w 2 --settle 0", &arguments);
+    assert_eq!(get(cluster.address(), "/shutdown").body, "shut down");
+    cluster.log().wait_for("it does not listen again: ");
+    cluster.log().wait_for("listens again");
+    assert!(get(cluster.address(), "/").worker() > 0);
+    cluster.restart();
+    assert!(get_unix(&path, "/").worker() > 2);
+    assert_eq!(
+        cluster.log().matching("it does not listen again: ").len(),
+        1
+    );
 }

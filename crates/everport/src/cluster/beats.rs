@@ -5,16 +5,14 @@ use std::sync::Arc;
 use super::state::State;
 use crate::link::FromWorker;
 
-/// Answers each beat that the guard thread passes on, until there is no link any more. A beat that another
-/// one has overtaken needs no answer.
+/// Answers each beat that the guard thread passes on. A beat that another one has overtaken needs no answer.
 pub(super) async fn answer_beats(state: Arc<State>) {
     let mut beats = state.beats.subscribe();
     loop {
         let beat = *beats.borrow_and_update();
-        if let Some(beat) = beat
-            && state.outbox.push(FromWorker::Alive { beat }).is_err()
-        {
-            return;
+        if let Some(beat) = beat {
+            // Without a link nobody asks, and one that is full has been asked for other things before.
+            state.outbox.push(FromWorker::Alive { beat }).ok();
         }
         if beats.changed().await.is_err() {
             return;

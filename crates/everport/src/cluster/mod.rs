@@ -152,7 +152,8 @@ impl Cluster {
     ///
     /// Such a worker takes no part in rescue: when another one hangs or stops, this one takes what waits only
     /// as the framework sees it, and is not asked to look. That it hangs itself is found all the same, by the
-    /// runtime that [`Cluster::join`] was called on; a framework that runs on another one can hang unseen.
+    /// runtime that [`Cluster::join`] was called on; a framework that runs on another one can hang unseen. That
+    /// runtime has to be kept running, or the worker counts as one that hangs.
     ///
     /// # Cancel safety
     /// Cancel safe: a port that is granted too late is given back.

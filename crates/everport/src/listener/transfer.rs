@@ -155,13 +155,11 @@ impl Shared {
     /// Accepts if it is this worker's turn. `own` accepts of those that wait are the caller's.
     fn use_turn(&self, own: usize) -> Option<io::Result<Arrived>> {
         let mut desk = self.desk();
-        if let Some(error) = desk.failure.take() {
-            return Some(Err(error));
-        }
-        if !std::mem::take(&mut desk.has_turn) {
-            return None;
-        }
-        let arrived = desk.accept(&self.connections);
+        let arrived = match desk.failure.take() {
+            Some(error) => Some(Err(error)),
+            None if std::mem::take(&mut desk.has_turn) => desk.accept(&self.connections),
+            None => return None,
+        };
         let done = if arrived.is_some() { own } else { 0 };
         let must_ring = desk.waiting > done || desk.must_stop;
         drop(desk);

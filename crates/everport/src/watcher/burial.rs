@@ -1,6 +1,7 @@
 //! What follows a worker's death: it is reaped, what waited for it is rescued, and its end is reported.
 
 use everport_core::{Event, Exit};
+use tokio::time::Instant;
 
 use super::event_loop::EventLoop;
 use super::worker::Worker;
@@ -48,7 +49,7 @@ impl EventLoop {
             Exit::Failure
         };
         self.links.remove(worker);
-        self.releases.forget(worker);
+        self.releases.postpone(worker, Instant::now());
         self.ports.forget_worker(worker);
         self.pulse.forget(worker);
         if let Some(record) = self.workers.remove(&worker) {

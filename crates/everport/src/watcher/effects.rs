@@ -130,6 +130,9 @@ impl EventLoop {
         self.ports.forget_worker(worker);
         self.pulse.forget(worker);
         self.deny_waiting_requests(worker);
+        for port in self.releases.take_of(worker) {
+            self.close_port_now(port);
+        }
         let frame = FromWatcher::Drain {
             reason,
             timeout: workers_share(timeout),

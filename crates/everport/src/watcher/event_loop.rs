@@ -326,6 +326,7 @@ impl EventLoop {
         };
         let (slot, may_leave) = (record.slot, record.may_leave);
         record.may_leave = true;
+        self.pulse.forget(worker);
         if !may_leave {
             let error = error.to_owned();
             self.tell(Notice::LinkBroken {

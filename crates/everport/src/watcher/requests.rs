@@ -1,6 +1,7 @@
 //! What workers say: their frames, and the ports they ask for.
 
 use everport_core::{Event, PortId};
+use tokio::time::Instant;
 
 use super::effects::workers_share;
 use super::event_loop::EventLoop;
@@ -227,7 +228,8 @@ impl EventLoop {
         if let Some(record) = self.workers.get_mut(&worker) {
             record.may_leave = true;
         }
-        self.releases.forget(worker);
+        self.releases.postpone(worker, Instant::now());
+        self.pulse.forget(worker);
         self.feed(Event::Leaving { worker });
     }
 

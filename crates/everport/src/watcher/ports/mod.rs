@@ -150,7 +150,7 @@ impl PortTable {
     fn usable(&mut self, key: &PortKey) -> Option<PortId> {
         let id = *self.keys.get(key)?;
         let port = self.ports.get_mut(&id)?;
-        if port.closing_since.is_none() || port.reopen() {
+        if !port.is_dead && (port.closing_since.is_none() || port.reopen()) {
             return Some(id);
         }
         self.drop_port(id);
@@ -385,14 +385,13 @@ impl PortTable {
         self.watch.wait().await
     }
 
-    /// Lets the sockets listen again and says which ports those were. A Unix socket can't.
+    /// Lets the sockets listen again and says which ports those were. A Unix socket can't; whoever asks for its
+    /// port next gets a new one.
     pub(crate) fn mend(&mut self, names: &[SocketName]) -> Vec<Result<PortAddress, BindError>> {
         self.arm_soon();
         let mut mended = Vec::new();
         for (id, slot) in names {
-            if let Some(port) = self.ports.get_mut(id)
-                && let PortAddress::Tcp(_) = port.address
-            {
+            if let Some(port) = self.ports.get_mut(id) {
                 let result = port.mend(*slot, &self.watch);
                 let error = |cause| BindError::new(&port.address, cause);
                 mended.push(result.map(|()| port.address.clone()).map_err(error));

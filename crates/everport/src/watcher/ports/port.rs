@@ -41,6 +41,8 @@ pub(crate) struct Port {
     pub(crate) closing_since: Option<Instant>,
     /// How often that was put off.
     pub(crate) postponed: u32,
+    /// Whether the one socket was shut down and can't listen again: nobody can connect to it any more.
+    pub(crate) is_dead: bool,
 }
 
 #[derive(Debug)]
@@ -70,9 +72,7 @@ impl Port {
                 )
             }
             Opened::Transfer(bound) => {
-                if let PortAddress::Tcp(_) = bound.address {
-                    watch.add(&bound.socket, (id, None))?;
-                }
+                watch.add(&bound.socket, (id, None))?;
                 (bound.address.clone(), Sockets::Transfer(bound))
             }
         };
@@ -89,6 +89,7 @@ impl Port {
             last_to_look: None,
             closing_since: None,
             postponed: 0,
+            is_dead: false,
         })
     }
 
@@ -323,9 +324,23 @@ impl Port {
     ) -> Result<(), BindCause> {
         let serving = self.serving_slots();
         match (&mut self.sockets, slot) {
-            (Sockets::Transfer(bound), _) => tcp::listen(&bound.socket, &self.options)
-                .inspect(|()| watch.disarm(&bound.socket, (self.id, None)))
-                .inspect_err(|_| watch.remove(&bound.socket)),
+            (Sockets::Transfer(bound), _) => {
+                let listens = match bound.address {
+                    PortAddress::Tcp(_) => tcp::listen(&bound.socket, &self.options),
+                    // The kernel has no way back for these.
+                    PortAddress::UnixPath(_) | PortAddress::UnixAbstract(_) => {
+                        Err(BindCause::System(libc::ESHUTDOWN))
+                    }
+                };
+                match &listens {
+                    Ok(()) => watch.disarm(&bound.socket, (self.id, None)),
+                    Err(_) => {
+                        watch.remove(&bound.socket);
+                        self.is_dead = true;
+                    }
+                }
+                listens
+            }
             (Sockets::Reuseport { group, .. }, Some(slot)) => {
                 // Before it may be closed, because it can be taken off the watch by this descriptor only.
                 if let Some(socket) = group.socket(slot) {

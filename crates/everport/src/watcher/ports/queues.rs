@@ -79,11 +79,18 @@ impl PortTable {
     }
 }
 
-/// The queues that are not empty, by one system call. One that was shut down has nothing to offer.
+/// What a Unix socket that was shut down for reading reports beside what looks like a connection.
+#[cfg(target_os = "linux")]
+const SHUT: PollFlags = PollFlags::RDHUP;
+#[cfg(not(target_os = "linux"))]
+const SHUT: PollFlags = PollFlags::empty();
+
+/// The queues that are not empty, by one system call. One that was shut down, if only for reading, has nothing
+/// to offer.
 fn those_waiting<'a>(queues: &'a [Queue<'a>]) -> impl Iterator<Item = &'a Queue<'a>> {
     let mut fds: Vec<PollFd<'_>> = queues
         .iter()
-        .map(|queue| PollFd::from_borrowed_fd(queue.socket, PollFlags::IN))
+        .map(|queue| PollFd::from_borrowed_fd(queue.socket, PollFlags::IN | SHUT))
         .collect();
     // When the system does not say, nothing waits.
     poll(&mut fds, Some(&Timespec::default())).ok();

@@ -7,7 +7,7 @@ use crate::link::FromWatcher;
 use crate::watcher::links::Links;
 use crate::watcher::ports::queues::Queue;
 use crate::watcher::ports::socket_watch::SocketWatch;
-use crate::{PortAddress, SlotId, WorkerId};
+use crate::{SlotId, WorkerId};
 
 impl Port {
     /// The workers that are to serve it.
@@ -23,6 +23,9 @@ impl Port {
         is_well: &impl Fn(WorkerId) -> bool,
     ) -> Vec<Queue<'_>> {
         let mut queues = Vec::new();
+        if self.is_dead {
+            return queues;
+        }
         for (slot, socket) in self.sockets_by_slot() {
             let takers: Vec<WorkerId> = self
                 .takers(slot)
@@ -73,11 +76,7 @@ impl Port {
     /// Has no connection reported.
     pub(in crate::watcher::ports) fn disarm(&self, watch: &SocketWatch) {
         for (slot, socket) in self.sockets_by_slot() {
-            match self.address {
-                PortAddress::Tcp(_) => watch.disarm(socket, (self.id, slot)),
-                // One that was shut down can't be mended and would be reported without end.
-                PortAddress::UnixPath(_) | PortAddress::UnixAbstract(_) => watch.remove(socket),
-            }
+            watch.disarm(socket, (self.id, slot));
         }
     }
 

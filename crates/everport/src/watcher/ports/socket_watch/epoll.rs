@@ -1,5 +1,4 @@
-//! By an epoll set that asks for no events: errors and hang-ups are reported all the same. An armed socket's
-//! next connection is reported once.
+//! By an epoll set that asks for hang-ups only. An armed socket's next connection is reported once.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -30,18 +29,13 @@ impl SocketWatch {
     /// Begins to watch a socket that listens.
     pub(crate) fn add(&self, socket: impl AsFd, name: SocketName) -> io::Result<()> {
         let data = epoll::EventData::new_u64(to_number(name));
-        Ok(epoll::add(
-            &self.set,
-            socket,
-            data,
-            epoll::EventFlags::empty(),
-        )?)
+        Ok(epoll::add(&self.set, socket, data, HANG_UPS)?)
     }
 
     /// Reports the next connection, or one that waits already, once.
     pub(crate) fn arm(&self, socket: impl AsFd, name: SocketName) {
         let data = epoll::EventData::new_u64(to_number(name));
-        let flags = epoll::EventFlags::IN | epoll::EventFlags::ONESHOT;
+        let flags = HANG_UPS | epoll::EventFlags::IN | epoll::EventFlags::ONESHOT;
         if let Err(Errno::NOENT) = epoll::modify(&self.set, &socket, data, flags) {
             // One that can't be watched serves all the same.
             let _unwatched = epoll::add(&self.set, &socket, data, flags);
@@ -51,7 +45,7 @@ impl SocketWatch {
     /// Reports hang-ups only, which a socket that has reported a connection does not do either.
     pub(crate) fn disarm(&self, socket: impl AsFd, name: SocketName) {
         let data = epoll::EventData::new_u64(to_number(name));
-        let _not_watched = epoll::modify(&self.set, socket, data, epoll::EventFlags::empty());
+        let _not_watched = epoll::modify(&self.set, socket, data, HANG_UPS);
     }
 
     /// Ends it. Must come before the socket is closed: the set goes with the description that workers
@@ -86,7 +80,7 @@ impl SocketWatch {
         let mut seen = Seen::default();
         for event in &events[..filled] {
             let flags = event.flags;
-            if flags.intersects(epoll::EventFlags::HUP | epoll::EventFlags::ERR) {
+            if flags.intersects(HANG_UPS) {
                 seen.shut.push(from_number(event.data.u64()));
             } else {
                 seen.has_connection = true;
@@ -95,6 +89,11 @@ impl SocketWatch {
         Ok(seen)
     }
 }
+
+/// What a socket that was shut down reports: a Unix socket that was so for reading only, the last of them.
+const HANG_UPS: epoll::EventFlags = epoll::EventFlags::HUP
+    .union(epoll::EventFlags::ERR)
+    .union(epoll::EventFlags::RDHUP);
 
 /// Slot numbers are below this one, which stands for "no slot".
 const NO_SLOT: u32 = u32::MAX;

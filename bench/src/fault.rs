@@ -9,10 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use everport_tests::{Cluster, WorkerSeen};
+use everport_tests::{Cluster, WorkerSeen, connections, stop_and_count};
 use rustix::process::Signal;
-
-use crate::serving::{connections, stop_and_count};
 
 /// Why a worker does not serve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

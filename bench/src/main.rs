@@ -10,7 +10,6 @@ mod phase;
 mod pinning;
 mod plot;
 mod scenario;
-mod serving;
 mod statistics;
 mod subject;
 mod table;

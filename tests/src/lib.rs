@@ -5,14 +5,22 @@ mod http;
 mod log;
 mod process;
 mod release;
+#[cfg(target_os = "linux")]
+mod serving;
+mod share;
 mod turn;
 mod user;
 
 pub use cluster::{Cluster, WorkerSeen};
 pub use http::{Answer, ask, get, get_unix};
 pub use log::Log;
-pub use process::{Exit, cpu_time, is_alive, open_descriptors, program, threads, zombies_of};
+pub use process::{
+    Exit, cpu_time, is_alive, open_descriptors, program, resident_kib, threads, zombies_of,
+};
 pub use release::{Deployment, release_of};
+#[cfg(target_os = "linux")]
+pub use serving::{connections, stop_and_count};
+pub use share::check_share;
 pub use turn::take_turn;
 pub use user::{NOBODY, inspectable, needs_root, program_for_everybody, without_privileges};
 

@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use everport_tests::{Cluster, Exit, open_descriptors, take_turn, threads, zombies_of};
+use std::time::Instant;
+
+use everport_tests::{
+    Cluster, Exit, PATIENCE, open_descriptors, resident_kib, take_turn, threads, zombies_of,
+};
 use rustix::process::Signal;
 
 #[test]
@@ -40,6 +44,56 @@ fn descriptors_and_threads_of_the_watcher_are_flat_over_three_hundred_restarts()
     assert_eq!(before, after, "descriptors, threads");
     assert_eq!(zombies_of(cluster.pid()), 0);
 }
+
+/// Kills every worker and restarts all of their successors, which forgives the slots: no death waits for a back-off.
+fn kill_and_restart(cluster: &Cluster) {
+    let ready = cluster.log().matching("is ready after").len();
+    let ended = cluster.log().matching("ended: exited").len();
+    let victims = cluster.workers();
+    for victim in &victims {
+        victim.signal(Signal::KILL);
+    }
+    let count = victims.len();
+    cluster.log().wait_for_many(ready + count, "is ready after");
+    cluster.restart();
+    cluster.log().wait_for_many(ended + count, "ended: exited");
+}
+
+/// What the watcher holds; some of it may take a moment to be given back.
+fn held(cluster: &Cluster) -> (usize, usize) {
+    (open_descriptors(cluster.pid()), threads(cluster.pid()))
+}
+
+#[test]
+fn descriptors_threads_and_memory_of_the_watcher_are_flat_over_fifty_rounds_of_kills() {
+    let _turn = take_turn();
+    for share in ["reuseport", "transfer"] {
+        let options = format!("-w 2 --settle 0 --share {share}");
+        let cluster = Cluster::inspectable(&options, "--listen 127.0.0.1:0");
+        for _ in 0..10 {
+            kill_and_restart(&cluster);
+        }
+        let before = (held(&cluster), resident_kib(cluster.pid()));
+        for _ in 0..50 {
+            kill_and_restart(&cluster);
+        }
+        let deadline = Instant::now() + PATIENCE;
+        while held(&cluster) != before.0 && Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        let after = (held(&cluster), resident_kib(cluster.pid()));
+        println!("{share}: descriptors, threads, KiB: {before:?} before, {after:?} after");
+        assert_eq!(before.0, after.0, "{share}: descriptors, threads");
+        assert_eq!(zombies_of(cluster.pid()), 0);
+        assert!(
+            after.1 <= before.1 + GROWTH_KIB,
+            "{share}: {before:?} {after:?}"
+        );
+    }
+}
+
+/// What leaks 5 KiB for each of the two hundred workers is above it.
+const GROWTH_KIB: u64 = 1024;
 
 #[test]
 fn fifty_deaths_at_once_are_all_noticed() {

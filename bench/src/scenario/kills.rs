@@ -5,13 +5,12 @@ use std::time::{Duration, Instant};
 
 use everport::Sharing;
 use everport_load::{Load, RunningLoad};
-use everport_tests::{Cluster, WorkerSeen};
+use everport_tests::{Cluster, WorkerSeen, stop_and_count};
 use rustix::process::Signal;
 
 use crate::effort::Effort;
 use crate::phase::{Comparison, Phase, Round, TRACES};
 use crate::plot::Plot;
-use crate::serving::stop_and_count;
 use crate::subject::{SHARINGS, lossless_cluster};
 use crate::table::{Cell, Figure, Outcome, Table};
 

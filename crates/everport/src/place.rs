@@ -32,6 +32,14 @@ pub enum UnsafePath {
         /// Who: `user www`.
         who: String,
     },
+    /// Somebody may write to the file.
+    #[error("{who} can write to {} (take the permission away, or choose another file)", .path.display())]
+    WritableFile {
+        /// The file.
+        path: PathBuf,
+        /// Who: `user www`.
+        who: String,
+    },
     /// It belongs to somebody whom we do not know to be harmless.
     #[error("{} belongs to user {owner}, who could make it lead elsewhere (it has to be root's or the watcher's own)", .path.display())]
     Owner {
@@ -106,15 +114,23 @@ impl<'keep> Place<'keep> {
 
     /// Whether what was opened here is nobody else's: where others may make files, they could have made it.
     pub(crate) fn check(&self, file: impl AsFd) -> Result<(), UnsafePath> {
-        if self.keep_from.is_none() {
+        let Some(whom) = self.keep_from else {
+            return Ok(());
+        };
+        let stat = fstat(&file).map_err(|errno| system(&self.path, errno))?;
+        check_owner(&stat, &self.path)?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Ok(());
         }
-        let stat = fstat(file).map_err(|errno| system(&self.path, errno))?;
-        check_owner(&stat, &self.path)?;
-        let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
-        if is_file && stat.st_nlink != 1 {
+        if stat.st_nlink != 1 {
             return Err(UnsafePath::OtherName {
                 path: self.path.clone(),
+            });
+        }
+        if may_write(&stat, whom, || file_has_access_list(&file)) {
+            return Err(UnsafePath::WritableFile {
+                path: self.path.clone(),
+                who: whom.to_string(),
             });
         }
         Ok(())
@@ -123,6 +139,11 @@ impl<'keep> Place<'keep> {
 
 #[cfg(feature = "cli")]
 impl Place<'_> {
+    /// Whether it is to be kept from another user.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.keep_from.is_some()
+    }
+
     /// What is there now; a symbolic link is not followed.
     pub(crate) fn stat(&self) -> rustix::io::Result<Stat> {
         use rustix::fs::{AtFlags, statat};
@@ -230,10 +251,8 @@ fn check_owner(stat: &Stat, path: &Path) -> Result<(), UnsafePath> {
 
 /// In a sticky directory, such as `/tmp`, everybody may make files, but nobody may exchange those of others.
 fn check_out_of_reach(stat: &Stat, path: &Path, whom: &Credentials) -> Result<(), UnsafePath> {
-    let mode = Mode::from_raw_mode(stat.st_mode);
-    let by_group =
-        mode.contains(Mode::WGRP) && (whom.has_group(stat.st_gid) || has_access_list(path));
-    if !mode.contains(Mode::SVTX) && (mode.contains(Mode::WOTH) || by_group) {
+    let is_sticky = Mode::from_raw_mode(stat.st_mode).contains(Mode::SVTX);
+    if !is_sticky && may_write(stat, whom, || has_access_list(path)) {
         return Err(UnsafePath::Writable {
             directory: path.to_path_buf(),
             who: whom.to_string(),
@@ -242,15 +261,34 @@ fn check_out_of_reach(stat: &Stat, path: &Path, whom: &Credentials) -> Result<()
     Ok(())
 }
 
-/// Whether there is a list of more users and groups (acl(5)); the group's permissions are their upper bound then.
+/// Whether somebody who is not the owner may write to it. Where there is a list of more users and groups
+/// (acl(5)), the group's permissions are their upper bound.
+fn may_write(stat: &Stat, whom: &Credentials, has_access_list: impl FnOnce() -> bool) -> bool {
+    let mode = Mode::from_raw_mode(stat.st_mode);
+    let by_group = mode.contains(Mode::WGRP) && (whom.has_group(stat.st_gid) || has_access_list());
+    mode.contains(Mode::WOTH) || by_group
+}
+
+#[cfg(target_os = "linux")]
+const ACCESS_LIST: &str = "system.posix_acl_access";
+
 #[cfg(target_os = "linux")]
 fn has_access_list(path: &Path) -> bool {
-    let mut none = [0_u8; 0];
-    rustix::fs::lgetxattr(path, "system.posix_acl_access", &mut none).is_ok()
+    rustix::fs::lgetxattr(path, ACCESS_LIST, &mut [0_u8; 0]).is_ok()
+}
+
+#[cfg(target_os = "linux")]
+fn file_has_access_list(file: impl AsFd) -> bool {
+    rustix::fs::fgetxattr(file, ACCESS_LIST, &mut [0_u8; 0]).is_ok()
 }
 
 #[cfg(not(target_os = "linux"))]
 fn has_access_list(_path: &Path) -> bool {
+    false
+}
+
+#[cfg(not(target_os = "linux"))]
+fn file_has_access_list(_file: impl AsFd) -> bool {
     false
 }
 

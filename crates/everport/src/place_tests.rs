@@ -113,6 +113,55 @@ fn a_file_with_another_name_is_not_ours_alone() {
 }
 
 #[test]
+fn a_file_that_others_may_write_to_is_not_ours_alone() {
+    let directory = directory();
+    let file = directory.path().join("log");
+    fs::write(&file, "").unwrap();
+    set_mode(&file, 0o644);
+    open_at(&file).unwrap();
+    // The sticky bit means nothing for a file.
+    for mode in [0o666, 0o1666, 0o602] {
+        set_mode(&file, mode);
+        let error = open_at(&file).unwrap_err();
+        let is_named = matches!(&error, UnsafePath::WritableFile { path, .. } if *path == file);
+        assert!(is_named, "{mode:o}: {error}");
+    }
+    // In a group that the other does not have nobody else can.
+    set_mode(&file, 0o660);
+    open_at(&file).unwrap();
+}
+
+/// As after `setfacl -m g:3999999998:rw` (acl(5)).
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_with_an_access_list_that_lets_others_write_is_not_ours_alone() {
+    use rustix::fs::{XattrFlags, setxattr};
+    const NOBODY: u32 = u32::MAX;
+    // Owner, group, another group, the upper bound, others: tag, permissions, id (linux/posix_acl_xattr.h).
+    let entries = [
+        (0x01_u16, 6_u16, NOBODY),
+        (0x04, 0, NOBODY),
+        (0x08, 6, 3_999_999_998),
+        (0x10, 6, NOBODY),
+        (0x20, 0, NOBODY),
+    ];
+    let mut list = 2_u32.to_le_bytes().to_vec();
+    for (tag, permissions, id) in entries {
+        list.extend_from_slice(&tag.to_le_bytes());
+        list.extend_from_slice(&permissions.to_le_bytes());
+        list.extend_from_slice(&id.to_le_bytes());
+    }
+    let directory = directory();
+    let file = directory.path().join("log");
+    fs::write(&file, "").unwrap();
+    setxattr(&file, ACCESS_LIST, &list, XattrFlags::empty()).unwrap();
+    assert!(matches!(
+        open_at(&file),
+        Err(UnsafePath::WritableFile { .. })
+    ));
+}
+
+#[test]
 fn devices_of_roots_are_safe() {
     open_at(Path::new("/dev/null")).unwrap();
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[cfg(target_os = "linux")]
 mod deaths;
 mod http2;
 mod kept_connections;
@@ -16,13 +17,22 @@ mod unwell;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use everport_load::{Load, RunningLoad};
+use everport_load::{FailureKind, Load, Phase, Report, RunningLoad};
 use everport_tests::PATIENCE;
+
+/// How many clients a load has, and so the most connections a worker may be serving when it dies.
+const CLIENTS: u64 = 16;
 
 /// Clients that make a connection for each request, retry nothing, and want `Hello, World!`.
 fn one_shot_load(address: SocketAddr) -> RunningLoad {
+    one_shot_load_of(address, "/")
+}
+
+/// The same for another path.
+fn one_shot_load_of(address: SocketAddr, path: &str) -> RunningLoad {
     Load::new(address)
-        .clients(16)
+        .clients(CLIENTS as usize)
+        .path(path)
         .one_shot()
         .rate(1000)
         .expect_body("Hello, World!")
@@ -36,7 +46,7 @@ fn one_shot_load(address: SocketAddr) -> RunningLoad {
 /// Clients that send request after request on the same connection.
 fn keep_alive_load(address: SocketAddr) -> RunningLoad {
     Load::new(address)
-        .clients(16)
+        .clients(CLIENTS as usize)
         .keep_alive()
         .rate(1000)
         .expect_body("Hello, World!")
@@ -50,4 +60,13 @@ fn keep_alive_load(address: SocketAddr) -> RunningLoad {
 fn go_on(load: &RunningLoad, requests: u64) {
     load.wait_for_more(requests, PATIENCE)
         .expect("the clients get on");
+}
+
+/// How many requests waited in vain.
+fn timed_out(report: &Report) -> u64 {
+    let phases = [Phase::Connect, Phase::Answer];
+    phases
+        .into_iter()
+        .map(|phase| report.failed_with(FailureKind::TimedOut(phase)))
+        .sum()
 }

@@ -233,19 +233,23 @@ fn a_file_that_was_copied_by_half_loses_nothing() {
     let deployment = Deployment::of("v1");
     let cluster = ready_cluster(&deployment, "-w 4 --settle 0.1");
     let load = one_shot_load(cluster.address());
+    let mut before = pids(&cluster);
     // Nothing yet, not even a whole header, and a header without what it tells of.
     for (bytes, how) in [
         (0, "is no program that this system executes"),
         (2, "is no program that this system executes"),
-        (100_000, "(slot 0) "),
+        (100_000, "(slot 0) died before it was ready (killed by SIG"),
     ] {
-        let before = pids(&cluster);
         deployment.put_part(bytes);
         let told = abort(&cluster);
         assert!(told[0].contains(how), "{told:#?}");
         assert_eq!(pids(&cluster), before, "an old worker was touched");
+        // The successor of one that is told to go is of the old release, whatever is at the path.
+        replace(&cluster, &cluster.workers()[0]);
+        before = pids(&cluster);
     }
     end_without_loss(load);
+    kill(&cluster, &cluster.workers()[0]);
     check_all_run(&cluster, 4, "v1");
 }
 
@@ -271,6 +275,26 @@ fn a_running_program_cannot_be_truncated() {
     replace(&cluster, &cluster.workers()[0]);
     end_without_loss(load);
     check_all_run(&cluster, 2, "v1");
+}
+
+/// As `touch` does, and tools that bring files up to date.
+#[test]
+fn a_program_whose_time_alone_has_changed_goes_on_running() {
+    let _turn = take_turn();
+    let deployment = Deployment::of("v1");
+    let cluster = ready_cluster(&deployment, "-w 2 --settle 0.1");
+    let touch = |seconds| {
+        let file = File::open(deployment.path()).unwrap();
+        let at = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+        file.set_modified(at).unwrap();
+    };
+    touch(1);
+    kill(&cluster, &cluster.workers()[0]);
+    touch(2);
+    replace(&cluster, &cluster.workers()[1]);
+    check_all_run(&cluster, 2, "v1");
+    let refused = cluster.log().matching("could not be started");
+    assert_eq!(refused, [""; 0]);
 }
 
 /// While no worker runs nothing keeps anybody from writing to the file.

@@ -2,10 +2,11 @@
 
 use std::fs;
 
+use everport_load::FailureKind;
 use everport_tests::{Cluster, take_turn};
 use rustix::process::Signal;
 
-use crate::{go_on, one_shot_load};
+use crate::{CLIENTS, go_on, one_shot_load, timed_out};
 
 fn restarts_lose_nothing(share: &str, workers: u32) {
     let _turn = take_turn();
@@ -60,7 +61,6 @@ fn rolling_restarts_on_a_multi_threaded_runtime_lose_nothing() {
 /// HTTP/1.1 keep-alive can't win; nothing else may happen to clients that keep their connections.
 #[test]
 fn rolling_restarts_cost_keep_alive_clients_at_most_what_they_send_on_a_closing_connection() {
-    use everport_load::FailureKind;
     let _turn = take_turn();
     for share in ["reuseport", "transfer"] {
         let options = format!("-w 4 --settle 0.05 --share {share}");
@@ -85,7 +85,7 @@ fn rolling_restarts_cost_keep_alive_clients_at_most_what_they_send_on_a_closing_
 }
 
 #[test]
-fn a_release_that_dies_while_it_settles_is_rolled_back_without_loss() {
+fn a_release_that_dies_while_it_settles_is_rolled_back_and_costs_only_what_it_served() {
     let _turn = take_turn();
     let directory = tempfile::tempdir().unwrap();
     let release = directory.path().join("release");
@@ -100,7 +100,10 @@ fn a_release_that_dies_while_it_settles_is_rolled_back_without_loss() {
         .log()
         .wait_for("died after it was ready (killed by SIGABRT); generation 1 stays");
     go_on(&load, 200);
-    // Connections that the dying worker was serving are its own: nobody else lost anything.
+    // Connections that the dying worker had accepted are lost with it: each client has one at most. Nobody is refused,
+    // and nobody waits in vain.
     let report = load.stop();
-    assert!(report.failed() <= 16, "{report}");
+    assert!(report.failed() <= CLIENTS, "{report}");
+    assert_eq!(report.failed_with(FailureKind::Refused), 0, "{report}");
+    assert_eq!(timed_out(&report), 0, "{report}");
 }

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use everport_load::{Load, Report, RunningLoad};
-use everport_tests::{Cluster, PATIENCE, get, take_turn};
+use everport_tests::{Cluster, PATIENCE, check_share, get, take_turn};
 use rustix::process::Signal;
 
 use crate::go_on;
@@ -13,9 +13,13 @@ use crate::go_on;
 const RATE: u32 = 200;
 /// About as many as come in five seconds.
 const FAULT: u64 = 1000;
-/// What no client waits for when others take over, even on a busy machine, and what every client that comes to
-/// the worker waits for when they do not. The benchmarks show how short the wait really is.
-const BOUND: Duration = Duration::from_secs(2);
+/// What no client waits for when others take over, even on a busy machine. The benchmarks show how short the wait
+/// really is: 50 ms at most.
+const BOUND: Duration = Duration::from_secs(1);
+/// What hardly anybody waits for, and how many may when the machine itself stands still for a moment: far fewer than
+/// come while all clients wait for a worker that is found to be unwell only after a second or two.
+const LONG: Duration = Duration::from_millis(250);
+const FEW: u64 = 60;
 
 fn load(cluster: &Cluster) -> RunningLoad {
     let load = Load::new(cluster.address())
@@ -35,16 +39,18 @@ fn load(cluster: &Cluster) -> RunningLoad {
 fn check(report: &Report, served: u64) {
     println!("{report}");
     assert_eq!(report.failed(), 0, "{report}");
-    let late = report.latency.count_above(BOUND);
-    assert!(late <= served, "{late} waited:\n{report}");
+    check_waits(report, served);
 }
 
-/// Waits until a worker gets new connections.
-fn wait_until_it_serves(cluster: &Cluster, worker: u64) {
-    let deadline = std::time::Instant::now() + PATIENCE;
-    while get(cluster.address(), "/").worker() != worker {
-        assert!(std::time::Instant::now() < deadline, "it gets nothing");
-    }
+fn check_waits(report: &Report, served: u64) {
+    let late = report.latency.count_above(BOUND);
+    let long = report.latency.count_above(LONG);
+    println!("{late} waited for more than {BOUND:?}, {long} for more than {LONG:?}");
+    assert!(late <= served, "{late} waited for {BOUND:?}:\n{report}");
+    assert!(
+        long <= served + FEW,
+        "{long} waited for {LONG:?}:\n{report}"
+    );
 }
 
 fn nobody_waits_for_a_stopped_worker(share: &str) {
@@ -55,7 +61,7 @@ fn nobody_waits_for_a_stopped_worker(share: &str) {
     stopped.signal(Signal::STOP);
     go_on(&load, FAULT);
     stopped.signal(Signal::CONT);
-    wait_until_it_serves(&cluster, stopped.worker);
+    check_share(cluster.address(), stopped.worker, 4);
     go_on(&load, 100);
     // One that it had just accepted.
     check(&load.stop(), 1);
@@ -81,7 +87,7 @@ fn nobody_waits_for_a_worker_that_hangs(share: &str) {
     cluster.log().wait_for("answers again after");
     let hung = asking.join().unwrap().worker();
     assert!(begins.contains(&format!(".{hung} out ")), "{begins}");
-    wait_until_it_serves(&cluster, hung);
+    check_share(address, hung, 4);
     go_on(&load, 100);
     check(&load.stop(), 1);
     assert_eq!(cluster.log().matching("is killed").len(), 0);
@@ -122,7 +128,7 @@ fn nobody_waits_for_a_slot_in_back_off(share: &str) {
         .iter()
         .find(|seen| seen.slot == 1)
         .unwrap();
-    wait_until_it_serves(&cluster, back.worker);
+    check_share(cluster.address(), back.worker, 4);
     go_on(&load, 100);
     check(&load.stop(), 0);
 }
@@ -162,7 +168,7 @@ fn a_worker_that_hangs_for_good_costs_only_what_it_served(share: &str) {
     let report = load.stop();
     println!("{report}");
     assert!(report.failed() <= 1, "{report}");
-    assert_eq!(report.latency.count_above(BOUND), 0, "{report}");
+    check_waits(&report, 0);
 }
 
 #[test]

@@ -5,10 +5,16 @@ use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
+use everport::Watcher;
+use everport::watcher::{Credentials, ExitReason, Program};
 use everport_tests::{
-    Cluster, Exit, NOBODY, get, needs_root, program, program_for_everybody, take_turn,
+    Cluster, Exit, NOBODY, get, is_alive, needs_root, program, program_for_everybody, take_turn,
 };
+use rustix::process::Signal;
+
+use crate::embedding::Told;
 
 /// `everport run <options> -- test-worker <arguments>` with a worker that every user can execute.
 fn command(directory: &Path, options: &str, arguments: &str) -> Command {
@@ -191,6 +197,122 @@ fn a_program_that_the_user_cannot_execute_is_an_error_before_anything_is_bound()
         lines[0].contains("user nobody cannot execute") && lines[0].contains("test-worker"),
         "{lines:#?}"
     );
+}
+
+#[test]
+fn an_embedded_watcher_runs_its_workers_as_another_user() {
+    needs_root();
+    let directory = tempfile::tempdir().unwrap();
+    let worker = program_for_everybody("test-worker", directory.path());
+    let worker = Program::find(worker)
+        .unwrap()
+        .args(["--listen", "127.0.0.1:0"]);
+    let told = Arc::new(Told::default());
+    let watcher = Watcher::builder(worker)
+        .workers(1)
+        .credentials(Credentials::find(NOBODY, None).unwrap())
+        .sink(told.clone())
+        .build()
+        .unwrap();
+    let handle = watcher.handle();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let running = runtime.spawn(watcher.run());
+    told.wait_for("the cluster is ready");
+    let line = told.wait_for("listening on");
+    let address = line.split_whitespace().nth(2).unwrap().parse().unwrap();
+    let status = get(address, "/status").body;
+    assert_eq!(words(&status, "Uid:"), [""; 4].map(|_| id(&["-u", NOBODY])));
+    assert_eq!(words(&status, "Gid:"), [""; 4].map(|_| id(&["-g", NOBODY])));
+    assert_eq!(words(&status, "CapEff:"), ["0000000000000000"]);
+    handle.stop();
+    let ended = runtime.block_on(running).unwrap().unwrap();
+    assert_eq!(ended, ExitReason::Stopped);
+    assert!(rustix::process::geteuid().is_root(), "we stay who we are");
+}
+
+/// `everport run` by a root of whom something was taken, by `setpriv` of util-linux.
+fn limited_root(taken: &[&str], directory: &Path, options: &str) -> Cluster {
+    let whole = command(directory, options, "--listen 127.0.0.1:0");
+    let mut limited = Command::new("setpriv");
+    limited
+        .args(taken)
+        .arg(whole.get_program())
+        .args(whole.get_args());
+    Cluster::spawn(limited)
+}
+
+#[test]
+fn a_root_that_lacks_a_capability_is_told_which_before_anything_is_bound() {
+    needs_root();
+    let directory = tempfile::tempdir().unwrap();
+    let check = |capabilities: &str, expected: &str| {
+        let taken = ["--bounding-set", capabilities, "--inh-caps", "-all"];
+        let mut cluster = limited_root(&taken, directory.path(), "-w 1 --user nobody");
+        assert_eq!(cluster.wait(), Exit::Code(2), "{capabilities}");
+        let lines = cluster.log().lines();
+        assert_eq!(lines.len(), 1, "{lines:#?}");
+        assert!(lines[0].contains(expected), "{lines:#?}");
+    };
+    let cannot_end = "no worker could be ended as user nobody: that takes CAP_KILL";
+    check("-all,+setuid,+setgid", cannot_end);
+    let cannot_become = "this root lacks CAP_SETUID or CAP_SETGID";
+    check("-all,+kill", cannot_become);
+    check("-all,+kill,+setgid", cannot_become);
+}
+
+#[test]
+fn a_root_with_three_capabilities_ends_its_workers_and_says_once_what_it_may_not() {
+    needs_root();
+    let directory = tempfile::tempdir().unwrap();
+    let taken = [
+        "--bounding-set",
+        "-all,+setuid,+setgid,+kill",
+        "--inh-caps",
+        "-all",
+    ];
+    let options = "-w 2 -l debug -t 1 --user nobody";
+    let mut cluster = limited_root(&taken, directory.path(), options);
+    cluster.wait_until_ready();
+    let told = "workers cannot be marked to be ended before the watcher";
+    assert_eq!(cluster.log().matching(told).len(), 1);
+    let worker = cluster.workers()[0];
+    worker.signal(Signal::STOP);
+    cluster.signal(Signal::TERM);
+    assert_eq!(cluster.wait(), Exit::Code(0));
+    assert!(!is_alive(worker.pid));
+}
+
+#[test]
+fn a_watcher_that_keeps_its_capabilities_whoever_it_becomes_gives_none_to_workers() {
+    needs_root();
+    let directory = tempfile::tempdir().unwrap();
+    let kept = ["--securebits", "+no_setuid_fixup"];
+    let cluster = limited_root(&kept, directory.path(), "-w 1 --user nobody");
+    cluster.wait_until_ready();
+    let status = get(cluster.address(), "/status").body;
+    for set in ["CapInh:", "CapPrm:", "CapEff:", "CapAmb:"] {
+        assert_eq!(words(&status, set), ["0000000000000000"], "{set}");
+    }
+    assert_eq!(words(&status, "Uid:"), [""; 4].map(|_| id(&["-u", NOBODY])));
+}
+
+#[test]
+fn a_file_of_roots_that_the_workers_user_can_write_to_is_refused() {
+    needs_root();
+    let directory = tempfile::tempdir().unwrap();
+    fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
+    let file = directory.path().join("file");
+    for flag in ["--log-file", "--pid-file"] {
+        fs::write(&file, "").unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(0o666)).unwrap();
+        let mut command = Cluster::command(["-w", "1", "--user", "nobody", flag]);
+        command.arg(&file).args(["--", "true"]);
+        let mut cluster = Cluster::spawn(command);
+        assert_eq!(cluster.wait(), Exit::Code(6), "{flag}");
+        let expected = format!("user nobody can write to {}", file.display());
+        cluster.log().wait_for(&expected);
+        assert_eq!(fs::read_to_string(&file).unwrap(), "");
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Workers that are strangers: a running cluster is never harmed by what they send.
 
+use std::time::{Duration, Instant};
+
 use everport_tests::{Cluster, Exit};
 use rustix::process::Signal;
 
@@ -86,10 +88,14 @@ fn a_socket_that_a_worker_spoils_for_good_harms_neither_the_others_nor_the_watch
 #[test]
 fn a_flood_of_frames_delays_neither_other_workers_nor_the_end() {
     let mut flooded = Cluster::ready("-w 2", "--rude flood");
+    let begin = Instant::now();
     flooded.signal(Signal::TTIN);
     flooded.log().wait_for_many(3, "is ready after");
     flooded.signal(Signal::QUIT);
     assert_eq!(flooded.wait(), Exit::Code(8));
+    // Nothing here takes long, but three workers that flood keep every processor busy.
+    let took = begin.elapsed();
+    assert!(took < Duration::from_secs(10), "{took:?}");
 }
 
 /// Elsewhere nobody sees that a socket was shut down.

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use everport::log::{Entry, Notice, Sink};
 use everport::watcher::{ExitReason, Program};
@@ -11,7 +11,23 @@ use everport_tests::{PATIENCE, get, program};
 
 /// Keeps what the watcher tells.
 #[derive(Default)]
-struct Told(Mutex<Vec<String>>);
+pub(crate) struct Told(Mutex<Vec<String>>);
+
+impl Told {
+    /// The first line that contains the text.
+    pub(crate) fn wait_for(&self, text: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let lines = self.0.lock().unwrap();
+            if let Some(line) = lines.iter().find(|line| line.contains(text)) {
+                return line.clone();
+            }
+            drop(lines);
+            assert!(Instant::now() < deadline, "not told: {text}");
+            std::thread::yield_now();
+        }
+    }
+}
 
 impl Sink for Told {
     fn write(&self, entry: Entry) {
@@ -55,22 +71,7 @@ fn an_application_starts_restarts_scales_and_stops_a_cluster_of_its_own() {
         .unwrap();
     let handle = watcher.handle();
     let running = runtime.spawn(watcher.run());
-    let wait_for = |text: &str| {
-        let deadline = std::time::Instant::now() + PATIENCE;
-        loop {
-            if let Some(line) = told
-                .0
-                .lock()
-                .unwrap()
-                .iter()
-                .find(|line| line.contains(text))
-            {
-                return line.clone();
-            }
-            assert!(std::time::Instant::now() < deadline, "not told: {text}");
-            std::thread::yield_now();
-        }
-    };
+    let wait_for = |text: &str| told.wait_for(text);
 
     wait_for("the cluster is ready: 2 workers");
     let line = wait_for("listening on");

@@ -71,6 +71,9 @@ fn a_worker_that_hangs_is_described_killed_with_its_group_and_replaced() {
             description.iter().any(|line| guard(&line)),
             "{description:#?}"
         );
+        if rustix::process::geteuid().is_root() {
+            check_kernel_stack(&description);
+        }
         assert_eq!(
             description.last().unwrap(),
             "last words",
@@ -81,6 +84,35 @@ fn a_worker_that_hangs_is_described_killed_with_its_group_and_replaced() {
         assert!(
             !is_alive(child) || child_ends(child),
             "{child} outlived its worker"
+        );
+    }
+}
+
+/// Root is told what the guard, which waits for its link, waits for in the kernel: `poll`, whatever it is called there.
+/// A kernel built without this tells nobody, nor does it tell us of ourselves.
+#[track_caller]
+fn check_kernel_stack(description: &[String]) {
+    let guard = description
+        .iter()
+        .position(|line| line.contains("(everport-guard) sleeps"));
+    let guard = guard.unwrap();
+    let is_told = |file: &str| {
+        let seen = std::fs::read_to_string(format!("/proc/self/{file}"));
+        seen.is_ok_and(|seen| seen.trim() != "0" && !seen.is_empty())
+    };
+    // The main thread waits for the one that runs this test.
+    if is_told("wchan") {
+        let line = &description[guard];
+        assert!(line.contains("sleeps in "), "{description:#?}");
+    }
+    if is_told("stack") {
+        let functions = description[guard + 1..].iter();
+        let functions: Vec<_> = functions
+            .take_while(|line| line.starts_with("  in "))
+            .collect();
+        assert!(
+            functions.iter().any(|line| line.contains("poll")),
+            "{description:#?}"
         );
     }
 }
@@ -222,4 +254,45 @@ fn time_in_which_the_watcher_was_stopped_counts_towards_no_limit() {
         .log()
         .wait_for(&format!("{who} answers again after"));
     assert_eq!(cluster.workers(), before);
+}
+
+/// Longer than each of the limits.
+const STOPPED: Duration = Duration::from_secs(6);
+
+/// Has the watcher stand still from now on for longer than a limit, and checks that whoever is over it is killed only when
+/// the watcher has run for that long.
+fn check_that_it_does_not_count(cluster: &Cluster, killed: &str) {
+    let position = cluster.log().position();
+    cluster.signal(Signal::STOP);
+    thread::sleep(STOPPED);
+    assert_eq!(cluster.log().matching(killed).len(), 0, "too early");
+    let runs_again = Instant::now();
+    cluster.signal(Signal::CONT);
+    let after = cluster.log().arrival_after(position, killed) - runs_again;
+    println!("{killed}: {after:?} after the watcher went on");
+    assert!(after > Duration::from_secs(2), "{killed}: {after:?}");
+}
+
+#[test]
+fn time_in_which_the_watcher_was_stopped_does_not_count_towards_the_boot_timeout() {
+    let directory = tempfile::tempdir().unwrap();
+    let release = directory.path().join("release");
+    std::fs::write(&release, "v1 hangs-at-boot").unwrap();
+    let arguments = format!("--listen 127.0.0.1:0 --release {}", release.display());
+    let cluster = Cluster::start("-w 1 --boot-timeout 4", &arguments);
+    cluster.log().wait_for("err  release v1 hangs");
+    check_that_it_does_not_count(&cluster, "did not come up within 4 s and is killed");
+}
+
+#[test]
+fn time_in_which_the_watcher_was_stopped_does_not_count_towards_the_shutdown_timeout() {
+    // It knows no link, so that only the watcher knows its deadline: a worker that does leaves by its own clock.
+    let mut command = Cluster::command("-w 1 --shutdown-timeout 4".split_whitespace());
+    let script = "trap '' TERM; echo deaf; while :; do sleep 1; done";
+    command.args(["--", "sh", "-c", script]);
+    let cluster = Cluster::spawn(command);
+    cluster.log().wait_for("out  deaf");
+    cluster.signal(Signal::TERM);
+    cluster.log().wait_for("stopping: every worker drains");
+    check_that_it_does_not_count(&cluster, "has not drained within 4 s and is killed");
 }

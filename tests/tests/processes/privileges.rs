@@ -36,12 +36,27 @@ fn workers_gain_no_privileges_and_dump_no_core_unless_that_is_allowed() {
         if core_is_dumped {
             assert_eq!(core, line(&limits, "Max core file size"));
         } else {
-            assert!(core.starts_with("0                    0"), "{core}");
+            // One byte: see `NO_CORE` in watcher/privileges.
+            let words: Vec<_> = core.split_whitespace().collect();
+            assert_eq!(words, ["1", "1", "bytes"]);
         }
     };
     check("", "1", false);
     check("--core-dumps", "1", true);
     check("--new-privileges", "0", false);
+}
+
+#[test]
+fn who_may_dump_no_core_and_may_not_raise_that_limit_starts_workers_all_the_same() {
+    let directory = tempfile::tempdir().unwrap();
+    let everport = program_for_everybody("everport", directory.path());
+    let mut command = Command::new("sh");
+    let script =
+        "ulimit -c 0; exec \"$0\" run -w 1 -- sh -c 'echo core $(ulimit -H -c); exec sleep 60'";
+    command.args(["-c", script]).arg(everport);
+    without_privileges(&mut command).current_dir("/");
+    let cluster = Cluster::spawn(command);
+    cluster.log().wait_for("0.1 out  core 0");
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! Workers that are replaced because they have done enough, or use too much.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::net::SocketAddr;
 
 use everport_tests::{Cluster, Exit, get};
+use rustix::process::Signal;
 
 /// The places in the log of lines that contain these texts, in this order.
 #[track_caller]
@@ -74,7 +77,13 @@ fn workers_that_use_too_much_memory_are_replaced_ready_first_and_one_at_a_time()
             worker - 1
         ));
     }
-    // The second one's turn comes when the first one has been told to drain.
+    check_one_at_a_time(&cluster);
+    assert_eq!(cluster.workers().len(), 2);
+}
+
+/// The second one's turn comes when the first one has been told to drain.
+#[track_caller]
+fn check_one_at_a_time(cluster: &Cluster) {
     let lines = cluster.log().lines();
     let places = |text: &str| -> Vec<usize> {
         let is_it = |(_, line): &(usize, &String)| line.contains(text);
@@ -87,5 +96,89 @@ fn workers_that_use_too_much_memory_are_replaced_ready_first_and_one_at_a_time()
     };
     let (begun, drained) = (places("is being replaced"), places("drains: "));
     assert!(drained[0] < begun[1], "{lines:#?}");
-    assert_eq!(cluster.workers().len(), 2);
+}
+
+/// Both are due within 0.3 s, and a replacement takes longer than that: they would overlap if they could.
+#[test]
+fn workers_that_have_lived_long_enough_are_replaced_ready_first_and_one_at_a_time() {
+    let options = "-w 2 --settle 0.5 --max-lifetime 3";
+    let cluster = Cluster::ready(options, "--listen 127.0.0.1:0");
+    let address = cluster.address();
+    let has_ended = |worker: u64| {
+        let ended = format!("worker {worker} (slot {}) ended: exited", worker - 1);
+        !cluster.log().matching(&ended).is_empty()
+    };
+    // Nobody is refused and nobody waits in vain meanwhile: that would be a panic.
+    let mut served = BTreeSet::new();
+    while !(has_ended(1) && has_ended(2)) {
+        served.insert(get(address, "/").worker());
+    }
+    assert!(served.len() >= 4, "{served:?}");
+    cluster
+        .log()
+        .wait_for_many(2, "is being replaced: it has lived for as long as it may");
+    check_one_at_a_time(&cluster);
+    // Who came first depends on the draw.
+    let first = cluster.log().wait_for("is being replaced");
+    let (_, name) = first.split_once("watcher  ").unwrap();
+    let (name, _) = name.split_once(" is being").unwrap();
+    let slot = name.split_once(" (").unwrap().1;
+    check_order(
+        &cluster,
+        &[
+            &format!("{name} is being replaced"),
+            &format!("worker 3 ({slot} is ready"),
+            &format!("{name} drains"),
+            &format!("{name} ended: exited"),
+        ],
+    );
+    assert_eq!(cluster.log().matching(" died: "), [""; 0]);
+    assert_eq!(cluster.log().matching("is killed"), [""; 0]);
+}
+
+/// Asks until each of these workers has answered so many times.
+fn ask_each(address: SocketAddr, workers: &[u64], times: u32) {
+    let mut answers = BTreeMap::new();
+    let has_enough = |answers: &BTreeMap<u64, u32>| {
+        workers
+            .iter()
+            .all(|worker| answers.get(worker) >= Some(&times))
+    };
+    while !has_enough(&answers) {
+        *answers.entry(get(address, "/").worker()).or_default() += 1;
+    }
+}
+
+#[test]
+fn nobody_is_replaced_for_a_limit_during_a_rollout_but_right_after_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let release = directory.path().join("release");
+    fs::write(&release, "v1").unwrap();
+    let arguments = format!("--listen 127.0.0.1:0 --release {}", release.display());
+    let options = "-w 3 --surge 2 --settle 0.1 --boot-timeout 5 --max-connections 10";
+    let cluster = Cluster::ready(options, &arguments);
+    fs::write(&release, "v2 hangs-at-boot").unwrap();
+    cluster.signal(Signal::USR1);
+    cluster.log().wait_for_many(2, "err  release v2 hangs");
+    fs::write(&release, "v1").unwrap();
+    ask_each(cluster.address(), &[1, 2, 3], 10);
+    let log = cluster.log().lines();
+    let is_over = |line: &String| line.contains("aborted: ");
+    assert!(!log.iter().any(is_over), "too slow to show it: {log:#?}");
+    cluster.log().wait_for_many(3, "is being replaced");
+    check_order(
+        &cluster,
+        &[
+            "rollout from generation 1 to generation 2 started",
+            "did not come up within 5 s and is killed",
+            "aborted: ",
+            "rolled back to generation 1",
+            "is being replaced: it has accepted as many connections as it may",
+        ],
+    );
+    for worker in 1..=3 {
+        let ended = format!("worker {worker} (slot {}) ended: exited", worker - 1);
+        cluster.log().wait_for(&ended);
+    }
+    assert_eq!(get(cluster.address(), "/").body, "Hello, World!");
 }

@@ -11,6 +11,11 @@ use crate::UnsafePath;
 use crate::place::Place;
 use crate::watcher::Credentials;
 
+/// Everybody may read it, to know whom to signal.
+const FOR_EVERYBODY: Mode = Mode::from_raw_mode(0o644);
+/// Whoever can open a file can lock it, and so keep the next instance from starting.
+const FOR_US_ALONE: Mode = Mode::from_raw_mode(0o600);
+
 /// How often a file is opened again that an ending instance removes at that moment.
 const ATTEMPTS: u32 = 16;
 
@@ -81,7 +86,12 @@ impl<'keep> PidFile<'keep> {
         };
         // Opening something that is not a file must not wait.
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NONBLOCK;
-        let opened = place.open(flags, Mode::from_raw_mode(0o644));
+        let mode = if place.is_kept() {
+            FOR_US_ALONE
+        } else {
+            FOR_EVERYBODY
+        };
+        let opened = place.open(flags, mode);
         let mut file = File::from(opened.map_err(system)?);
         let stat = rustix::fs::fstat(&file).map_err(system)?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
@@ -90,6 +100,10 @@ impl<'keep> PidFile<'keep> {
             });
         }
         place.check(&file).map_err(PidFileError::Unsafe)?;
+        if place.is_kept() {
+            // One that was there before may be open to more.
+            rustix::fs::fchmod(&file, mode).map_err(system)?;
+        }
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(Errno::WOULDBLOCK) => {
@@ -211,6 +225,22 @@ mod tests {
     fn a_path_that_is_no_file_is_refused() {
         let error = PidFile::acquire(Path::new("/dev/null"), None).unwrap_err();
         assert!(matches!(error, PidFileError::NotAFile { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn who_it_is_kept_from_cannot_open_and_so_not_lock_it() {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt};
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().mode() & 0o777;
+        let whom = Credentials::find("3999999999", Some("3999999998")).unwrap();
+        let (_directory, path) = directory();
+        let kept = PidFile::acquire(&path, Some(&whom)).unwrap();
+        assert_eq!(mode(&path), 0o600);
+        drop(kept);
+        // One that a killed watcher left behind.
+        std::fs::write(&path, "1\n").unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
+        let _kept = PidFile::acquire(&path, Some(&whom)).unwrap();
+        assert_eq!(mode(&path), 0o600);
     }
 
     #[test]

@@ -66,9 +66,11 @@ impl CommandError {
         match self {
             Self::Directory { .. }
             | Self::Credentials(_)
-            | Self::Start(StartError::NoWorkers | StartError::CannotBecome { .. }) => {
-                ExitCode::Usage
-            }
+            | Self::Start(
+                StartError::NoWorkers
+                | StartError::CannotBecome { .. }
+                | StartError::CannotEnd { .. },
+            ) => ExitCode::Usage,
             Self::PidFile(PidFileError::Locked { .. }) => ExitCode::AlreadyRunning,
             Self::PidFile(_) | Self::Log(OpenLogError::File { .. } | OpenLogError::Unsafe(_)) => {
                 ExitCode::File
@@ -238,6 +240,8 @@ mod tests {
             error: io::ErrorKind::PermissionDenied.into(),
         };
         check(refused.into(), 2);
+        let who = "user x".to_owned();
+        check(StartError::CannotEnd { who }.into(), 2);
         let not_executable = StartError::NotExecutableBy {
             path: path.clone(),
             who: "user x".to_owned(),

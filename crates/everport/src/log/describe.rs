@@ -18,9 +18,10 @@ impl fmt::Display for Notice {
         match self {
             Self::Supervisor(decision) => describe_decision(f, decision),
             Self::RolloutAborted { .. } => describe_abort(f, self),
-            Self::Started { .. } | Self::Stopped { .. } | Self::Overslept { .. } => {
-                describe_watcher(f, self)
-            }
+            Self::Started { .. }
+            | Self::Stopped { .. }
+            | Self::Overslept { .. }
+            | Self::OomScoreRefused { .. } => describe_watcher(f, self),
             Self::NeverJoined { .. }
             | Self::Joined { .. }
             | Self::Spawned { .. }
@@ -90,6 +91,10 @@ fn describe_watcher(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result 
             f,
             "the watcher did not run for {}, which counts towards no limit",
             Readable(*gap)
+        ),
+        Notice::OomScoreRefused { error } => write!(
+            f,
+            "workers cannot be marked to be ended before the watcher when memory runs out: {error}"
         ),
         _ => Ok(()),
     }
@@ -255,7 +260,7 @@ fn describe_port(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result {
         ),
         Notice::SteeringRefused { address, error } => write!(
             f,
-            "cannot steer {}: {}; new connections may wait for a slot that does not serve",
+            "cannot steer {}: {}; new connections may go to a slot that does not serve, and others accept them from there",
             escape_display(address),
             escape_display(error)
         ),

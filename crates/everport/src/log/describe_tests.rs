@@ -241,7 +241,7 @@ fn ports_are_told_by_their_address() {
             error: "operation not permitted".to_owned(),
         },
         Level::Warn,
-        "cannot steer 0.0.0.0:8080: operation not permitted; new connections may wait for a slot that does not serve",
+        "cannot steer 0.0.0.0:8080: operation not permitted; new connections may go to a slot that does not serve, and others accept them from there",
     );
 }
 
@@ -360,6 +360,12 @@ fn silences_are_told() {
         },
         Level::Warn,
         "the watcher did not run for 60 s, which counts towards no limit",
+    );
+    let error = "Permission denied (os error 13)".to_owned();
+    check(
+        Notice::OomScoreRefused { error },
+        Level::Debug,
+        "workers cannot be marked to be ended before the watcher when memory runs out: Permission denied (os error 13)",
     );
 }
 

@@ -176,6 +176,11 @@ pub enum Notice {
         /// For how long.
         gap: Duration,
     },
+    /// A worker could not be marked to be ended before the watcher when memory runs out; said once.
+    OomScoreRefused {
+        /// The kernel's reason.
+        error: String,
+    },
     /// A port is open.
     PortOpened {
         /// Its address.
@@ -269,7 +274,10 @@ impl Notice {
             | Self::PortMended { .. } => Level::Warn,
             Self::Silent { lasts: time, .. } if *time >= NOTEWORTHY => Level::Warn,
             Self::Heard { lasted: time, .. } if *time >= NOTEWORTHY => Level::Info,
-            Self::Joined { .. } | Self::Silent { .. } | Self::Heard { .. } => Level::Debug,
+            Self::Joined { .. }
+            | Self::Silent { .. }
+            | Self::Heard { .. }
+            | Self::OomScoreRefused { .. } => Level::Debug,
             Self::Started { .. }
             | Self::Stopped { .. }
             | Self::Spawned { .. }
@@ -304,6 +312,7 @@ impl Notice {
             Self::Started { .. }
             | Self::Stopped { .. }
             | Self::Overslept { .. }
+            | Self::OomScoreRefused { .. }
             | Self::PortOpened { .. }
             | Self::PortClosed { .. }
             | Self::BacklogClamped { .. }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use everport_core::{CrashLoop, Policy};
 use rustix::fs::Mode;
+use rustix::process::geteuid;
 
 use super::privileges::Privileges;
 use super::spawn::{find_in_path, is_executable};
@@ -94,6 +95,14 @@ pub enum StartError {
         /// The system's reason.
         error: io::Error,
     },
+    /// Workers could become the user they are to be, but nobody could end them then.
+    #[error(
+        "no worker could be ended as {who}: that takes CAP_KILL (grant it to the watcher beside CAP_SETUID and CAP_SETGID, or leave --user out)"
+    )]
+    CannotEnd {
+        /// Who: `user www`.
+        who: String,
+    },
     /// The user that workers are to be cannot execute the program.
     #[error("{who} cannot execute {}: {error} (the file and every directory above it have to be executable for it)", .path.display())]
     NotExecutableBy {
@@ -111,6 +120,9 @@ pub enum StartError {
 
 fn way_out(error: &io::Error) -> &'static str {
     match error.kind() {
+        io::ErrorKind::PermissionDenied if geteuid().is_root() => {
+            " (this root lacks CAP_SETUID or CAP_SETGID: grant both, and CAP_KILL, which ends workers; or leave --user and --group out)"
+        }
         io::ErrorKind::PermissionDenied => {
             " (only root can; leave --user and --group out, or start as root)"
         }
@@ -236,7 +248,8 @@ impl Builder {
         self
     }
 
-    /// Who the workers are. Only root can have them be somebody else. Default: who the watcher is.
+    /// Who the workers are. Only root can have them be somebody else, or who has `CAP_SETUID`, `CAP_SETGID` and
+    /// `CAP_KILL`. Default: who the watcher is.
     ///
     /// Whoever the workers are could attach to a watcher of the same user as a debugger does, or read its memory,
     /// unless the kernel was told otherwise: the command makes its process undumpable (`PR_SET_DUMPABLE`),

@@ -142,6 +142,10 @@ fn groups_of(user: &User, gid: u32) -> Result<Vec<Gid>, CredentialsError> {
 
 /// The greatest number means "unchanged" to the kernel.
 fn number(text: &str) -> Option<u32> {
+    // The standard library's parser takes a sign, too.
+    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
     text.parse().ok().filter(|number| *number != u32::MAX)
 }
 
@@ -196,8 +200,12 @@ mod tests {
         assert!(error.contains("no such user: no-such-user"), "{error}");
         let error = text(Credentials::find("root", Some("no-such-group")));
         assert!(error.contains("no such group: no-such-group"), "{error}");
-        for nobody in ["", "-1", "4294967295", "a:b"] {
+        for nobody in ["", "-1", "+0", "4294967295", "a:b"] {
             assert!(Credentials::find(nobody, None).is_err(), "{nobody:?}");
+            assert!(
+                Credentials::find("root", Some(nobody)).is_err(),
+                "{nobody:?}"
+            );
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The only place where a decision of the supervisor becomes an effect.
 
+use std::fs::Metadata;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -83,9 +84,18 @@ impl EventLoop {
         slot: SlotId,
         generation: Generation,
     ) -> Result<Worker, SpawnError> {
-        let program = self.programs.of(generation, &self.spawner.program.path)?;
-        let spawned = self.spawner.spawn(program)?;
+        let workers = &self.workers;
+        let is_run = |file: &Metadata| {
+            let mut same = workers.values().filter(|it| it.generation == generation);
+            same.any(|worker| worker.runs(file))
+        };
+        let path = &self.spawner.program.path;
+        let program = self.programs.of(generation, path, &is_run)?;
+        let mut spawned = self.spawner.spawn(program)?;
         let pid = spawned.process.pid();
+        if let Some(error) = spawned.oom_score_refused.take() {
+            self.tell_of_oom_score_once(&error);
+        }
         match self.attend_to(worker, slot, spawned) {
             Ok((process, output, attendant)) => Ok(Worker::new(Started {
                 slot,
@@ -98,6 +108,14 @@ impl EventLoop {
                 death::put_down(pid)?;
                 Err(error.into())
             }
+        }
+    }
+
+    /// Without a score the kernel chooses by size alone, and workers are the larger ones: no reason to warn.
+    fn tell_of_oom_score_once(&mut self, error: &io::Error) {
+        if !std::mem::replace(&mut self.oom_score_told, true) {
+            let error = error.to_string();
+            self.tell(Notice::OomScoreRefused { error });
         }
     }
 

@@ -60,6 +60,8 @@ pub(crate) struct EventLoop {
     pub(crate) exit: Option<ExitReason>,
     /// Whether the kernel's limit on waiting connections has been spoken of.
     pub(crate) backlog_checked: bool,
+    /// Whether it has been said that the kernel may end the watcher before a worker.
+    pub(crate) oom_score_told: bool,
     inbox: mpsc::Receiver<Input>,
     /// What effects led to; handed to the supervisor before anything new is.
     pub(crate) follow_ups: VecDeque<Event>,
@@ -109,6 +111,7 @@ impl EventLoop {
             quiet_at_stop: None,
             exit: None,
             backlog_checked: false,
+            oom_score_told: false,
             inbox,
             follow_ups: VecDeque::new(),
             memory: OutOfMemoryCounter::new(),

@@ -1,6 +1,6 @@
 //! Has the kernel choose a worker rather than the watcher when memory runs out (`oom_score_adj` in proc_pid(5)).
 
-use std::fs;
+use std::{fs, io};
 
 use rustix::process::Pid;
 
@@ -24,11 +24,11 @@ impl OomScore {
         Self((ours + MARGIN).min(HIGHEST))
     }
 
-    /// Gives it to a child that has not been reaped. Everybody may raise that of an own process.
-    pub(super) fn give(self, child: Pid) {
+    /// Gives it to a child that has not been reaped. Everybody may raise that of an own process; of another user's
+    /// only who may override permissions, as root usually does (CAP_DAC_OVERRIDE).
+    pub(super) fn give(self, child: Pid) -> io::Result<()> {
         let file = format!("/proc/{}/oom_score_adj", child.as_raw_nonzero());
-        // Where /proc cannot be written the kernel chooses by size alone, and workers are the larger ones.
-        let _refused = fs::write(file, self.0.to_string());
+        fs::write(file, self.0.to_string())
     }
 }
 

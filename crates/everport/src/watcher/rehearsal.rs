@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use rustix::fs::{Access, access};
 
-use super::privileges::Privileges;
+use super::privileges::{Privileges, explain, may_signal};
 use super::{Program, StartError};
 
 /// Has a child take each step of a worker up to its program, if workers are somebody else than we are.
@@ -20,8 +20,13 @@ pub(super) fn rehearse(privileges: &Privileges, program: &Program) -> Result<(),
     let first = privileges.clone();
     in_child(move || first.apply()).map_err(|error| StartError::CannotBecome {
         who: credentials.to_string(),
-        error,
+        error: explain(error),
     })?;
+    if !may_signal(credentials) {
+        return Err(StartError::CannotEnd {
+            who: credentials.to_string(),
+        });
+    }
     let second = privileges.clone();
     let look = move || {
         second.apply()?;

@@ -17,7 +17,7 @@ use rustix::stdio::{stderr, stdout};
 
 use super::Program;
 use super::oom_score::OomScore;
-use super::privileges::Privileges;
+use super::privileges::{self, Privileges};
 use super::process_handle::ProcessHandle;
 use super::programs::{Executable, ProgramError};
 use crate::link::{self, LINK_VARIABLE};
@@ -51,6 +51,8 @@ pub(crate) struct Spawned {
     pub(crate) link: OwnedFd,
     pub(crate) stdout: OwnedFd,
     pub(crate) stderr: OwnedFd,
+    /// Why the kernel may end the watcher before this worker when memory runs out.
+    pub(crate) oom_score_refused: Option<io::Error>,
 }
 
 /// Why a worker could not be started.
@@ -74,14 +76,14 @@ impl Spawner {
         let mut child = command.spawn().map_err(|error| self.explain(error))?;
         match attach(&mut child) {
             Ok((process, stdout, stderr)) => {
-                if let Some(score) = self.oom_score {
-                    score.give(process.pid());
-                }
+                let score = self.oom_score;
+                let oom_score_refused = score.and_then(|score| score.give(process.pid()).err());
                 Ok(Spawned {
                     process,
                     link: ours,
                     stdout,
                     stderr,
+                    oom_score_refused,
                 })
             }
             Err(error) => {
@@ -95,7 +97,7 @@ impl Spawner {
     fn explain(&self, error: io::Error) -> SpawnError {
         match ProgramError::of_execution(&error, &self.program.path) {
             Some(explained) => explained.into(),
-            None => error.into(),
+            None => privileges::explain(error).into(),
         }
     }
 

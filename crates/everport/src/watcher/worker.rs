@@ -1,6 +1,8 @@
 //! What the watcher keeps about one worker's process.
 
 use std::collections::HashMap;
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
 use everport_core::PortId;
@@ -72,6 +74,13 @@ impl Worker {
             is_over_memory: false,
             ports: HashMap::new(),
         }
+    }
+
+    /// Whether it still runs this file, so that the kernel lets nobody write to it: the worker may itself have
+    /// executed something else. "No" as well where we may not look.
+    pub(crate) fn runs(&self, file: &Metadata) -> bool {
+        let program = fs::metadata(format!("/proc/{}/exe", self.pid_number()));
+        program.is_ok_and(|program| (program.dev(), program.ino()) == (file.dev(), file.ino()))
     }
 
     /// The process id as people write it.

@@ -1,10 +1,9 @@
 //! What a watcher holds, to be compared before and after.
 
 use std::fmt;
-use std::fs;
 use std::time::Instant;
 
-use everport_tests::{Cluster, PATIENCE, open_descriptors, threads, zombies_of};
+use everport_tests::{Cluster, PATIENCE, open_descriptors, resident_kib, threads, zombies_of};
 
 /// What a watcher holds at a moment.
 #[derive(Debug, Clone, Copy)]
@@ -55,11 +54,4 @@ impl fmt::Display for Ledger {
             "{descriptors} descriptors, {threads} threads, {zombies} zombies, {resident_kib} KiB"
         )
     }
-}
-
-fn resident_kib(pid: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok())
-        .unwrap_or(0)
 }

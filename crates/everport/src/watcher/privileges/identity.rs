@@ -12,6 +12,40 @@ fn not_for_good() -> io::Error {
     io::Error::from_raw_os_error(NOT_FOR_GOOD)
 }
 
+/// An error of a child's, in words if it is one of ours.
+pub(in super::super) fn explain(error: io::Error) -> io::Error {
+    if error.raw_os_error() == Some(NOT_FOR_GOOD) {
+        return io::Error::other("it would not be for good: the way back to who we are is open");
+    }
+    error
+}
+
+/// What a process has become, and whether it can become root again.
+struct Outcome<User, Group> {
+    /// Whether all of its ids are those it was to have.
+    is_complete: bool,
+    become_root: User,
+    enter_roots_group: Group,
+}
+
+impl<User, Group> Outcome<User, Group>
+where
+    User: FnOnce() -> bool,
+    Group: FnOnce() -> bool,
+{
+    /// Root has no way back to go, and the group of whoever is root's is root's to choose.
+    fn verify(self, credentials: &Credentials) -> io::Result<()> {
+        let (is_root, is_roots_group) = (credentials.uid.is_root(), credentials.gid.is_root());
+        let is_open =
+            !is_root && ((self.become_root)() || !is_roots_group && (self.enter_roots_group)());
+        if self.is_complete && !is_open {
+            Ok(())
+        } else {
+            Err(not_for_good())
+        }
+    }
+}
+
 #[cfg(all(target_os = "linux", not(everport_portable)))]
 mod kernel {
     use std::io;
@@ -22,7 +56,7 @@ mod kernel {
         set_thread_res_gid, set_thread_res_uid,
     };
 
-    use super::{Credentials, not_for_good};
+    use super::{Credentials, Outcome};
 
     /// Groups first: whoever is no longer root cannot change them. Then it is made sure that there is no way
     /// back.
@@ -34,11 +68,13 @@ mod kernel {
         if !uid.is_root() {
             give_up_capabilities()?;
         }
-        if is_for_good(uid, gid) {
-            Ok(())
-        } else {
-            Err(not_for_good())
-        }
+        let (root, root_group) = (Uid::ROOT, Gid::ROOT);
+        let outcome = Outcome {
+            is_complete: is_all(uid, gid),
+            become_root: || set_thread_res_uid(root, root, root).is_ok(),
+            enter_roots_group: || set_thread_res_gid(root_group, root_group, root_group).is_ok(),
+        };
+        outcome.verify(credentials)
     }
 
     /// Nothing that is executed from now on gains privileges by being executed.
@@ -55,15 +91,6 @@ mod kernel {
             inheritable: CapabilitySet::empty(),
         };
         Ok(set_capabilities(None, none)?)
-    }
-
-    fn is_for_good(uid: Uid, gid: Gid) -> bool {
-        let (root, root_group) = (Uid::ROOT, Gid::ROOT);
-        is_all(uid, gid)
-            && (uid.is_root() || set_thread_res_uid(root, root, root).is_err())
-            && (uid.is_root()
-                || gid.is_root()
-                || set_thread_res_gid(root_group, root_group, root_group).is_err())
     }
 
     /// Whether real, effective and saved ids are these.
@@ -85,7 +112,7 @@ mod kernel {
 mod posix {
     use std::io;
 
-    use super::{Credentials, not_for_good};
+    use super::{Credentials, Outcome};
 
     /// Groups first: whoever is no longer root cannot change them. Root's `setgid` and `setuid` change the saved
     /// ids, too. Then it is made sure that there is no way back.
@@ -107,13 +134,14 @@ mod posix {
                 libc::getegid(),
             ]
         };
-        // SAFETY: it is meant to fail; when it does not, the program is not executed.
-        let is_for_good = uid == 0 || unsafe { libc::setuid(0) } != 0;
-        if ids == [uid, uid, gid, gid] && is_for_good {
-            Ok(())
-        } else {
-            Err(not_for_good())
-        }
+        let outcome = Outcome {
+            is_complete: ids == [uid, uid, gid, gid],
+            // SAFETY: it is meant to fail; when it does not, the program is not executed.
+            become_root: || unsafe { libc::setuid(0) } == 0,
+            // SAFETY: as above.
+            enter_roots_group: || unsafe { libc::setgid(0) } == 0,
+        };
+        outcome.verify(credentials)
     }
 
     /// Not every system knows this; where it is not known, set-user-id programs keep their power.
@@ -135,3 +163,36 @@ mod posix {
 pub(super) use kernel::{assume, gain_no_privileges};
 #[cfg(any(not(target_os = "linux"), everport_portable))]
 pub(super) use posix::{assume, gain_no_privileges};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verify(user: &str, is_complete: bool, back: [bool; 2]) -> io::Result<()> {
+        let [user_is_open, group_is_open] = back;
+        let outcome = Outcome {
+            is_complete,
+            become_root: || user_is_open,
+            enter_roots_group: || group_is_open,
+        };
+        outcome.verify(&Credentials::find(user, Some("4711")).unwrap())
+    }
+
+    #[test]
+    fn a_way_back_to_root_is_an_error_in_words() {
+        let another = "3999999999";
+        verify(another, true, [false; 2]).unwrap();
+        for (is_complete, back) in [
+            (false, [false; 2]),
+            (true, [true, false]),
+            (true, [false, true]),
+        ] {
+            let error = explain(verify(another, is_complete, back).unwrap_err());
+            assert!(error.to_string().contains("the way back"), "{error}");
+        }
+        // Who stays root has none to go.
+        verify("0", true, [true; 2]).unwrap();
+        let other = explain(io::Error::from_raw_os_error(libc::EPERM));
+        assert_eq!(other.raw_os_error(), Some(libc::EPERM));
+    }
+}

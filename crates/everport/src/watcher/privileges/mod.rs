@@ -1,14 +1,23 @@
 //! What a worker may do to the system, settled in its process before its program runs.
 
 mod identity;
+mod signalling;
 
 use std::io;
 use std::os::fd::BorrowedFd;
 
 use rustix::fs::{FileType, Mode};
+use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, setrlimit, umask};
 
 use super::Credentials;
+pub(super) use identity::explain;
+pub(super) use signalling::may_signal;
+
+/// The limit on the size of a core at which none is written. Linux takes 0 to be about files only: a program that
+/// `core_pattern` pipes cores to would still be given them. It gives it none at a limit of 1, by which it knows that
+/// program itself (`cprm.limit == 1` in fs/coredump.c); and one byte is less than it starts a file for (core(5)).
+const NO_CORE: u64 = if cfg!(target_os = "linux") { 1 } else { 0 };
 
 /// What workers are and may do.
 #[derive(Debug, Clone, Default)]
@@ -31,11 +40,7 @@ impl Privileges {
             umask(mask);
         }
         if !self.may_dump_core {
-            let none = Rlimit {
-                current: Some(0),
-                maximum: Some(0),
-            };
-            setrlimit(Resource::Core, none)?;
+            dump_no_core()?;
         }
         if let Some(credentials) = &self.credentials {
             identity::assume(credentials)?;
@@ -59,5 +64,17 @@ impl Privileges {
                 let _refused = rustix::fs::fchown(pipe, Some(credentials.uid), None);
             }
         }
+    }
+}
+
+/// Whoever has a hard limit of 0 and may not raise it stays there.
+fn dump_no_core() -> io::Result<()> {
+    let limit = |bytes| Rlimit {
+        current: Some(bytes),
+        maximum: Some(bytes),
+    };
+    match setrlimit(Resource::Core, limit(NO_CORE)) {
+        Err(Errno::PERM) => Ok(setrlimit(Resource::Core, limit(0))?),
+        other => Ok(other?),
     }
 }

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use super::{Executable, ProgramError};
+use super::{Executable, IsRun, ProgramError};
 use crate::Generation;
 
 /// How a generation's program is kept.
@@ -41,16 +41,18 @@ impl Kept {
 
     /// What to execute; an error if it is not what was opened.
     pub(super) fn executable<'kept>(
-        &'kept self,
+        &'kept mut self,
         generation: Generation,
         path: &'kept Path,
+        is_run: &IsRun<'_>,
     ) -> Result<Executable<'kept>, ProgramError> {
         let Self::Native { file, state } = self else {
             return Ok(Executable::Path(path));
         };
+        let file: &'kept File = file;
         let path = path.to_path_buf();
         match file.metadata() {
-            Ok(metadata) if State::of(&metadata) == *state => {
+            Ok(metadata) if state.still_holds(&metadata, is_run) => {
                 Ok(Executable::Descriptor(file.as_fd()))
             }
             Ok(_) => Err(ProgramError::ChangedInPlace { path, generation }),
@@ -77,6 +79,18 @@ impl State {
             size: metadata.len(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
         }
+    }
+
+    /// Whether the content is what it was. The time can be changed alone, as `touch` and `rsync` do. While a worker
+    /// runs the file the kernel lets nobody write to it, and it was looked at before each worker was started; so if
+    /// one of them still runs it, a new time does not mean new content.
+    fn still_holds(&mut self, metadata: &Metadata, is_run: &IsRun<'_>) -> bool {
+        let now = Self::of(metadata);
+        if now != *self && (now.size != self.size || !is_run(metadata)) {
+            return false;
+        }
+        *self = now;
+        true
     }
 }
 
@@ -129,9 +143,16 @@ mod tests {
         fs::write(path, bytes).unwrap();
     }
 
+    fn nobody_runs(_file: &Metadata) -> bool {
+        false
+    }
+
     fn goes_by_path(path: &Path) -> bool {
         let mut programs = Programs::default();
-        matches!(programs.of(FIRST, path), Ok(Executable::Path(_)))
+        matches!(
+            programs.of(FIRST, path, &nobody_runs),
+            Ok(Executable::Path(_))
+        )
     }
 
     fn last_byte(executable: Executable<'_>) -> u8 {
@@ -154,14 +175,29 @@ mod tests {
         );
         let mut programs = Programs::default();
         write_native(&path, b"1");
-        assert_eq!(last_byte(programs.of(FIRST, &path).unwrap()), b'1');
+        assert_eq!(
+            last_byte(programs.of(FIRST, &path, &nobody_runs).unwrap()),
+            b'1'
+        );
         write_native(&new, b"2");
         fs::rename(&new, &path).unwrap();
-        assert_eq!(last_byte(programs.of(FIRST, &path).unwrap()), b'1');
-        assert_eq!(last_byte(programs.of(SECOND, &path).unwrap()), b'2');
+        assert_eq!(
+            last_byte(programs.of(FIRST, &path, &nobody_runs).unwrap()),
+            b'1'
+        );
+        assert_eq!(
+            last_byte(programs.of(SECOND, &path, &nobody_runs).unwrap()),
+            b'2'
+        );
         fs::remove_file(&path).unwrap();
-        assert_eq!(last_byte(programs.of(FIRST, &path).unwrap()), b'1');
-        assert_eq!(last_byte(programs.of(SECOND, &path).unwrap()), b'2');
+        assert_eq!(
+            last_byte(programs.of(FIRST, &path, &nobody_runs).unwrap()),
+            b'1'
+        );
+        assert_eq!(
+            last_byte(programs.of(SECOND, &path, &nobody_runs).unwrap()),
+            b'2'
+        );
     }
 
     #[test]
@@ -170,9 +206,14 @@ mod tests {
         let path = directory.path().join("server");
         write_native(&path, b"1");
         let mut programs = Programs::default();
-        programs.of(SECOND, &path).unwrap();
+        programs.of(SECOND, &path, &nobody_runs).unwrap();
         write_native(&path, b"longer");
-        let error = programs.of(SECOND, &path).unwrap_err().to_string();
+        // Not even while somebody runs it, which the kernel would not have let happen.
+        programs.of(SECOND, &path, &|_| true).unwrap_err();
+        let error = programs
+            .of(SECOND, &path, &nobody_runs)
+            .unwrap_err()
+            .to_string();
         let expected = format!(
             "the program of generation 2 was changed in place: {} (deploy by moving a new file to the path (mv), then restart)",
             path.display()
@@ -181,16 +222,43 @@ mod tests {
     }
 
     #[test]
+    fn one_whose_time_alone_has_changed_is_executed_while_somebody_runs_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("server");
+        write_native(&path, b"1");
+        let mut programs = Programs::default();
+        programs.of(FIRST, &path, &nobody_runs).unwrap();
+        let touch = |seconds| {
+            let at = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+            File::open(&path).unwrap().set_modified(at).unwrap();
+        };
+        touch(1);
+        let error = programs.of(FIRST, &path, &nobody_runs).unwrap_err();
+        assert!(matches!(error, ProgramError::ChangedInPlace { .. }));
+        let inode = fs::metadata(&path).unwrap().ino();
+        programs
+            .of(FIRST, &path, &|file| file.ino() == inode)
+            .unwrap();
+        // From now on it is the time that counts.
+        programs.of(FIRST, &path, &nobody_runs).unwrap();
+        touch(2);
+        programs.of(FIRST, &path, &nobody_runs).unwrap_err();
+    }
+
+    #[test]
     fn a_generation_without_a_program_gets_the_first_that_is_there() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("server");
         let mut programs = Programs::default();
         assert!(matches!(
-            programs.of(FIRST, &path),
+            programs.of(FIRST, &path, &nobody_runs),
             Err(ProgramError::Missing { .. })
         ));
         write_native(&path, b"1");
-        assert_eq!(last_byte(programs.of(FIRST, &path).unwrap()), b'1');
+        assert_eq!(
+            last_byte(programs.of(FIRST, &path, &nobody_runs).unwrap()),
+            b'1'
+        );
     }
 
     #[test]
@@ -230,8 +298,8 @@ mod tests {
         let path = directory.path().join("server");
         write_native(&path, b"1");
         let mut programs = Programs::default();
-        programs.of(FIRST, &path).unwrap();
-        programs.of(SECOND, &path).unwrap();
+        programs.of(FIRST, &path, &nobody_runs).unwrap();
+        programs.of(SECOND, &path, &nobody_runs).unwrap();
         programs.keep_only(|generation| generation == SECOND);
         assert_eq!(programs.len(), 1);
     }

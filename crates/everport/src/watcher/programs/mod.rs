@@ -7,6 +7,7 @@ mod path_only;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -96,17 +97,21 @@ impl ProgramError {
     }
 }
 
+/// Whether a live worker of a generation still runs a file.
+pub(crate) type IsRun<'look> = dyn Fn(&Metadata) -> bool + 'look;
+
 /// The programs of the generations that may still get workers.
 #[derive(Debug, Default)]
 pub(crate) struct Programs(BTreeMap<Generation, Kept>);
 
 impl Programs {
     /// What a worker of this generation executes. The generation's first worker settles that: what is at the
-    /// path then.
+    /// path then. `is_run`: whether one that was started here before still runs the file.
     pub(crate) fn of<'kept>(
         &'kept mut self,
         generation: Generation,
         path: &'kept Path,
+        is_run: &IsRun<'_>,
     ) -> Result<Executable<'kept>, ProgramError> {
         let kept = match self.0.entry(generation) {
             Entry::Occupied(known) => known.into_mut(),
@@ -115,7 +120,7 @@ impl Programs {
                 new.insert(opened.map_err(|source| ProgramError::of_opening(source, path))?)
             }
         };
-        kept.executable(generation, path)
+        kept.executable(generation, path, is_run)
     }
 
     /// How many generations' programs are kept.

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use super::{Executable, ProgramError};
+use super::{Executable, IsRun, ProgramError};
 use crate::Generation;
 
 /// Nothing is kept.
@@ -26,9 +26,10 @@ impl Kept {
         reason = "elsewhere the file is compared with what was opened"
     )]
     pub(super) fn executable<'kept>(
-        &'kept self,
+        &'kept mut self,
         _generation: Generation,
         path: &'kept Path,
+        _is_run: &IsRun<'_>,
     ) -> Result<Executable<'kept>, ProgramError> {
         Ok(Executable::Path(path))
     }

@@ -111,6 +111,8 @@ fn a_connection_that_comes_between_two_looks_waits_no_longer_than_promised() {
     let silent = fixture.look_for(milliseconds(100), &[A]);
     let waited = fixture.start + silent[0].1 - came;
     assert!(waited <= BETWEEN_LOOKS + ANSWER_WITHIN, "{waited:?}");
+    // What is promised is 50 ms; the rest is for noticing, steering and lending.
+    assert!(waited <= milliseconds(40), "{waited:?}");
 }
 
 #[test]

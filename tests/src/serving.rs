@@ -1,40 +1,48 @@
 //! What a worker is serving at a moment.
 
 use std::fs;
+use std::io;
 use std::os::fd::{OwnedFd, RawFd};
 
-use anyhow::Context;
-use everport_tests::WorkerSeen;
 use rustix::io::Errno;
 use rustix::net::getpeername;
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, Signal, pidfd_getfd, pidfd_open};
 
+use crate::WorkerSeen;
+
 /// Stops the worker where it is and counts the connections it has accepted and not closed: what it is
 /// serving, to the very moment.
-pub(crate) fn stop_and_count(worker: WorkerSeen) -> anyhow::Result<u64> {
+///
+/// # Errors
+/// When the worker is gone, or we may not look at its descriptors.
+pub fn stop_and_count(worker: WorkerSeen) -> io::Result<u64> {
     worker.signal(Signal::STOP);
     connections(worker)
 }
 
 /// Counts the connections that a worker has accepted and not closed. One that runs can accept and close
 /// others meanwhile.
-pub(crate) fn connections(worker: WorkerSeen) -> anyhow::Result<u64> {
+///
+/// # Errors
+/// When the worker is gone, or we may not look at its descriptors.
+pub fn connections(worker: WorkerSeen) -> io::Result<u64> {
     let pid = i32::try_from(worker.pid).ok().and_then(Pid::from_raw);
-    let pidfd = pidfd_open(pid.context("a process id")?, PidfdFlags::empty())?;
+    let pid = pid.ok_or(io::ErrorKind::InvalidInput)?;
+    let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
     let mut count = 0;
     for number in descriptors(worker.pid)? {
         match pidfd_getfd(&pidfd, number, PidfdGetfdFlags::empty()) {
             Ok(descriptor) => count += u64::from(is_connection(&descriptor)),
             // Closed since the list was made.
             Err(Errno::BADF) => {}
-            Err(error) => return Err(error).context("cannot look at a worker's descriptors"),
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(count)
 }
 
-fn descriptors(pid: u32) -> anyhow::Result<Vec<RawFd>> {
-    let entries = fs::read_dir(format!("/proc/{pid}/fd")).context("the worker is gone")?;
+fn descriptors(pid: u32) -> io::Result<Vec<RawFd>> {
+    let entries = fs::read_dir(format!("/proc/{pid}/fd"))?;
     let names = entries.flatten().map(|entry| entry.file_name());
     Ok(names
         .filter_map(|name| name.to_str()?.parse().ok())
@@ -48,6 +56,7 @@ fn is_connection(descriptor: &OwnedFd) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
     use std::net::{TcpListener, TcpStream};
     use std::os::unix::net::UnixStream;

@@ -1,12 +1,16 @@
 //! HTTP/2: connections end by `GOAWAY`, spoken here frame by frame (RFC 9113).
 
+use std::convert::Infallible;
 use std::time::Instant;
 
 use everport_core::DrainReason;
+use hyper::Response;
+use hyper::service::service_fn;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::scene::{Client, NEVER, SOON, Scene};
-use crate::cluster::tests::harness::{BOUND, on_both_runtimes, pends, within};
+use crate::cluster::tests::harness::{BOUND, joined, on_both_runtimes, pends, within};
+use crate::http::Server;
 use crate::link::Drained;
 
 const DATA: u8 = 0;
@@ -181,5 +185,35 @@ fn a_client_that_does_not_reply_is_answered_first() {
         scene.gate.notify_waiters();
         scene.gate.notify_one();
         assert_eq!(client.frame_of(DATA).await.payload, b"Hello, World!");
+    });
+}
+
+#[test]
+fn a_client_that_takes_nothing_for_a_while_gets_its_answer() {
+    on_both_runtimes(async || {
+        let (cluster, watcher) = joined().await;
+        // Takes in what a client sends here, and less than what it is sent.
+        let (mut client, stream) = tokio::io::duplex(64);
+        let service =
+            service_fn(async |_| Ok::<_, Infallible>(Response::new("Hello, World!".to_owned())));
+        let server = Server::new(&cluster).idle_minimum_on_rollout(SOON);
+        let serving = tokio::spawn(server.serve_connection(stream, service));
+        let settings = [0, 0, 0, SETTINGS, 0, 0, 0, 0, 0];
+        let length = u8::try_from(REQUEST.len()).unwrap();
+        let head = [
+            &[0, 0, length, HEADERS, END_STREAM_AND_HEADERS],
+            &FIRST_STREAM[..],
+        ]
+        .concat();
+        let said = [PREFACE, &settings, &head, REQUEST].concat();
+        client.write_all(&said).await.unwrap();
+        assert!(pends(cluster.draining()).await); // time for the request to come in
+        watcher.drain(BOUND, &[]);
+        within(cluster.draining()).await;
+        tokio::time::sleep(SOON * 2).await; // this is the pause that must not matter
+        let mut told = Vec::new();
+        within(client.read_to_end(&mut told)).await.unwrap();
+        assert!(String::from_utf8_lossy(&told).contains("Hello, World!"));
+        within(serving).await.unwrap();
     });
 }

@@ -133,6 +133,20 @@ impl Driver {
     }
 }
 
+/// The worker is stopped by a signal.
+pub(crate) fn stops(driver: &mut Driver, worker: u64) {
+    driver.event(Event::Suspended {
+        worker: WorkerId(worker),
+    });
+}
+
+/// It runs again.
+pub(crate) fn goes_on(driver: &mut Driver, worker: u64) {
+    driver.event(Event::Resumed {
+        worker: WorkerId(worker),
+    });
+}
+
 pub(crate) fn spawn(worker: u64, slot: u32, generation: u64) -> Action {
     Action::Spawn {
         worker: WorkerId(worker),

@@ -5,7 +5,7 @@ use everport_core::{
     SlotId, WorkerId,
 };
 
-use crate::driver::{Driver, at_once, drain, kill, ms, s, spawn, steer};
+use crate::driver::{Driver, at_once, drain, goes_on, kill, ms, s, spawn, steer, stops};
 
 const ROLLOUT: DrainReason = DrainReason::Rollout;
 
@@ -17,18 +17,6 @@ fn falls_silent(driver: &mut Driver, worker: u64) {
 
 fn is_heard(driver: &mut Driver, worker: u64) {
     driver.event(Event::Heard {
-        worker: WorkerId(worker),
-    });
-}
-
-fn stops(driver: &mut Driver, worker: u64) {
-    driver.event(Event::Suspended {
-        worker: WorkerId(worker),
-    });
-}
-
-fn goes_on(driver: &mut Driver, worker: u64) {
-    driver.event(Event::Resumed {
         worker: WorkerId(worker),
     });
 }

@@ -4,21 +4,9 @@ use everport_core::{
     AbortCause, DrainReason, Event, Generation, Notice, Policy, ReplaceCause, SlotId, WorkerId,
 };
 
-use crate::driver::{Driver, at_once, drain, kill, ms, s, spawn};
+use crate::driver::{Driver, at_once, drain, goes_on, kill, ms, s, spawn, stops};
 
 const ROLLOUT: DrainReason = DrainReason::Rollout;
-
-fn stops(driver: &mut Driver, worker: u64) {
-    driver.event(Event::Suspended {
-        worker: WorkerId(worker),
-    });
-}
-
-fn goes_on(driver: &mut Driver, worker: u64) {
-    driver.event(Event::Resumed {
-        worker: WorkerId(worker),
-    });
-}
 
 fn given_up(worker: u64, slot: u32) -> Notice {
     Notice::BootTimedOut {

@@ -66,6 +66,7 @@ fn what_comes_while_the_runtime_hangs_stays_for_others() {
         let clients: Vec<_> = (0..3)
             .map(|_| std::net::TcpStream::connect(socket.address).unwrap())
             .collect();
+        // Time enough to take one wrongly; nothing waits for it.
         std::thread::sleep(MOMENT);
         for client in &clients {
             let (_other, peer) = socket.listener.accept().unwrap();

@@ -12,6 +12,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 
 use crate::effort::Effort;
+use crate::phase::{Comparison, Round, TRACES};
+use crate::plot::Plot;
 use crate::statistics::{Interval, Sample};
 use crate::subject::{command, lossless_cluster};
 use crate::table::{Cell, Figure, Limit, Outcome, Table};
@@ -23,22 +25,67 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
     let kills = effort.rounds(200);
     let cluster = lossless_cluster(WORKERS, Sharing::DEFAULT, "--settle 0");
     let (mut calm, mut busy) = (Times::default(), Times::default());
+    let mut clients = Comparison::default();
     for first in (0..kills).step_by(WORKERS as usize) {
         let _turn = take_turn();
         let slots = 0..WORKERS.min(kills - first);
         calm.kill_each(&cluster, slots.clone(), || Ok(()))?;
-        let load = load(&cluster)?;
-        let go_on = || Ok(load.wait_for_more(u64::from(RATE) / 20, PATIENCE)?);
-        busy.kill_each(&cluster, slots, go_on)?;
-        // What the killed were serving is lost; the scenario `kills` looks at that.
-        drop(load.stop());
+        clients.calm.rounds.push(under_load(&cluster, |load| {
+            load.wait_for_more(u64::from(RATE) / 2, PATIENCE)?;
+            Ok(Vec::new())
+        })?);
+        clients.busy.rounds.push(under_load(&cluster, |load| {
+            let go_on = || Ok(load.wait_for_more(u64::from(RATE) / 20, PATIENCE)?);
+            let before = busy.begun.len();
+            busy.kill_each(&cluster, slots, go_on)?;
+            Ok(busy.begun[before..].to_vec())
+        })?);
     }
-    Ok(outcome(kills, &calm, &busy))
+    let mut outcome = outcome(kills, &calm, &busy);
+    outcome.plots = vec![plot(&clients)];
+    Ok(outcome)
+}
+
+/// Puts load on the cluster while something happens to it, and says what the clients saw. What the killed were
+/// serving is lost; the scenario `kills` looks at that.
+fn under_load(
+    cluster: &Cluster,
+    meanwhile: impl FnOnce(&RunningLoad) -> anyhow::Result<Vec<Instant>>,
+) -> anyhow::Result<Round> {
+    let load = load(cluster)?;
+    let begin = load.begin();
+    let kills = meanwhile(&load)?;
+    let length = begin.elapsed();
+    let mark = |kill: &Instant| {
+        let since = kill.saturating_duration_since(begin);
+        (since, since)
+    };
+    Ok(Round {
+        report: load.stop(),
+        beside: None,
+        length,
+        disturbances: kills.len() as u64,
+        marks: kills.iter().map(mark).collect(),
+    })
+}
+
+fn plot(clients: &Comparison) -> Plot {
+    Plot {
+        name: "load".to_owned(),
+        title: format!(
+            "kill -9 of one of {WORKERS} workers: {RATE} requests a second, one connection each"
+        ),
+        marks: "kill",
+        limit: None,
+        rows: vec![clients.row(&Sharing::DEFAULT.to_string(), "kill -9 of one")],
+    }
 }
 
 /// What was measured, one value for each kill.
 #[derive(Debug, Default)]
 struct Times {
+    /// When the signal was sent.
+    begun: Vec<Instant>,
     gone: Vec<Duration>,
     noticed: Vec<Duration>,
     spawned: Vec<Duration>,
@@ -71,6 +118,7 @@ impl Times {
         let log = cluster.log();
         let position = log.position();
         let begin = Instant::now();
+        self.begun.push(begin);
         let gone = kill(victim)?;
         let line = |text: &str| log.arrival_after(position, text).duration_since(begin);
         let seen = format!("worker {} (slot {slot}) died: ", victim.worker);
@@ -166,7 +214,8 @@ fn load(cluster: &Cluster) -> anyhow::Result<RunningLoad> {
         .clients(32)
         .one_shot()
         .rate(f64::from(RATE))
-        .source_addresses(8);
+        .source_addresses(8)
+        .traces(TRACES);
     Ok(load.start()?)
 }
 

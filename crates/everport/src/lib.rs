@@ -20,6 +20,7 @@ mod listener;
 mod options;
 mod place;
 mod reactor;
+mod record;
 
 #[cfg(feature = "cli")]
 pub mod cli;

@@ -31,7 +31,7 @@ impl Told {
 
 impl Sink for Told {
     fn write(&self, entry: Entry) {
-        if let Entry::Notice(notice) = entry {
+        if let Entry::Notice(notice, _) = entry {
             self.0.lock().unwrap().push(notice.to_string());
         }
     }

@@ -119,7 +119,7 @@ pub struct ClusterArgs {
     #[arg(long, help_heading = WORKERS)]
     new_privileges: bool,
 
-    /// What to log: error, warn, info (with all that workers print) or debug
+    /// What to log: error, warn, info (with all that workers print), debug or trace
     #[arg(short, long, value_name = "LEVEL", default_value = "info", hide_possible_values = true,
         ignore_case = true, value_parser = level_parser(), help_heading = FILES)]
     pub(super) log_level: Level,
@@ -278,7 +278,10 @@ mod tests {
         check_refused("--boot-timeout 0", "zero leaves no time");
         check_refused("--share both", "[possible values: reuseport, transfer]");
         check_refused("--env A", "write KEY=VALUE");
-        check_refused("-l loud", "[possible values: error, warn, info, debug]");
+        check_refused(
+            "-l loud",
+            "[possible values: error, warn, info, debug, trace]",
+        );
         check_refused("--workes 4", "a similar argument exists: '--workers'");
     }
 

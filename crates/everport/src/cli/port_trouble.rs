@@ -31,7 +31,7 @@ impl PortTrouble {
 
 impl Sink for PortTrouble {
     fn write(&self, entry: Entry) {
-        if let Entry::Notice(Notice::PortRefused { error, .. }) = &entry {
+        if let Entry::Notice(Notice::PortRefused { error, .. }, _) = &entry {
             *self.lock() = Some(error.clone());
         }
         self.sink.write(entry);

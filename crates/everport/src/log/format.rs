@@ -3,7 +3,8 @@
 use std::fmt::Write;
 use std::time::SystemTime;
 
-use super::{Entry, Level, Line, Stream};
+use super::escape::escape;
+use super::{Entry, Level, Line, Lost, Record, Records, Stream};
 
 /// How lines look.
 #[derive(Debug, Clone)]
@@ -27,12 +28,14 @@ impl Style {
     /// Appends an entry's lines.
     pub(super) fn push_entry(&self, out: &mut String, at: SystemTime, entry: &Entry) {
         match entry {
-            Entry::Notice(notice) => {
+            Entry::Notice(notice, _) => {
                 for text in notice.to_string().split('\n') {
                     self.push(out, at, notice.level(), &self.name, "", text);
                 }
             }
             Entry::Line(line) => self.push_line(out, at, line),
+            Entry::Records(records) => self.push_records(out, records),
+            Entry::Lost(lost) => self.push_lost_records(out, at, lost),
         }
     }
 
@@ -43,13 +46,35 @@ impl Style {
         self.push(out, at, Level::Warn, &self.name, "", &text);
     }
 
+    fn push_records(&self, out: &mut String, records: &Records) {
+        let source = records.source();
+        let who = format!("{}.{}", source.slot, source.worker);
+        let colour = SLOT_COLOURS[source.slot.0 as usize % SLOT_COLOURS.len()];
+        for Record {
+            time,
+            level,
+            message,
+            ..
+        } in records.iter()
+        {
+            self.push(out, time, level, &who, colour, &escape(message));
+        }
+    }
+
+    fn push_lost_records(&self, out: &mut String, at: SystemTime, lost: &Lost) {
+        let noun = if lost.count == 1 { "record" } else { "records" };
+        let (count, worker) = (grouped(lost.count), lost.source.worker);
+        let text = format!("{count} {noun} lost by worker {worker}");
+        self.push(out, at, Level::Warn, &self.name, "", &text);
+    }
+
     fn push_line(&self, out: &mut String, at: SystemTime, line: &Line) {
         let stream = match line.stream {
             Stream::Stdout => "out",
             Stream::Stderr => "err",
         };
-        let who = format!("{}.{} {stream}", line.slot, line.worker);
-        let colour = SLOT_COLOURS[line.slot.0 as usize % SLOT_COLOURS.len()];
+        let who = format!("{}.{} {stream}", line.source.slot, line.source.worker);
+        let colour = SLOT_COLOURS[line.source.slot.0 as usize % SLOT_COLOURS.len()];
         self.push(out, at, Level::Info, &who, colour, &line.text);
         if line.continues {
             let line_feed = out.pop();
@@ -88,6 +113,7 @@ fn level_name(level: Level) -> &'static str {
         Level::Warn => "WARN ",
         Level::Info => "INFO ",
         Level::Debug => "DEBUG",
+        Level::Trace => "TRACE",
     }
 }
 
@@ -96,7 +122,7 @@ fn level_colour(level: Level) -> &'static str {
         Level::Error => "\x1b[1;31m",
         Level::Warn => "\x1b[33m",
         Level::Info => "\x1b[32m",
-        Level::Debug => DIM,
+        Level::Debug | Level::Trace => DIM,
     }
 }
 
@@ -118,8 +144,8 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
-    use crate::log::{Ending, Notice};
-    use crate::{SlotId, WorkerId};
+    use crate::log::{Ending, Notice, Source};
+    use crate::{Generation, SlotId, WorkerId};
 
     fn at() -> SystemTime {
         UNIX_EPOCH + Duration::from_millis(1_767_323_045_678)
@@ -141,8 +167,12 @@ mod tests {
 
     fn line(slot: u32, worker: u64, stream: Stream, text: &str, continues: bool) -> Entry {
         Entry::Line(Line {
-            worker: WorkerId(worker),
-            slot: SlotId(slot),
+            source: Source {
+                worker: WorkerId(worker),
+                slot: SlotId(slot),
+                generation: Generation(1),
+                pid: 4711,
+            },
             stream,
             text: text.to_owned(),
             continues,
@@ -150,7 +180,7 @@ mod tests {
     }
 
     fn death() -> Entry {
-        Entry::Notice(Notice::Ended {
+        let notice = Notice::Ended {
             worker: WorkerId(7),
             slot: SlotId(2),
             pid: 4711,
@@ -161,7 +191,8 @@ mod tests {
             },
             expected: false,
             last_lines: vec!["oh no".to_owned()],
-        })
+        };
+        Entry::Notice(notice, None)
     }
 
     #[test]

@@ -10,14 +10,18 @@ mod escape;
 mod format;
 mod notice;
 mod queue;
+mod records;
 mod size;
 mod thread;
 mod writer;
 
 pub use destination::OpenLogError;
 pub use ending::Ending;
-pub use entry::{Entry, Level, LevelError, Line, Sink, Stream};
+pub use entry::{Entry, Level, LevelError, Line, Lost, Sink, Source, Stream};
 pub(crate) use escape::escape_bytes;
 pub use notice::Notice;
+pub use records::{Records, WhenFull};
 pub use thread::Thread;
 pub use writer::Writer;
+
+pub use crate::record::{Fields, Record, Span, Spans, Value};

@@ -126,8 +126,8 @@ impl Sink for Queue {
             return;
         }
         let limit = match entry {
-            Entry::Notice(_) => self.capacity,
-            Entry::Line(_) => self.capacity - self.capacity / FOR_NOTICES,
+            Entry::Notice(..) | Entry::Lost(_) => self.capacity,
+            Entry::Line(_) | Entry::Records(_) => self.capacity - self.capacity / FOR_NOTICES,
         };
         let item = Item::Entry(SystemTime::now(), entry);
         let mut state = self.lock();
@@ -164,7 +164,9 @@ impl Item {
     fn bytes(&self) -> usize {
         let text = match self {
             Self::Entry(_, Entry::Line(line)) => line.text.len(),
-            Self::Entry(_, Entry::Notice(_)) => 256, // the longest text of most notices
+            Self::Entry(_, Entry::Records(records)) => records.size(),
+            Self::Entry(_, Entry::Notice(..)) => 256, // the longest text of most notices
+            Self::Entry(_, Entry::Lost(_)) => 0,
             Self::Lost(_) => 0,
         };
         size_of::<Self>() + text
@@ -174,13 +176,17 @@ impl Item {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::{Line, Notice, Stream};
-    use crate::{SlotId, WorkerId};
+    use crate::log::{Line, Notice, Source, Stream};
+    use crate::{Generation, SlotId, WorkerId};
 
     fn line(text: &str) -> Entry {
         Entry::Line(Line {
-            worker: WorkerId(1),
-            slot: SlotId(0),
+            source: Source {
+                worker: WorkerId(1),
+                slot: SlotId(0),
+                generation: Generation(1),
+                pid: 4711,
+            },
             stream: Stream::Stdout,
             text: text.to_owned(),
             continues: false,
@@ -188,7 +194,8 @@ mod tests {
     }
 
     fn coalesced() -> Entry {
-        Entry::Notice(Notice::Supervisor(everport_core::Notice::RestartCoalesced))
+        let notice = Notice::Supervisor(everport_core::Notice::RestartCoalesced);
+        Entry::Notice(notice, None)
     }
 
     fn drain(queue: &Queue) -> Vec<String> {
@@ -198,7 +205,7 @@ mod tests {
         while queue.take(&mut batch) {
             shown.extend(batch.drain(..).map(|item| match item {
                 Item::Entry(_, Entry::Line(line)) => line.text,
-                Item::Entry(_, Entry::Notice(_)) => "notice".to_owned(),
+                Item::Entry(_, entry) => format!("{entry:?}"),
                 Item::Lost(count) => format!("lost {count}"),
             }));
         }
@@ -233,7 +240,10 @@ mod tests {
             queue.write(line("flood"));
         }
         queue.write(coalesced());
-        assert_eq!(drain(&queue).last().unwrap(), "notice");
+        assert_eq!(
+            drain(&queue).last().unwrap(),
+            r"Notice(Supervisor(RestartCoalesced), None)"
+        );
     }
 
     #[test]

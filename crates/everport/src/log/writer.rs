@@ -11,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use super::destination::{Destination, OpenLogError};
 use super::format::Style;
 use super::queue::{CAPACITY, Item, Queue};
-use super::{Level, Sink};
+use super::{Entry, Level, Sink};
 use crate::watcher::Credentials;
 
 /// How long [`Writer::close`] waits for what is not written yet: a stuck reader must not hold our end.
@@ -229,6 +229,7 @@ impl Item {
     /// How many entries are missing if it is.
     fn entries(&self) -> u64 {
         match self {
+            Self::Entry(_, Entry::Records(records)) => records.count(),
             Self::Entry(..) => 1,
             Self::Lost(count) => *count,
         }

@@ -4,16 +4,20 @@ use std::io::Read;
 use std::os::fd::OwnedFd;
 
 use super::*;
-use crate::log::{Entry, Line, Stream};
-use crate::{SlotId, WorkerId};
+use crate::log::{Line, Source, Stream};
+use crate::{Generation, SlotId, WorkerId};
 
 /// More than a pipe and the writer's batch hold, less than a test wants to wait for.
 const SMALL_QUEUE: usize = 64 * 1024;
 
 fn line(text: &str) -> Entry {
     Entry::Line(Line {
-        worker: WorkerId(7),
-        slot: SlotId(2),
+        source: Source {
+            worker: WorkerId(7),
+            slot: SlotId(2),
+            generation: Generation(1),
+            pid: 4711,
+        },
         stream: Stream::Stdout,
         text: text.to_owned(),
         continues: false,

@@ -6,13 +6,13 @@ use everport_core::Notice as Decision;
 
 use super::event_loop::EventLoop;
 use crate::WorkerId;
-use crate::log::{Ending, Notice};
+use crate::log::{Ending, Notice, Source};
 
 /// What is known of failures until the supervisor has said what follows from them.
 #[derive(Debug, Default)]
 pub(crate) struct Failures {
     /// The end of a worker, not told yet.
-    end: Option<Notice>,
+    end: Option<(Notice, Source)>,
     spawn_errors: HashMap<WorkerId, String>,
 }
 
@@ -26,8 +26,8 @@ struct Failure {
 
 impl Failures {
     /// A worker has ended. That is told before anything that follows from it.
-    pub(crate) fn note_end(&mut self, end: Notice) {
-        self.end = Some(end);
+    pub(crate) fn note_end(&mut self, end: Notice, whose: Source) {
+        self.end = Some((end, whose));
     }
 
     /// A worker could not be started.
@@ -43,12 +43,15 @@ impl Failures {
     /// How a worker ended, if that is what is to be told. Its last lines are taken out of that notice.
     fn take_from_end(&mut self, of: WorkerId) -> Option<Failure> {
         match &mut self.end {
-            Some(Notice::Ended {
-                worker,
-                ending,
-                last_lines,
-                ..
-            }) if *worker == of => Some(Failure {
+            Some((
+                Notice::Ended {
+                    worker,
+                    ending,
+                    last_lines,
+                    ..
+                },
+                _,
+            )) if *worker == of => Some(Failure {
                 ending: Some(ending.clone()),
                 error: None,
                 last_lines: std::mem::take(last_lines),
@@ -61,8 +64,8 @@ impl Failures {
 impl EventLoop {
     /// Tells a worker's end if that is still to be told.
     pub(super) fn tell_end(&mut self) {
-        if let Some(end) = self.failures.end.take() {
-            self.tell(end);
+        if let Some((end, whose)) = self.failures.end.take() {
+            self.tell_about(end, Some(whose));
         }
     }
 

@@ -58,8 +58,9 @@ impl EventLoop {
             if self.quiet_at_stop.is_some() && !record.session.has_left() {
                 self.rescue_at_stop(record.slot);
             }
+            let whose = record.source(worker);
             let end = end_of(worker, record, ending);
-            self.failures.note_end(end);
+            self.failures.note_end(end, whose);
         }
         self.feed(Event::Exited { worker, exit });
         if self.orphans_wait {

@@ -12,11 +12,11 @@ use super::attendant::Attendant;
 use super::death;
 use super::event_loop::EventLoop;
 use super::output::OutputCapture;
-use super::process_handle::ProcessHandle;
+use super::process_handle::{ProcessHandle, number};
 use super::spawn::{SpawnError, Spawned};
 use super::worker::{Started, Worker};
 use crate::link::{FromWatcher, WatcherEnd};
-use crate::log::{Notice, Sink};
+use crate::log::{Notice, Sink, Source};
 use crate::{Generation, SlotId, WorkerId};
 
 /// How long a port must be quiet before the last worker that accepts from it may stop, when the cluster
@@ -94,10 +94,16 @@ impl EventLoop {
         let program = self.programs.of(generation, path, &is_run)?;
         let mut spawned = self.spawner.spawn(program)?;
         let pid = spawned.process.pid();
+        let source = Source {
+            worker,
+            slot,
+            generation,
+            pid: number(pid),
+        };
         if let Some(error) = spawned.oom_score_refused.take() {
             self.tell_of_oom_score_once(&error);
         }
-        match self.attend_to(worker, slot, spawned) {
+        match self.attend_to(source, spawned) {
             Ok((process, output, attendant)) => Ok(Worker::new(Started {
                 slot,
                 generation,
@@ -122,17 +128,17 @@ impl EventLoop {
 
     fn attend_to(
         &mut self,
-        worker: WorkerId,
-        slot: SlotId,
+        source: Source,
         spawned: Spawned,
     ) -> io::Result<(Arc<ProcessHandle>, OutputCapture, Attendant)> {
         let process = Arc::new(spawned.process);
         let end = Arc::new(WatcherEnd::new(spawned.link)?);
         let sink = self.output_sink();
-        let output = OutputCapture::start(worker, slot, spawned.stdout, spawned.stderr, sink)?;
+        let output = OutputCapture::start(source, spawned.stdout, spawned.stderr, sink)?;
         let inbox = self.sender.clone();
-        let attendant = Attendant::start(worker, Arc::clone(&process), Arc::clone(&end), inbox);
-        self.links.add(worker, end);
+        let attendant =
+            Attendant::start(source.worker, Arc::clone(&process), Arc::clone(&end), inbox);
+        self.links.add(source.worker, end);
         Ok((process, output, attendant))
     }
 

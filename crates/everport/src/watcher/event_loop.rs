@@ -27,7 +27,7 @@ use super::releases::Releases;
 use super::spawn::Spawner;
 use super::worker::Worker;
 use crate::WorkerId;
-use crate::log::{Entry, Notice, Sink};
+use crate::log::{Entry, Notice, Sink, Source};
 
 /// How many inputs may wait. Their senders then wait in turn, so a flooding worker delays the others by one
 /// queue's length at most.
@@ -376,8 +376,15 @@ impl EventLoop {
     }
 
     pub(crate) fn tell(&self, notice: Notice) {
+        let record = |(worker, _)| Some((worker, self.workers.get(&worker)?));
+        let about = notice.worker().and_then(record);
+        self.tell_about(notice, about.map(|(worker, record)| record.source(worker)));
+    }
+
+    /// Tells something about a worker that need not be there any more.
+    pub(super) fn tell_about(&self, notice: Notice, about: Option<Source>) {
         if let Some(sink) = &self.sink {
-            sink.write(Entry::Notice(notice));
+            sink.write(Entry::Notice(notice, about));
         }
     }
 }

@@ -10,9 +10,10 @@ use everport_core::PortId;
 use super::attendant::Attendant;
 use super::output::OutputCapture;
 use super::ports::PortKey;
-use super::process_handle::ProcessHandle;
+use super::process_handle::{ProcessHandle, number};
 use crate::link::{FromWatcher, Session};
-use crate::{Generation, PortAddress, SlotId};
+use crate::log::Source;
+use crate::{Generation, PortAddress, SlotId, WorkerId};
 
 /// More than any server listens on; without a bound one worker could use up the watcher's descriptors.
 const MOST_PORTS: usize = 256;
@@ -85,7 +86,17 @@ impl Worker {
 
     /// The process id as people write it.
     pub(crate) fn pid_number(&self) -> u32 {
-        self.process.pid().as_raw_nonzero().get().unsigned_abs()
+        number(self.process.pid())
+    }
+
+    /// Who it is, for entries of the log.
+    pub(crate) fn source(&self, worker: WorkerId) -> Source {
+        Source {
+            worker,
+            slot: self.slot,
+            generation: self.generation,
+            pid: self.pid_number(),
+        }
     }
 
     /// The key of the port it asks for now: its *n*th port with number 0 is the cluster's *n*th. One that it

@@ -14,8 +14,7 @@ use tokio::task::JoinHandle;
 use self::pipe::{Pipe, Turn};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::splitter::{Piece, Splitter};
-use crate::log::{Sink, Stream};
-use crate::{SlotId, WorkerId};
+use crate::log::{Sink, Source, Stream};
 
 /// Reads a worker's standard output and standard error until [`OutputCapture::finish`]. Dropped without
 /// it, it closes both pipes and forgets what is in them.
@@ -34,15 +33,13 @@ impl OutputCapture {
     /// # Errors
     /// When the runtime cannot watch them; they are closed then.
     pub(crate) fn start(
-        worker: WorkerId,
-        slot: SlotId,
+        source: Source,
         stdout: OwnedFd,
         stderr: OwnedFd,
         sink: Arc<dyn Sink>,
     ) -> io::Result<Self> {
-        let who = (worker, slot);
-        let stdout = Pipe::open(who, Stream::Stdout, stdout, Arc::clone(&sink))?;
-        let stderr = Pipe::open(who, Stream::Stderr, stderr, sink)?;
+        let stdout = Pipe::open(source, Stream::Stdout, stdout, Arc::clone(&sink))?;
+        let stderr = Pipe::open(source, Stream::Stderr, stderr, sink)?;
         let pipes = [stdout, stderr].map(|pipe| Arc::new(Mutex::new(Some(pipe))));
         let tasks = pipes
             .each_ref()

@@ -11,8 +11,8 @@ use tokio::io::unix::AsyncFd;
 
 use super::last_lines::LastLines;
 use super::splitter::{LONGEST_PIECE, Piece, Splitter};
-use crate::log::{Entry, Line, Sink, Stream, escape_bytes};
-use crate::{SlotId, WorkerId, reactor};
+use crate::log::{Entry, Line, Sink, Source, Stream, escape_bytes};
+use crate::reactor;
 
 /// How much one read takes at most; it stands on the stack of the watcher's loop.
 const READ: usize = 16 * 1024;
@@ -44,8 +44,7 @@ pub(super) struct Pipe {
 
 /// Turns pieces into entries.
 struct Lines {
-    worker: WorkerId,
-    slot: SlotId,
+    source: Source,
     stream: Stream,
     sink: Arc<dyn Sink>,
     last: LastLines,
@@ -54,7 +53,7 @@ struct Lines {
 impl Pipe {
     /// Takes over the read end of a pipe, which must be the only one: it becomes non-blocking.
     pub(super) fn open(
-        (worker, slot): (WorkerId, SlotId),
+        source: Source,
         stream: Stream,
         end: OwnedFd,
         sink: Arc<dyn Sink>,
@@ -64,8 +63,7 @@ impl Pipe {
             end: Some(reactor::register(end, Interest::READABLE)?),
             splitter: Splitter::new(LONGEST_PIECE),
             lines: Lines {
-                worker,
-                slot,
+                source,
                 stream,
                 sink,
                 last: LastLines::default(),
@@ -157,8 +155,7 @@ impl Lines {
             self.last.push(&text, piece.continues);
         }
         self.sink.write(Entry::Line(Line {
-            worker: self.worker,
-            slot: self.slot,
+            source: self.source,
             stream: self.stream,
             text,
             continues: piece.continues,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::log::{Entry, Line};
+use crate::{Generation, SlotId, WorkerId};
 
 /// How long an event may take before the test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -39,11 +40,16 @@ fn start() -> Worker {
     let (stderr_read, stderr) = pipe();
     let (sender, lines) = mpsc::channel();
     let sink = Arc::new(Lines(Mutex::new(sender)));
-    let (worker, slot) = (WorkerId(7), SlotId(2));
+    let source = Source {
+        worker: WorkerId(7),
+        slot: SlotId(2),
+        generation: Generation(1),
+        pid: 4711,
+    };
     Worker {
         stdout: stdout.into(),
         stderr: stderr.into(),
-        capture: OutputCapture::start(worker, slot, stdout_read, stderr_read, sink).unwrap(),
+        capture: OutputCapture::start(source, stdout_read, stderr_read, sink).unwrap(),
         lines,
     }
 }
@@ -65,7 +71,10 @@ async fn lines_come_while_the_worker_lives() {
     let mut worker = start();
     worker.stdout.write_all(b"one\ntw").unwrap();
     let line = next_line(&worker.lines).await;
-    assert_eq!((line.worker, line.slot), (WorkerId(7), SlotId(2)));
+    assert_eq!(
+        (line.source.worker, line.source.slot),
+        (WorkerId(7), SlotId(2))
+    );
     assert_eq!((line.text.as_str(), line.stream), ("one", Stream::Stdout));
     worker.stdout.write_all(b"o\n").unwrap();
     assert_eq!(next_line(&worker.lines).await.text, "two");

@@ -10,6 +10,11 @@ pub(crate) use pidfd::ProcessHandle;
 #[cfg(any(not(target_os = "linux"), everport_portable))]
 pub(crate) use waiting_thread::ProcessHandle;
 
+/// A process id as people write it.
+pub(crate) fn number(pid: rustix::process::Pid) -> u32 {
+    pid.as_raw_nonzero().get().unsigned_abs()
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::process::CommandExt;

@@ -1,0 +1,139 @@
+//! Records of one worker, as they were taken out of its ring.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::Source;
+use crate::record::{LENGTH_PREFIX, Malformed, Record};
+
+/// What a worker does with a record when its ring is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum WhenFull {
+    /// It drops the record and counts it: no worker ever waits for the log.
+    #[default]
+    Drop,
+    /// It waits until there is room: no record is dropped, and who reads the log can hold the workers.
+    Block,
+}
+
+/// Some records of one worker, in its order. Every one of them has been checked.
+pub struct Records {
+    source: Source,
+    /// Each with its length before it.
+    bytes: Vec<u8>,
+    count: u64,
+    allowance: Option<Allowance>,
+}
+
+/// What the records take of the amount that one worker may have waiting to be written. Given back once.
+pub(crate) struct Allowance {
+    /// Whether every sink has to be done with them before it is given back, or just the fastest.
+    pub(crate) waits_for_all: bool,
+    pub(crate) give_back: Box<dyn Fn() + Send + Sync>,
+    pub(crate) is_given_back: AtomicBool,
+}
+
+impl Records {
+    /// Checks records as they come out of a ring: whole ones, each with its length before it.
+    pub(crate) fn check(
+        source: Source,
+        bytes: Vec<u8>,
+        allowance: Option<Allowance>,
+    ) -> Result<Self, Malformed> {
+        let mut count = 0;
+        for record in split(&bytes) {
+            Record::decode(record?)?;
+            count += 1;
+        }
+        Ok(Self {
+            source,
+            bytes,
+            count,
+            allowance,
+        })
+    }
+
+    /// Whose they are.
+    #[must_use]
+    pub fn source(&self) -> Source {
+        self.source
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The records, in the worker's order.
+    pub fn iter(&self) -> impl Iterator<Item = Record<'_>> {
+        // They were checked before.
+        split(&self.bytes).filter_map(|record| Record::decode(record.ok()?).ok())
+    }
+
+    /// What they take of memory, in bytes.
+    pub(crate) fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// A sink is done with them: its worker may have more waiting, unless others have to be done, too. When all
+    /// are, which is when this is dropped, it may in any case.
+    pub(crate) fn note_written(&self) {
+        if let Some(allowance) = &self.allowance
+            && !allowance.waits_for_all
+        {
+            allowance.give_back_once();
+        }
+    }
+}
+
+impl Drop for Records {
+    fn drop(&mut self) {
+        if let Some(allowance) = &self.allowance {
+            allowance.give_back_once();
+        }
+    }
+}
+
+impl Allowance {
+    fn give_back_once(&self) {
+        if !self.is_given_back.swap(true, Ordering::AcqRel) {
+            (self.give_back)();
+        }
+    }
+}
+
+impl fmt::Debug for Records {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Records")
+            .field("source", &self.source)
+            .field("count", &self.count)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The records in the bytes; an error where they are not whole.
+fn split(mut bytes: &[u8]) -> impl Iterator<Item = Result<&[u8], Malformed>> {
+    std::iter::from_fn(move || {
+        if bytes.is_empty() {
+            return None;
+        }
+        let record = take(&mut bytes);
+        if record.is_err() {
+            bytes = &[];
+        }
+        Some(record)
+    })
+}
+
+fn take<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8], Malformed> {
+    let (length, rest) = bytes
+        .split_first_chunk::<LENGTH_PREFIX>()
+        .ok_or(Malformed::Truncated("length"))?;
+    let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
+    let (record, rest) = rest
+        .split_at_checked(length)
+        .ok_or(Malformed::Truncated("record"))?;
+    *bytes = rest;
+    Ok(record)
+}

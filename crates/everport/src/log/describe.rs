@@ -21,6 +21,7 @@ impl fmt::Display for Notice {
             Self::Started { .. }
             | Self::Stopped { .. }
             | Self::Overslept { .. }
+            | Self::LogTrouble { .. }
             | Self::OomScoreRefused { .. } => describe_watcher(f, self),
             Self::NeverJoined { .. }
             | Self::Joined { .. }
@@ -101,6 +102,7 @@ fn describe_watcher(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result 
             "the watcher did not run for {}, which counts towards no limit",
             Readable(*gap)
         ),
+        Notice::LogTrouble { error } => write!(f, "{}", escape_display(error)),
         Notice::OomScoreRefused { error } => write!(
             f,
             "workers cannot be marked to be ended before the watcher when memory runs out: {error}"

@@ -181,6 +181,11 @@ pub enum Notice {
         /// The kernel's reason.
         error: String,
     },
+    /// Something is wrong with a place that the log is written to.
+    LogTrouble {
+        /// What.
+        error: String,
+    },
     /// A port is open.
     PortOpened {
         /// Its address.
@@ -269,6 +274,7 @@ impl Notice {
             | Self::Suspended { stopped: true, .. }
             | Self::Stuck { .. }
             | Self::Overslept { .. }
+            | Self::LogTrouble { .. }
             | Self::BacklogClamped { .. }
             | Self::SteeringRefused { .. }
             | Self::PortMended { .. } => Level::Warn,
@@ -312,6 +318,7 @@ impl Notice {
             Self::Started { .. }
             | Self::Stopped { .. }
             | Self::Overslept { .. }
+            | Self::LogTrouble { .. }
             | Self::OomScoreRefused { .. }
             | Self::PortOpened { .. }
             | Self::PortClosed { .. }

@@ -47,6 +47,7 @@ impl Notice {
             Self::Started { .. }
             | Self::Stopped { .. }
             | Self::Overslept { .. }
+            | Self::LogTrouble { .. }
             | Self::OomScoreRefused { .. } => tell_watcher(self, to),
             Self::PortOpened { .. }
             | Self::PortClosed { .. }
@@ -119,7 +120,9 @@ fn tell_watcher<'a>(notice: &'a Notice, to: &mut dyn Details<'a>) {
             to.tell("ran_ms", Detail::Milliseconds(*ran));
         }
         Notice::Overslept { gap } => to.tell("gap_ms", Detail::Milliseconds(*gap)),
-        Notice::OomScoreRefused { error } => to.tell("error", error.as_str().into()),
+        Notice::LogTrouble { error } | Notice::OomScoreRefused { error } => {
+            to.tell("error", error.as_str().into());
+        }
         _ => {}
     }
 }

@@ -104,6 +104,7 @@ fn each_entry_is_in_one_file_and_in_one_only() {
     paths.rotate_left(1);
     assert!(paths.len() > 10, "{paths:?}");
     let mut texts = Vec::new();
+    let mut records = 0;
     for path in &paths {
         let log = std::fs::read_to_string(path).unwrap();
         assert!(
@@ -111,13 +112,13 @@ fn each_entry_is_in_one_file_and_in_one_only() {
             "{}",
             path.display()
         );
+        records += log.matches(&"x".repeat(100)).count();
         texts.extend(read_back(&log).0);
     }
     let lines = texts.iter().filter(|text| text.starts_with("line-"));
     let expected = (0..20).map(|number| format!("line-{number}"));
     assert!(lines.cloned().eq(expected));
-    let records = texts.iter().filter(|text| text.contains(&"x".repeat(100)));
-    assert_eq!(records.count(), 200);
+    assert_eq!(records, 200);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! their own watcher.
 
 mod args;
+mod beside;
 mod count;
 mod env_var;
 mod exit_code;
@@ -17,7 +18,8 @@ mod size;
 mod umask;
 
 pub use args::ClusterArgs;
+pub use beside::Beside;
 pub use exit_code::ExitCode;
 pub use pid_file::PidFileError;
 pub use role::Role;
-pub use run::{CommandError, run};
+pub use run::{CommandError, run, run_beside};

@@ -1,6 +1,7 @@
 //! The command line: subcommands, help, and the short form without `run`.
 
 use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use everport::cli::ClusterArgs;
@@ -36,6 +37,10 @@ pub(crate) enum Command {
 pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
+
+    /// Restart, one worker after the other, when this file or anything in this directory changes; may be repeated
+    #[arg(long, value_name = "PATH", help_heading = "Development")]
+    pub(crate) watch: Vec<PathBuf>,
 
     /// The program each worker runs, and its arguments
     #[arg(required = true, num_args = 1.., trailing_var_arg = true, value_name = "PROGRAM [ARGS]")]

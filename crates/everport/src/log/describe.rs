@@ -20,6 +20,8 @@ impl fmt::Display for Notice {
             Self::RolloutAborted { .. } => describe_abort(f, self),
             Self::Started { .. }
             | Self::Stopped { .. }
+            | Self::FilesChanged { .. }
+            | Self::WatchFailed { .. }
             | Self::Overslept { .. }
             | Self::OomScoreRefused { .. } => describe_watcher(f, self),
             Self::NeverJoined { .. }
@@ -86,6 +88,17 @@ fn describe_watcher(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result 
                 ExitReason::CrashLoop => "stopped because of a crash loop",
             };
             write!(f, "{how} after {}", Readable(*ran))
+        }
+        Notice::FilesChanged { path, others } => {
+            write!(f, "restart: {} has changed", escape_display(path))?;
+            match others {
+                0 => Ok(()),
+                others => write!(f, " (and {others} more)"),
+            }
+        }
+        Notice::WatchFailed { error } => {
+            let error = escape_display(error);
+            write!(f, "changes of files may have been missed: {error}")
         }
         Notice::Overslept { gap } => write!(
             f,

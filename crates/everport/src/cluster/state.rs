@@ -14,11 +14,14 @@ use tokio::sync::watch;
 
 use super::drain::{Drain, Emptying, Phase};
 use super::hooks::Hooks;
+use super::log_level::LogLevel;
 use super::outbox::{LinkLost, Outbox};
 use super::readiness::Readiness;
 use super::requests::Requests;
 use crate::link::{FromWorker, Welcome};
 use crate::listener::{Connections, Port};
+#[cfg(any(test, feature = "tracing"))]
+use crate::ring::Producer;
 
 /// One worker, seen from inside.
 pub(crate) struct State {
@@ -32,6 +35,8 @@ pub(crate) struct State {
     pub(crate) readiness: Readiness,
     pub(crate) connections: Arc<Connections>,
     pub(crate) hooks: Hooks,
+    /// Which records the watcher wants.
+    pub(crate) log_level: LogLevel,
     /// The watcher's last beat, which the runtime is to answer.
     pub(crate) beats: watch::Sender<Option<u32>>,
     phase: watch::Sender<Phase>,
@@ -66,6 +71,7 @@ impl State {
             requests: Requests::new(),
             readiness: Readiness::new(is_explicit),
             hooks: Hooks::new(),
+            log_level: LogLevel::default(),
             beats: watch::Sender::new(None),
             phase: watch::Sender::new(Phase::Serving),
             drain: Mutex::new(None),
@@ -79,6 +85,13 @@ impl State {
 
     pub(crate) fn is_worker(&self) -> bool {
         self.identity.is_some()
+    }
+
+    /// Where this worker's records go; `None` when they are to be printed: standalone, and when the watcher had no
+    /// ring to give.
+    #[cfg(any(test, feature = "tracing"))]
+    pub(crate) fn ring(&self) -> Option<&Arc<Producer>> {
+        None
     }
 
     pub(crate) fn phase(&self) -> Phase {

@@ -70,6 +70,10 @@ pub(crate) struct RunArguments {
     #[arg(long, conflicts_with = "config", help_heading = CONFIGURATION)]
     pub(crate) no_config: bool,
 
+    /// Restart, one worker after the other, when this file or anything in this directory changes; may be repeated
+    #[arg(long, value_name = "PATH", help_heading = "Development")]
+    pub(crate) watch: Vec<PathBuf>,
+
     /// The program each worker runs, and its arguments
     #[arg(num_args = 1.., trailing_var_arg = true, value_name = "PROGRAM [ARGS]",
         value_hint = ValueHint::CommandWithArguments)]

@@ -39,6 +39,7 @@ impl Refusal {
                 return report_usage(error, &together);
             }
             Self::Configuration(error) => complain(&error.to_string()),
+            Self::Watch(error) => complain(&error.to_string()),
             Self::NoProgram => complain(NO_PROGRAM),
         }
         ExitCode::Usage
@@ -49,6 +50,7 @@ impl Refusal {
         let text = match self {
             Self::Usage(error) | Self::Together(_, error) => error.to_string(),
             Self::Configuration(error) => error.to_string(),
+            Self::Watch(error) => error.to_string(),
             Self::NoProgram => NO_PROGRAM.to_owned(),
         };
         let lines = text.lines().filter(|line| !line.is_empty());

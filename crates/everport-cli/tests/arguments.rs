@@ -310,3 +310,11 @@ fn terminate(pid: u32) {
     let status = Command::new("kill").arg(pid.to_string()).status().unwrap();
     assert!(status.success());
 }
+
+#[test]
+fn a_watched_path_that_is_not_there_is_named_before_anything_is_run() {
+    let directory = tempfile::tempdir().unwrap();
+    let missing = directory.path().join("src");
+    let named = format!("everport: cannot watch {}", missing.display());
+    check(with_path("--watch", &missing), 2, &[&named, "No such file"]);
+}

@@ -23,3 +23,4 @@ mod standalone;
 mod supervision;
 mod unix_sockets;
 mod waiting;
+mod watch;

@@ -8,6 +8,7 @@ use everport::log::Level;
 
 use super::{Configuration, ConfigurationError, place};
 use crate::arguments::{Arguments, Command as Asked, RunArguments, definition};
+use crate::watch::WatchError;
 
 /// Why nothing is run.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(crate) enum Refusal {
     Configuration(ConfigurationError),
     /// Each is right, but not with the other.
     Together(PathBuf, clap::Error),
+    /// What is to be watched for changes is not there.
+    Watch(WatchError),
     /// Neither says what to run.
     NoProgram,
 }

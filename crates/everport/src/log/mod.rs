@@ -16,6 +16,8 @@ mod thread;
 mod writer;
 
 pub use destination::OpenLogError;
+#[cfg(feature = "cli")]
+pub(crate) use destination::path_with_pid;
 pub use ending::Ending;
 pub use entry::{Entry, Level, LevelError, Line, Lost, Sink, Source, Stream};
 pub(crate) use escape::escape_bytes;

@@ -42,6 +42,18 @@ pub enum Notice {
         /// How long it ran.
         ran: Duration,
     },
+    /// Files that are watched for changes have changed: a restart is asked for because of that.
+    FilesChanged {
+        /// What changed first, as the user calls it.
+        path: String,
+        /// How many others changed with it.
+        others: usize,
+    },
+    /// Changes of files that are watched may have been missed, and may be missed from now on.
+    WatchFailed {
+        /// The system's reason.
+        error: String,
+    },
     /// A worker has joined the cluster.
     Joined {
         /// Which worker.
@@ -302,6 +314,7 @@ impl Notice {
             Self::Ended { ending, .. } if !ending.is_success() => Level::Warn,
             Self::Left { cut: 1.., .. }
             | Self::OverMemory { .. }
+            | Self::WatchFailed { .. }
             | Self::Suspended { stopped: true, .. }
             | Self::Stuck { .. }
             | Self::Overslept { .. }
@@ -318,6 +331,7 @@ impl Notice {
             Self::Started { .. }
             | Self::Configured { .. }
             | Self::Stopped { .. }
+            | Self::FilesChanged { .. }
             | Self::Spawned { .. }
             | Self::Ended { .. }
             | Self::Left { .. }
@@ -354,6 +368,8 @@ impl Notice {
             | Self::Configured { .. }
             | Self::ConfigurationRefused { .. }
             | Self::Stopped { .. }
+            | Self::FilesChanged { .. }
+            | Self::WatchFailed { .. }
             | Self::Overslept { .. }
             | Self::OomScoreRefused { .. }
             | Self::LogLevelSet { .. }

@@ -17,11 +17,13 @@ pub(crate) fn check(resolved: &Resolved) -> ExitCode {
     let program = is_named.then(|| crate::find_program(&resolved.arguments));
     let found = program.as_ref().and_then(|program| program.as_ref().ok());
     output::print(describe(resolved, found).as_bytes());
+    let watch = crate::watch(&resolved.arguments);
+    let unwatched = watch.err().map(|error| Refusal::Watch(error).report());
     let unnamed = (!is_named).then(|| Refusal::NoProgram.report());
     let problems = problems(resolved, program).into_iter();
     // All are told, and the first is what `run` would end with.
     let codes: Vec<ExitCode> = problems.map(|problem| problem.report()).collect();
-    let code = unnamed.into_iter().chain(codes).next();
+    let code = unnamed.into_iter().chain(codes).chain(unwatched).next();
     if code.is_none() {
         output::print(b"nothing is wrong\n");
     }

@@ -34,6 +34,9 @@ pub(crate) struct State {
     pub(crate) hooks: Hooks,
     /// The watcher's last beat, which the runtime is to answer.
     pub(crate) beats: watch::Sender<Option<u32>>,
+    /// Which records are logged.
+    #[cfg(feature = "tracing")]
+    pub(crate) log_filter: crate::logging::SharedFilter,
     phase: watch::Sender<Phase>,
     drain: Mutex<Option<Drain>>,
     ports: Mutex<BTreeMap<PortId, Weak<dyn Port>>>,
@@ -67,6 +70,8 @@ impl State {
             readiness: Readiness::new(is_explicit),
             hooks: Hooks::new(),
             beats: watch::Sender::new(None),
+            #[cfg(feature = "tracing")]
+            log_filter: crate::logging::SharedFilter::default(),
             phase: watch::Sender::new(Phase::Serving),
             drain: Mutex::new(None),
             ports: Mutex::new(BTreeMap::new()),

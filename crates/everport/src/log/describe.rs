@@ -49,6 +49,15 @@ impl fmt::Display for Notice {
     }
 }
 
+impl Notice {
+    /// Its text without what follows for a closer look, on one line.
+    pub(super) fn headline(&self) -> String {
+        let text = self.to_string();
+        let lines = text.split('\n').filter(|line| !line.starts_with("| "));
+        lines.collect::<Vec<_>>().join(", ")
+    }
+}
+
 /// How workers are named everywhere: `worker 7 (slot 2)`.
 pub(super) struct Who(pub(super) WorkerId, pub(super) SlotId);
 

@@ -350,6 +350,17 @@ impl Notice {
             | Self::PortMended { .. } => None,
         }
     }
+
+    /// The slot it is about, whether or not one of its workers is meant.
+    #[must_use]
+    pub fn slot(&self) -> Option<SlotId> {
+        match *self {
+            Self::Supervisor(
+                Decision::BackingOff { slot, .. } | Decision::CrashLooping { slot, .. },
+            ) => Some(slot),
+            _ => self.worker().map(|(_, slot)| slot),
+        }
+    }
 }
 
 /// From when on a silence is worth a line that everybody sees; a worker that is only busy is heard before.

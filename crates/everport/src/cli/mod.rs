@@ -3,6 +3,7 @@
 
 mod args;
 mod beside;
+mod check;
 mod count;
 mod env_var;
 mod exit_code;
@@ -20,6 +21,7 @@ mod umask;
 
 pub use args::ClusterArgs;
 pub use beside::Beside;
+pub use check::check;
 pub use exit_code::ExitCode;
 pub use pid_file::PidFileError;
 pub use role::Role;

@@ -174,11 +174,11 @@ async fn watch(
         pending::<Infallible>().await
     };
     let reason = tokio::select! {
-        // In this order, so that the log begins with the watcher's own line.
+        // In this order, so that the log can begin with what the companion has to say.
         biased;
-        reason = watcher.run() => reason?,
-        never = signals.forward(&handle) => match never {},
         never = company => match never {},
+        never = signals.forward(&handle) => match never {},
+        reason = watcher.run() => reason?,
     };
     match reason {
         ExitReason::Stopped => Ok(ExitCode::Graceful),
@@ -202,7 +202,7 @@ fn open_log(args: &ClusterArgs, workers: Option<&Credentials>) -> Result<Writer,
     }
 }
 
-fn check_directory(args: &ClusterArgs) -> Result<(), CommandError> {
+pub(super) fn check_directory(args: &ClusterArgs) -> Result<(), CommandError> {
     let Some(path) = &args.chdir else {
         return Ok(());
     };

@@ -19,6 +19,8 @@ impl fmt::Display for Notice {
             Self::Supervisor(decision) => describe_decision(f, decision),
             Self::RolloutAborted { .. } => describe_abort(f, self),
             Self::Started { .. }
+            | Self::Configured { .. }
+            | Self::ConfigurationRefused { .. }
             | Self::Stopped { .. }
             | Self::FilesChanged { .. }
             | Self::WatchFailed { .. }
@@ -92,6 +94,15 @@ fn describe_watcher(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result 
             Counted(*workers, "worker"),
             escape_display(program)
         ),
+        Notice::Configured { path } => {
+            write!(f, "configured by {}", escape_display(path.display()))
+        }
+        Notice::ConfigurationRefused { errors } => {
+            f.write_str("the configuration cannot be read again, and nothing changes:")?;
+            errors
+                .iter()
+                .try_for_each(|error| write!(f, "\n| {}", escape_display(error)))
+        }
         Notice::Stopped { reason, ran } => {
             let how = match reason {
                 ExitReason::Stopped => "stopped",

@@ -2,6 +2,7 @@
 
 use everport_core::{AbortCause, ExitReason, Notice as Decision};
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Ending, Level, Thread};
@@ -23,6 +24,16 @@ pub enum Notice {
         workers: u32,
         /// What they run.
         program: String,
+    },
+    /// Options come from a configuration file, too.
+    Configured {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The configuration file was to be read again and cannot be: what was in force stays.
+    ConfigurationRefused {
+        /// What is wrong with it, a line each.
+        errors: Vec<String>,
     },
     /// The cluster has ended: the last notice there is.
     Stopped {
@@ -295,6 +306,7 @@ impl Notice {
             | Self::MendFailed { .. }
             | Self::KillFailed { .. }
             | Self::LinkBroken { .. }
+            | Self::ConfigurationRefused { .. }
             | Self::RingBroken { .. } => Level::Error,
             Self::Ended {
                 expected: false, ..
@@ -317,6 +329,7 @@ impl Notice {
             | Self::Heard { .. }
             | Self::OomScoreRefused { .. } => Level::Debug,
             Self::Started { .. }
+            | Self::Configured { .. }
             | Self::Stopped { .. }
             | Self::FilesChanged { .. }
             | Self::Spawned { .. }
@@ -352,6 +365,8 @@ impl Notice {
             | Self::RingRefused { worker, slot, .. }
             | Self::RingBroken { worker, slot, .. } => Some((worker, slot)),
             Self::Started { .. }
+            | Self::Configured { .. }
+            | Self::ConfigurationRefused { .. }
             | Self::Stopped { .. }
             | Self::FilesChanged { .. }
             | Self::WatchFailed { .. }

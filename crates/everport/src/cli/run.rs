@@ -129,7 +129,7 @@ pub async fn run(args: &ClusterArgs, program: Program) -> Result<ExitCode, Comma
     let acquire = |path| PidFile::acquire(path, workers.as_ref());
     let pid_file = args.pid_file.as_deref().map(acquire).transpose()?;
     let writer = open_log(args, workers.as_ref())?;
-    let mut builder = args.builder(program);
+    let mut builder = args.builder(program).inherit_sockets();
     if let Some(workers) = &workers {
         builder = builder.credentials(workers.clone());
     }

@@ -9,6 +9,7 @@ use everport_core::ExitReason;
 
 use super::pid_file::{PidFile, PidFileError};
 use super::port_trouble::PortTrouble;
+use super::service_manager::{Limits, ServiceManager};
 use super::signals::Signals;
 use super::{ClusterArgs, ExitCode};
 use crate::BindError;
@@ -147,13 +148,17 @@ async fn watch(
 ) -> Result<ExitCode, CommandError> {
     let ports = Arc::new(PortTrouble::watch(sink));
     let sink = Arc::clone(&ports) as Arc<dyn Sink>;
+    let manager = Arc::new(ServiceManager::watch(sink, Limits::of(&builder)));
+    let sink = Arc::clone(&manager) as Arc<dyn Sink>;
     let watcher = builder.sink(sink).build()?;
     let handle = watcher.handle();
-    let reason = tokio::select! {
-        reason = watcher.run() => reason?,
+    let ended = tokio::select! {
+        ended = watcher.run() => ended,
         never = signals.forward(&handle) => match never {},
+        never = manager.keep_informed(&handle) => match never {},
     };
-    match reason {
+    manager.say_last().await;
+    match ended? {
         ExitReason::Stopped => Ok(ExitCode::Graceful),
         ExitReason::Forced => Ok(ExitCode::Forced),
         ExitReason::NeverReady => Err(match ports.last() {

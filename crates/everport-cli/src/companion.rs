@@ -6,7 +6,7 @@ use everport::log::{Entry, Notice};
 use crate::configuration::Resolved;
 use crate::watch::Watch;
 
-/// Tells in the log which configuration file is in force, and restarts the cluster when files change.
+/// Tells in the log which configuration file is in force, then restarts the cluster when files change.
 pub(crate) fn of(resolved: &Resolved, watch: Option<Watch>) -> impl AsyncFnOnce(Beside) {
     async move |beside| {
         tell_configuration(resolved, &beside);

@@ -20,7 +20,7 @@ use everport::watcher::{Program, StartError};
 
 use crate::arguments::{Arguments, Command, RunArguments};
 use crate::configuration::{Refusal, Resolved, resolve};
-use crate::watch::{Watch, WatchError, WrittenByUs};
+use crate::watch::Watch;
 
 fn main() -> process::ExitCode {
     let typed: Vec<OsString> = std::env::args_os().collect();
@@ -40,7 +40,8 @@ fn obey(typed: &[OsString]) -> Result<ExitCode, Refusal> {
             if resolved.arguments.program.is_empty() {
                 return Err(Refusal::NoProgram);
             }
-            let watch = watch(&resolved.arguments).map_err(Refusal::Watch)?;
+            // Before the cluster does anything: no change is missed, and a path that is not there stops it all.
+            let watch = watch::begin(&resolved.arguments).map_err(Refusal::Watch)?;
             run(&resolved, watch).unwrap_or_else(|error| tell(&error, typed.get(1)))
         }
         Command::Check(_) => check::check(&resolve(words)?),
@@ -50,12 +51,6 @@ fn obey(typed: &[OsString]) -> Result<ExitCode, Refusal> {
             Err(_) => ExitCode::Internal,
         },
     })
-}
-
-/// Begins before the cluster does, so that a path which is not there stops everything, and no change is missed.
-fn watch(arguments: &RunArguments) -> Result<Option<Watch>, WatchError> {
-    let ours = WrittenByUs::find(arguments.cluster.own_files());
-    Watch::begin(arguments.watch.clone(), ours)
 }
 
 fn run(resolved: &Resolved, watch: Option<Watch>) -> Result<ExitCode, CommandError> {

@@ -39,8 +39,8 @@ impl Refusal {
                 return report_usage(error, &together);
             }
             Self::Configuration(error) => complain(&error.to_string()),
-            Self::Watch(error) => complain(&error.to_string()),
             Self::NoProgram => complain(NO_PROGRAM),
+            Self::Watch(error) => complain(&error.to_string()),
         }
         ExitCode::Usage
     }
@@ -50,8 +50,8 @@ impl Refusal {
         let text = match self {
             Self::Usage(error) | Self::Together(_, error) => error.to_string(),
             Self::Configuration(error) => error.to_string(),
-            Self::Watch(error) => error.to_string(),
             Self::NoProgram => NO_PROGRAM.to_owned(),
+            Self::Watch(error) => error.to_string(),
         };
         let lines = text.lines().filter(|line| !line.is_empty());
         lines.map(str::to_owned).collect()

@@ -207,7 +207,7 @@ impl Reader<'_> {
 
     /// What follows a table's heading belongs to the table, which is easily overlooked.
     fn refuse_pair(&mut self, key: &str, name: &Spanned<DeString<'_>>) {
-        let (span, name) = (name.span(), name.get_ref());
+        let (span, name) = (name.span(), name.get_ref().escape_debug());
         let what = format!(
             "{key}.{name}: it is an option, and what follows [{key}] belongs to that (move it above [{key}]; a \
              variable of this name is written {key} = [\"{name}=...\"])"

@@ -19,10 +19,10 @@ pub(crate) enum Refusal {
     Configuration(ConfigurationError),
     /// Each is right, but not with the other.
     Together(PathBuf, clap::Error),
-    /// What is to be watched for changes is not there.
-    Watch(WatchError),
     /// Neither says what to run.
     NoProgram,
+    /// What is to be watched cannot be.
+    Watch(WatchError),
 }
 
 /// Everything that is in force, and where it comes from.

@@ -15,8 +15,9 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use burst::Burst;
-use places::Places;
-pub(crate) use places::WrittenByUs;
+use places::{Places, WrittenByUs};
+
+use crate::arguments::RunArguments;
 
 /// How soon a place that has gone is looked for again.
 const RETRY: Duration = Duration::from_millis(500);
@@ -62,30 +63,37 @@ pub(crate) enum WatchError {
     System(notify::Error),
 }
 
-impl Watch {
-    /// Begins to watch; changes from now on count. Nothing if there is nothing to watch.
-    ///
-    /// # Errors
-    /// When a path is not there, or the system watches enough already.
-    pub(crate) fn begin(
-        paths: Vec<PathBuf>,
-        ours: WrittenByUs,
-    ) -> Result<Option<Self>, WatchError> {
-        if paths.is_empty() {
-            return Ok(None);
-        }
-        let shared = Arc::default();
-        let (watcher, places) = watch(&paths, &ours, &shared)?;
-        Ok(Some(Self {
-            paths,
-            ours,
-            shared,
-            _watcher: watcher,
-            places,
-            retry: None,
-        }))
+/// Begins to watch what was asked for, if anything was; changes from now on count.
+///
+/// # Errors
+/// When a path is not there, or the system watches enough already.
+pub(crate) fn begin(arguments: &RunArguments) -> Result<Option<Watch>, WatchError> {
+    if arguments.watch.is_empty() {
+        return Ok(None);
     }
+    let paths = arguments.watch.clone();
+    let ours = WrittenByUs::find(arguments.cluster.own_files());
+    let shared = Arc::default();
+    let (watcher, places) = watch(&paths, &ours, &shared)?;
+    Ok(Some(Watch {
+        paths,
+        ours,
+        shared,
+        _watcher: watcher,
+        places,
+        retry: None,
+    }))
+}
 
+/// Looks whether what was asked for is there.
+///
+/// # Errors
+/// When it is not.
+pub(crate) fn check(arguments: &RunArguments) -> Result<(), WatchError> {
+    Places::find(&arguments.watch, &WrittenByUs::default()).map(drop)
+}
+
+impl Watch {
     /// Asks for a rolling restart after each burst of changes, for as long as the cluster runs.
     pub(crate) async fn restart_on_changes(mut self, beside: Beside) {
         loop {

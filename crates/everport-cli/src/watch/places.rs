@@ -33,7 +33,7 @@ struct Place {
 
 /// What the command writes itself: a restart because of that would bring the next one.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct WrittenByUs {
+pub(super) struct WrittenByUs {
     /// The log file and the pid file.
     paths: Vec<PathBuf>,
     /// What standard output and standard error were redirected to: device and inode.
@@ -179,7 +179,7 @@ fn is_no_file(metadata: &Metadata) -> bool {
 
 impl WrittenByUs {
     /// What is at these paths or will be, and what standard output and standard error lead to.
-    pub(crate) fn find(paths: impl Iterator<Item = PathBuf>) -> Self {
+    pub(super) fn find(paths: impl Iterator<Item = PathBuf>) -> Self {
         Self {
             paths: paths.filter_map(|path| without_links(&path)).collect(),
             redirected: redirections().collect(),

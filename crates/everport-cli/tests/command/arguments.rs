@@ -284,3 +284,18 @@ fn a_watched_path_that_is_not_there_is_named_before_anything_is_run() {
     let named = format!("everport: cannot watch {}", missing.display());
     check(with_path("--watch", &missing), 2, &[&named, "No such file"]);
 }
+
+#[test]
+fn check_tells_of_a_watched_path_that_is_not_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let missing = directory.path().join("src");
+    let output = everport([
+        "check".as_ref(),
+        "--watch".as_ref(),
+        missing.as_os_str(),
+        PROGRAM.as_ref(),
+    ]);
+    assert_eq!(output.status.code(), Some(2));
+    let complaint = String::from_utf8(output.stderr).unwrap();
+    assert!(complaint.contains("cannot watch"), "{complaint}");
+}

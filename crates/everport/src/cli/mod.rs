@@ -15,6 +15,7 @@ mod port_trouble;
 mod role;
 mod run;
 mod seconds;
+mod service_manager;
 mod signals;
 mod size;
 mod umask;

@@ -11,6 +11,7 @@ use everport_core::ExitReason;
 
 use super::pid_file::{PidFile, PidFileError};
 use super::port_trouble::PortTrouble;
+use super::service_manager::{Limits, ServiceManager};
 use super::signals::Signals;
 use super::{Beside, ClusterArgs, ExitCode};
 use crate::BindError;
@@ -144,7 +145,7 @@ pub async fn run_beside(
     let acquire = |path| PidFile::acquire(path, workers.as_ref());
     let pid_file = args.pid_file.as_deref().map(acquire).transpose()?;
     let writer = open_log(args, workers.as_ref())?;
-    let mut builder = args.builder(program);
+    let mut builder = args.builder(program).inherit_sockets();
     if let Some(workers) = &workers {
         builder = builder.credentials(workers.clone());
     }
@@ -162,7 +163,8 @@ async fn watch(
     companion: impl AsyncFnOnce(Beside),
 ) -> Result<ExitCode, CommandError> {
     let ports = Arc::new(PortTrouble::watch(sink));
-    let log = Arc::clone(&ports) as Arc<dyn Sink>;
+    let manager = Arc::new(ServiceManager::watch(ports.clone(), Limits::of(&builder)));
+    let log = Arc::clone(&manager) as Arc<dyn Sink>;
     let watcher = builder.sink(Arc::clone(&log)).build()?;
     let handle = watcher.handle();
     let beside = Beside {
@@ -173,14 +175,16 @@ async fn watch(
         companion(beside).await;
         pending::<Infallible>().await
     };
-    let reason = tokio::select! {
+    let ended = tokio::select! {
         // In this order, so that the log can begin with what the companion has to say.
         biased;
         never = company => match never {},
         never = signals.forward(&handle) => match never {},
-        reason = watcher.run() => reason?,
+        never = manager.keep_informed(&handle) => match never {},
+        ended = watcher.run() => ended,
     };
-    match reason {
+    manager.say_last().await;
+    match ended? {
         ExitReason::Stopped => Ok(ExitCode::Graceful),
         ExitReason::Forced => Ok(ExitCode::Forced),
         ExitReason::NeverReady => Err(match ports.last() {

@@ -39,6 +39,9 @@ pub(crate) struct State {
     pub(crate) log_level: LogLevel,
     /// The watcher's last beat, which the runtime is to answer.
     pub(crate) beats: watch::Sender<Option<u32>>,
+    /// Which records are logged.
+    #[cfg(feature = "tracing")]
+    pub(crate) log_filter: crate::logging::SharedFilter,
     phase: watch::Sender<Phase>,
     drain: Mutex<Option<Drain>>,
     ports: Mutex<BTreeMap<PortId, Weak<dyn Port>>>,
@@ -73,6 +76,8 @@ impl State {
             hooks: Hooks::new(),
             log_level: LogLevel::default(),
             beats: watch::Sender::new(None),
+            #[cfg(feature = "tracing")]
+            log_filter: crate::logging::SharedFilter::default(),
             phase: watch::Sender::new(Phase::Serving),
             drain: Mutex::new(None),
             ports: Mutex::new(BTreeMap::new()),

@@ -26,6 +26,7 @@ impl fmt::Display for Notice {
             | Self::WatchFailed { .. }
             | Self::Overslept { .. }
             | Self::LogLevelSet { .. }
+            | Self::ServiceManagerUnreachable { .. }
             | Self::OomScoreRefused { .. } => describe_watcher(f, self),
             Self::NeverJoined { .. }
             | Self::Joined { .. }
@@ -44,12 +45,23 @@ impl fmt::Display for Notice {
             | Self::RingBroken { .. } => describe_worker(f, self),
             Self::PortOpened { .. }
             | Self::PortClosed { .. }
+            | Self::PassedSocketRefused { .. }
+            | Self::PassedSocketUnused { .. }
             | Self::PortRefused { .. }
             | Self::BacklogClamped { .. }
             | Self::SteeringRefused { .. }
             | Self::MendFailed { .. }
             | Self::PortMended { .. } => describe_port(f, self),
         }
+    }
+}
+
+impl Notice {
+    /// Its text without what follows for a closer look, on one line.
+    pub(super) fn headline(&self) -> String {
+        let text = self.to_string();
+        let lines = text.split('\n').filter(|line| !line.starts_with("| "));
+        lines.collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -122,6 +134,11 @@ fn describe_watcher(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result 
         Notice::LogLevelSet { level } => {
             write!(f, "workers were told to log from level {level} up")
         }
+        Notice::ServiceManagerUnreachable { error } => write!(
+            f,
+            "cannot tell the service manager how the cluster is: {}",
+            escape_display(error)
+        ),
         Notice::OomScoreRefused { error } => write!(
             f,
             "workers cannot be marked to be ended before the watcher when memory runs out: {error}"
@@ -279,15 +296,66 @@ fn describe_connections(
     Ok(())
 }
 
+/// The name by which a port's socket was passed in, if it was: `, passed in as "web"`.
+struct Passed<'a>(&'a Option<String>);
+
+impl fmt::Display for Passed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(name) => write!(f, ", passed in as \"{}\"", escape_display(name)),
+            None => Ok(()),
+        }
+    }
+}
+
 fn describe_port(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result {
     match notice {
-        Notice::PortOpened { address, sharing } => {
-            write!(f, "listening on {} ({sharing})", escape_display(address))
+        Notice::PortOpened {
+            address,
+            sharing,
+            passed_in_as,
+        } => {
+            let address = escape_display(address);
+            write!(
+                f,
+                "listening on {address} ({sharing}{})",
+                Passed(passed_in_as)
+            )
         }
-        Notice::PortClosed { address } => write!(
+        Notice::PortClosed {
+            address,
+            passed_in_as: None,
+        } => write!(
             f,
             "closed {}: no worker wants it any more",
             escape_display(address)
+        ),
+        Notice::PortClosed {
+            address,
+            passed_in_as,
+        } => write!(
+            f,
+            "no worker wants {}{} any more: connections wait there",
+            escape_display(address),
+            Passed(passed_in_as)
+        ),
+        Notice::PassedSocketRefused {
+            descriptor,
+            name,
+            error,
+        } => {
+            let (name, error) = (escape_display(name), escape_display(error));
+            match descriptor {
+                Some(number) => write!(f, "descriptor {number}, passed in as \"{name}\",")?,
+                None => write!(f, "the socket passed in as \"{name}\"")?,
+            }
+            write!(f, " is not used: {error}")
+        }
+        Notice::PassedSocketUnused { name, address } => write!(
+            f,
+            "no worker listens on {}, passed in as \"{}\": connections wait there",
+            escape_display(address),
+            escape_display(name)
         ),
         Notice::PortRefused {
             worker,

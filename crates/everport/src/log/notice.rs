@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Ending, Level, Thread};
+use crate::bind::PassedSocketError;
 use crate::{BindError, Generation, PortAddress, Sharing, SlotId, WorkerId};
 
 /// A structured record of what the watcher did or saw. Its `Display` is the line people read.
@@ -204,16 +205,41 @@ pub enum Notice {
         /// The kernel's reason.
         error: String,
     },
+    /// The service manager cannot be told how the cluster is; said once.
+    ServiceManagerUnreachable {
+        /// What is in the way.
+        error: String,
+    },
     /// A port is open.
     PortOpened {
         /// Its address.
         address: PortAddress,
         /// How it is shared.
         sharing: Sharing,
+        /// The name by which its socket was passed in, if the watcher did not make it.
+        passed_in_as: Option<String>,
     },
     /// A port was closed because no worker wants it any more: none of the newest release asked for it, or all
     /// gave it back.
     PortClosed {
+        /// Its address.
+        address: PortAddress,
+        /// The name by which its socket was passed in. Then it is only this cluster that no longer serves it.
+        passed_in_as: Option<String>,
+    },
+    /// Something that was passed in is not used.
+    PassedSocketRefused {
+        /// Its number, if it is known.
+        descriptor: Option<i32>,
+        /// Its name.
+        name: String,
+        /// Why.
+        error: PassedSocketError,
+    },
+    /// The cluster is ready, and no worker has asked for a socket that was passed in.
+    PassedSocketUnused {
+        /// Its name.
+        name: String,
         /// Its address.
         address: PortAddress,
     },
@@ -321,6 +347,9 @@ impl Notice {
             | Self::RingRefused { .. }
             | Self::BacklogClamped { .. }
             | Self::SteeringRefused { .. }
+            | Self::PassedSocketRefused { .. }
+            | Self::PassedSocketUnused { .. }
+            | Self::ServiceManagerUnreachable { .. }
             | Self::PortMended { .. } => Level::Warn,
             Self::Silent { lasts: time, .. } if *time >= NOTEWORTHY => Level::Warn,
             Self::Heard { lasted: time, .. } if *time >= NOTEWORTHY => Level::Info,
@@ -375,10 +404,24 @@ impl Notice {
             | Self::LogLevelSet { .. }
             | Self::PortOpened { .. }
             | Self::PortClosed { .. }
+            | Self::PassedSocketRefused { .. }
+            | Self::PassedSocketUnused { .. }
+            | Self::ServiceManagerUnreachable { .. }
             | Self::BacklogClamped { .. }
             | Self::SteeringRefused { .. }
             | Self::MendFailed { .. }
             | Self::PortMended { .. } => None,
+        }
+    }
+
+    /// The slot it is about, whether or not one of its workers is meant.
+    #[must_use]
+    pub fn slot(&self) -> Option<SlotId> {
+        match *self {
+            Self::Supervisor(
+                Decision::BackingOff { slot, .. } | Decision::CrashLooping { slot, .. },
+            ) => Some(slot),
+            _ => self.worker().map(|(_, slot)| slot),
         }
     }
 }

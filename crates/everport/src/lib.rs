@@ -21,6 +21,7 @@ mod options;
 mod place;
 mod reactor;
 mod record;
+mod ring;
 
 #[cfg(feature = "cli")]
 pub mod cli;

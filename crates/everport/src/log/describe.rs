@@ -21,6 +21,7 @@ impl fmt::Display for Notice {
             Self::Started { .. }
             | Self::Stopped { .. }
             | Self::Overslept { .. }
+            | Self::LogLevelSet { .. }
             | Self::OomScoreRefused { .. } => describe_watcher(f, self),
             Self::NeverJoined { .. }
             | Self::Joined { .. }
@@ -34,7 +35,9 @@ impl fmt::Display for Notice {
             | Self::Heard { .. }
             | Self::Stuck { .. }
             | Self::KillFailed { .. }
-            | Self::LinkBroken { .. } => describe_worker(f, self),
+            | Self::LinkBroken { .. }
+            | Self::RingRefused { .. }
+            | Self::RingBroken { .. } => describe_worker(f, self),
             Self::PortOpened { .. }
             | Self::PortClosed { .. }
             | Self::PortRefused { .. }
@@ -92,6 +95,9 @@ fn describe_watcher(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result 
             "the watcher did not run for {}, which counts towards no limit",
             Readable(*gap)
         ),
+        Notice::LogLevelSet { level } => {
+            write!(f, "workers were told to log from level {level} up")
+        }
         Notice::OomScoreRefused { error } => write!(
             f,
             "workers cannot be marked to be ended before the watcher when memory runs out: {error}"
@@ -182,6 +188,16 @@ fn describe_worker(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result {
         Notice::LinkBroken { error, .. } => write!(
             f,
             "{who} broke the link's protocol: {}; its link is closed",
+            escape_display(error)
+        ),
+        Notice::RingRefused { error, .. } => write!(
+            f,
+            "{who} gets no ring for its records and prints them: {}",
+            escape_display(error)
+        ),
+        Notice::RingBroken { error, .. } => write!(
+            f,
+            "{who} left no records in its ring but {}; its records are not taken any more",
             escape_display(error)
         ),
         _ => Ok(()),

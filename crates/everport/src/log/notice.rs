@@ -245,6 +245,29 @@ pub enum Notice {
         /// What it did.
         error: String,
     },
+    /// A worker could not be given a ring for its records: it writes them to its standard output.
+    RingRefused {
+        /// Which worker.
+        worker: WorkerId,
+        /// Its slot.
+        slot: SlotId,
+        /// The system's reason.
+        error: String,
+    },
+    /// What a worker left in its ring are no records; its ring was closed, nothing else.
+    RingBroken {
+        /// Which worker.
+        worker: WorkerId,
+        /// Its slot.
+        slot: SlotId,
+        /// What is wrong with it.
+        error: String,
+    },
+    /// Workers were told which of their records are wanted.
+    LogLevelSet {
+        /// Those that matter at least as much.
+        level: Level,
+    },
 }
 
 impl Notice {
@@ -259,7 +282,8 @@ impl Notice {
             | Self::PortRefused { .. }
             | Self::MendFailed { .. }
             | Self::KillFailed { .. }
-            | Self::LinkBroken { .. } => Level::Error,
+            | Self::LinkBroken { .. }
+            | Self::RingBroken { .. } => Level::Error,
             Self::Ended {
                 expected: false, ..
             } => Level::Error,
@@ -269,6 +293,7 @@ impl Notice {
             | Self::Suspended { stopped: true, .. }
             | Self::Stuck { .. }
             | Self::Overslept { .. }
+            | Self::RingRefused { .. }
             | Self::BacklogClamped { .. }
             | Self::SteeringRefused { .. }
             | Self::PortMended { .. } => Level::Warn,
@@ -284,6 +309,7 @@ impl Notice {
             | Self::Ended { .. }
             | Self::Left { .. }
             | Self::Suspended { .. }
+            | Self::LogLevelSet { .. }
             | Self::PortOpened { .. }
             | Self::PortClosed { .. } => Level::Info,
         }
@@ -308,11 +334,14 @@ impl Notice {
             | Self::Stuck { worker, slot, .. }
             | Self::PortRefused { worker, slot, .. }
             | Self::KillFailed { worker, slot, .. }
-            | Self::LinkBroken { worker, slot, .. } => Some((worker, slot)),
+            | Self::LinkBroken { worker, slot, .. }
+            | Self::RingRefused { worker, slot, .. }
+            | Self::RingBroken { worker, slot, .. } => Some((worker, slot)),
             Self::Started { .. }
             | Self::Stopped { .. }
             | Self::Overslept { .. }
             | Self::OomScoreRefused { .. }
+            | Self::LogLevelSet { .. }
             | Self::PortOpened { .. }
             | Self::PortClosed { .. }
             | Self::BacklogClamped { .. }

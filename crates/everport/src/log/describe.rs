@@ -20,8 +20,12 @@ impl fmt::Display for Notice {
             Self::Supervisor(decision) => describe_decision(f, decision),
             Self::RolloutAborted { .. } => describe_abort(f, self),
             Self::Started { .. }
+            | Self::Configured { .. }
+            | Self::ConfigurationRefused { .. }
             | Self::Stopped { .. }
             | Self::Overslept { .. }
+            | Self::LogLevelSet { .. }
+            | Self::ServiceManagerUnreachable { .. }
             | Self::OomScoreRefused { .. } => describe_watcher(f, self),
             Self::NeverJoined { .. }
             | Self::Joined { .. }
@@ -35,9 +39,13 @@ impl fmt::Display for Notice {
             | Self::Heard { .. }
             | Self::Stuck { .. }
             | Self::KillFailed { .. }
-            | Self::LinkBroken { .. } => describe_worker(f, self),
+            | Self::LinkBroken { .. }
+            | Self::RingRefused { .. }
+            | Self::RingBroken { .. } => describe_worker(f, self),
             Self::PortOpened { .. }
             | Self::PortClosed { .. }
+            | Self::PassedSocketRefused { .. }
+            | Self::PassedSocketUnused { .. }
             | Self::PortRefused { .. }
             | Self::BacklogClamped { .. }
             | Self::SteeringRefused { .. }
@@ -88,6 +96,15 @@ fn describe_watcher(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result 
             Counted(*workers, "worker"),
             escape_display(program)
         ),
+        Notice::Configured { path } => {
+            write!(f, "configured by {}", escape_display(path.display()))
+        }
+        Notice::ConfigurationRefused { errors } => {
+            f.write_str("the configuration cannot be read again, and nothing changes:")?;
+            errors
+                .iter()
+                .try_for_each(|error| write!(f, "\n| {}", escape_display(error)))
+        }
         Notice::Stopped { reason, ran } => {
             let how = match reason {
                 ExitReason::Stopped => "stopped",
@@ -101,6 +118,14 @@ fn describe_watcher(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result 
             f,
             "the watcher did not run for {}, which counts towards no limit",
             Readable(*gap)
+        ),
+        Notice::LogLevelSet { level } => {
+            write!(f, "workers were told to log from level {level} up")
+        }
+        Notice::ServiceManagerUnreachable { error } => write!(
+            f,
+            "cannot tell the service manager how the cluster is: {}",
+            escape_display(error)
         ),
         Notice::OomScoreRefused { error } => write!(
             f,
@@ -194,6 +219,16 @@ fn describe_worker(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result {
             "{who} broke the link's protocol: {}; its link is closed",
             escape_display(error)
         ),
+        Notice::RingRefused { error, .. } => write!(
+            f,
+            "{who} gets no ring for its records and prints them: {}",
+            escape_display(error)
+        ),
+        Notice::RingBroken { error, .. } => write!(
+            f,
+            "{who} left no records in its ring but {}; its records are not taken any more",
+            escape_display(error)
+        ),
         _ => Ok(()),
     }
 }
@@ -249,15 +284,66 @@ fn describe_connections(
     Ok(())
 }
 
+/// The name by which a port's socket was passed in, if it was: `, passed in as "web"`.
+struct Passed<'a>(&'a Option<String>);
+
+impl fmt::Display for Passed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(name) => write!(f, ", passed in as \"{}\"", escape_display(name)),
+            None => Ok(()),
+        }
+    }
+}
+
 fn describe_port(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result {
     match notice {
-        Notice::PortOpened { address, sharing } => {
-            write!(f, "listening on {} ({sharing})", escape_display(address))
+        Notice::PortOpened {
+            address,
+            sharing,
+            passed_in_as,
+        } => {
+            let address = escape_display(address);
+            write!(
+                f,
+                "listening on {address} ({sharing}{})",
+                Passed(passed_in_as)
+            )
         }
-        Notice::PortClosed { address } => write!(
+        Notice::PortClosed {
+            address,
+            passed_in_as: None,
+        } => write!(
             f,
             "closed {}: no worker wants it any more",
             escape_display(address)
+        ),
+        Notice::PortClosed {
+            address,
+            passed_in_as,
+        } => write!(
+            f,
+            "no worker wants {}{} any more: connections wait there",
+            escape_display(address),
+            Passed(passed_in_as)
+        ),
+        Notice::PassedSocketRefused {
+            descriptor,
+            name,
+            error,
+        } => {
+            let (name, error) = (escape_display(name), escape_display(error));
+            match descriptor {
+                Some(number) => write!(f, "descriptor {number}, passed in as \"{name}\",")?,
+                None => write!(f, "the socket passed in as \"{name}\"")?,
+            }
+            write!(f, " is not used: {error}")
+        }
+        Notice::PassedSocketUnused { name, address } => write!(
+            f,
+            "no worker listens on {}, passed in as \"{}\": connections wait there",
+            escape_display(address),
+            escape_display(name)
         ),
         Notice::PortRefused {
             worker,

@@ -20,6 +20,8 @@ mod thread;
 mod writer;
 
 pub use destination::OpenLogError;
+#[cfg(feature = "tracing")]
+pub(crate) use destination::terminal_takes_colour;
 pub use ending::Ending;
 pub use entry::{Entry, Level, LevelError, Line, Lost, Sink, Source, Stream};
 pub(crate) use escape::escape_bytes;

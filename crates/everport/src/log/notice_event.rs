@@ -35,6 +35,14 @@ impl Notice {
             Self::MendFailed { .. } => "port_mend_failed",
             Self::KillFailed { .. } => "worker_kill_failed",
             Self::LinkBroken { .. } => "link_broken",
+            Self::RingRefused { .. } => "ring_refused",
+            Self::RingBroken { .. } => "ring_broken",
+            Self::LogLevelSet { .. } => "log_level_set",
+            Self::Configured { .. } => "configured",
+            Self::ConfigurationRefused { .. } => "configuration_refused",
+            Self::ServiceManagerUnreachable { .. } => "service_manager_unreachable",
+            Self::PassedSocketRefused { .. } => "passed_socket_refused",
+            Self::PassedSocketUnused { .. } => "passed_socket_unused",
         }
     }
 }

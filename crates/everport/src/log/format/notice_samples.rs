@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use everport_core::{AbortCause, DrainReason, ExitReason, Notice as Decision, ReplaceCause};
 
-use crate::log::{Ending, Notice, Thread};
+use crate::bind::PassedSocketError;
+use crate::log::{Ending, Level, Notice, Thread};
 use crate::{BindCause, BindError, Generation, PortAddress, Sharing, SlotId, WorkerId};
 
 const WORKER: WorkerId = WorkerId(7);
@@ -44,6 +45,16 @@ fn of_the_watcher() -> Vec<Notice> {
         Notice::Stopped {
             reason: ExitReason::Stopped,
             ran: TIME,
+        },
+        Notice::Configured {
+            path: "/etc/everport.toml".into(),
+        },
+        Notice::ConfigurationRefused {
+            errors: vec![error()],
+        },
+        Notice::ServiceManagerUnreachable { error: error() },
+        Notice::LogLevelSet {
+            level: Level::Debug,
         },
         Notice::Overslept { gap: TIME },
         Notice::OomScoreRefused { error: error() },
@@ -110,6 +121,16 @@ fn of_workers() -> Vec<Notice> {
             slot,
             error: error(),
         },
+        Notice::RingRefused {
+            worker,
+            slot,
+            error: error(),
+        },
+        Notice::RingBroken {
+            worker,
+            slot,
+            error: error(),
+        },
     ]
 }
 
@@ -164,8 +185,26 @@ fn of_ports() -> Vec<Notice> {
         Notice::PortOpened {
             address: address(),
             sharing: Sharing::Reuseport,
+            passed_in_as: None,
         },
-        Notice::PortClosed { address: address() },
+        Notice::PortOpened {
+            address: address(),
+            sharing: Sharing::Transfer,
+            passed_in_as: Some("web\n".to_owned()),
+        },
+        Notice::PortClosed {
+            address: address(),
+            passed_in_as: None,
+        },
+        Notice::PassedSocketRefused {
+            descriptor: Some(3),
+            name: "web".to_owned(),
+            error: PassedSocketError::NotASocket,
+        },
+        Notice::PassedSocketUnused {
+            name: "web".to_owned(),
+            address: address(),
+        },
         Notice::PortRefused {
             worker: WORKER,
             slot: SLOT,

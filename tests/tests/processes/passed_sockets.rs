@@ -171,7 +171,7 @@ fn a_unix_socket_that_a_worker_shuts_down_is_not_replaced_by_our_own() {
     let socket = UnixListener::bind(&path).unwrap();
     let identity = |path: &Path| std::os::unix::fs::MetadataExt::ino(&path.metadata().unwrap());
     let before = identity(&path);
-    let (web, address) = self::socket();
+    let (web, address) = socket_with_a_number();
     let arguments = format!("--listen {address} --unix {}", path.display());
     let sockets = [("web", web.as_fd()), ("local", socket.as_fd())];
     let cluster = ready(&sockets, "-w 1 --settle 0", &arguments);

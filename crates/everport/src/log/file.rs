@@ -134,7 +134,7 @@ pub(super) struct OpenFile {
 
 impl OpenFile {
     pub(super) fn open(mut wanted: LogFile) -> Result<Self, OpenLogError> {
-        let path = with_pid(&wanted.path, std::process::id());
+        let path = path_with_pid(&wanted.path, std::process::id());
         // The path stays right when somebody changes the working directory.
         wanted.path =
             std::path::absolute(&path).map_err(|source| OpenLogError::File { path, source })?;
@@ -369,7 +369,7 @@ fn size_of_file(file: &File) -> u64 {
 }
 
 /// The path with our process id in place of each `*`.
-fn with_pid(path: &Path, pid: u32) -> PathBuf {
+pub(crate) fn path_with_pid(path: &Path, pid: u32) -> PathBuf {
     let pid = pid.to_string();
     let mut bytes = Vec::new();
     for byte in path.as_os_str().as_bytes() {

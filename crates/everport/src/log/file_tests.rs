@@ -49,7 +49,7 @@ fn today() -> Day {
 #[test]
 fn a_star_becomes_the_process_id() {
     let check = |path: &str, expected: &str| {
-        assert_eq!(with_pid(Path::new(path), 4711), Path::new(expected));
+        assert_eq!(path_with_pid(Path::new(path), 4711), Path::new(expected));
     };
     check("/var/log/everport.log", "/var/log/everport.log");
     check("/var/log/everport-*.log", "/var/log/everport-4711.log");

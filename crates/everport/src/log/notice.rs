@@ -2,9 +2,11 @@
 
 use everport_core::{AbortCause, ExitReason, Notice as Decision};
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Ending, Level, Thread};
+use crate::bind::PassedSocketError;
 use crate::{BindError, Generation, PortAddress, Sharing, SlotId, WorkerId};
 
 /// A structured record of what the watcher did or saw. Its `Display` is the line people read.
@@ -24,12 +26,34 @@ pub enum Notice {
         /// What they run.
         program: String,
     },
+    /// Options come from a configuration file, too.
+    Configured {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The configuration file was to be read again and cannot be: what was in force stays.
+    ConfigurationRefused {
+        /// What is wrong with it, a line each.
+        errors: Vec<String>,
+    },
     /// The cluster has ended: the last notice there is.
     Stopped {
         /// Why.
         reason: everport_core::ExitReason,
         /// How long it ran.
         ran: Duration,
+    },
+    /// Files that are watched for changes have changed: a restart is asked for because of that.
+    FilesChanged {
+        /// What changed first, as the user calls it.
+        path: String,
+        /// How many others changed with it.
+        others: usize,
+    },
+    /// Changes of files that are watched may have been missed, and may be missed from now on.
+    WatchFailed {
+        /// The system's reason.
+        error: String,
     },
     /// A worker has joined the cluster.
     Joined {
@@ -186,16 +210,41 @@ pub enum Notice {
         /// What.
         error: String,
     },
+    /// The service manager cannot be told how the cluster is; said once.
+    ServiceManagerUnreachable {
+        /// What is in the way.
+        error: String,
+    },
     /// A port is open.
     PortOpened {
         /// Its address.
         address: PortAddress,
         /// How it is shared.
         sharing: Sharing,
+        /// The name by which its socket was passed in, if the watcher did not make it.
+        passed_in_as: Option<String>,
     },
     /// A port was closed because no worker wants it any more: none of the newest release asked for it, or all
     /// gave it back.
     PortClosed {
+        /// Its address.
+        address: PortAddress,
+        /// The name by which its socket was passed in. Then it is only this cluster that no longer serves it.
+        passed_in_as: Option<String>,
+    },
+    /// Something that was passed in is not used.
+    PassedSocketRefused {
+        /// Its number, if it is known.
+        descriptor: Option<i32>,
+        /// Its name.
+        name: String,
+        /// Why.
+        error: PassedSocketError,
+    },
+    /// The cluster is ready, and no worker has asked for a socket that was passed in.
+    PassedSocketUnused {
+        /// Its name.
+        name: String,
         /// Its address.
         address: PortAddress,
     },
@@ -250,6 +299,29 @@ pub enum Notice {
         /// What it did.
         error: String,
     },
+    /// A worker could not be given a ring for its records: it writes them to its standard output.
+    RingRefused {
+        /// Which worker.
+        worker: WorkerId,
+        /// Its slot.
+        slot: SlotId,
+        /// The system's reason.
+        error: String,
+    },
+    /// What a worker left in its ring are no records; its ring was closed, nothing else.
+    RingBroken {
+        /// Which worker.
+        worker: WorkerId,
+        /// Its slot.
+        slot: SlotId,
+        /// What is wrong with it.
+        error: String,
+    },
+    /// Workers were told which of their records are wanted.
+    LogLevelSet {
+        /// Those that matter at least as much.
+        level: Level,
+    },
 }
 
 impl Notice {
@@ -264,19 +336,26 @@ impl Notice {
             | Self::PortRefused { .. }
             | Self::MendFailed { .. }
             | Self::KillFailed { .. }
-            | Self::LinkBroken { .. } => Level::Error,
+            | Self::LinkBroken { .. }
+            | Self::ConfigurationRefused { .. }
+            | Self::RingBroken { .. } => Level::Error,
             Self::Ended {
                 expected: false, ..
             } => Level::Error,
             Self::Ended { ending, .. } if !ending.is_success() => Level::Warn,
             Self::Left { cut: 1.., .. }
             | Self::OverMemory { .. }
+            | Self::WatchFailed { .. }
             | Self::Suspended { stopped: true, .. }
             | Self::Stuck { .. }
             | Self::Overslept { .. }
             | Self::LogTrouble { .. }
+            | Self::RingRefused { .. }
             | Self::BacklogClamped { .. }
             | Self::SteeringRefused { .. }
+            | Self::PassedSocketRefused { .. }
+            | Self::PassedSocketUnused { .. }
+            | Self::ServiceManagerUnreachable { .. }
             | Self::PortMended { .. } => Level::Warn,
             Self::Silent { lasts: time, .. } if *time >= NOTEWORTHY => Level::Warn,
             Self::Heard { lasted: time, .. } if *time >= NOTEWORTHY => Level::Info,
@@ -285,11 +364,14 @@ impl Notice {
             | Self::Heard { .. }
             | Self::OomScoreRefused { .. } => Level::Debug,
             Self::Started { .. }
+            | Self::Configured { .. }
             | Self::Stopped { .. }
+            | Self::FilesChanged { .. }
             | Self::Spawned { .. }
             | Self::Ended { .. }
             | Self::Left { .. }
             | Self::Suspended { .. }
+            | Self::LogLevelSet { .. }
             | Self::PortOpened { .. }
             | Self::PortClosed { .. } => Level::Info,
         }
@@ -314,14 +396,24 @@ impl Notice {
             | Self::Stuck { worker, slot, .. }
             | Self::PortRefused { worker, slot, .. }
             | Self::KillFailed { worker, slot, .. }
-            | Self::LinkBroken { worker, slot, .. } => Some((worker, slot)),
+            | Self::LinkBroken { worker, slot, .. }
+            | Self::RingRefused { worker, slot, .. }
+            | Self::RingBroken { worker, slot, .. } => Some((worker, slot)),
             Self::Started { .. }
+            | Self::Configured { .. }
+            | Self::ConfigurationRefused { .. }
             | Self::Stopped { .. }
+            | Self::FilesChanged { .. }
+            | Self::WatchFailed { .. }
             | Self::Overslept { .. }
             | Self::LogTrouble { .. }
             | Self::OomScoreRefused { .. }
+            | Self::LogLevelSet { .. }
             | Self::PortOpened { .. }
             | Self::PortClosed { .. }
+            | Self::PassedSocketRefused { .. }
+            | Self::PassedSocketUnused { .. }
+            | Self::ServiceManagerUnreachable { .. }
             | Self::BacklogClamped { .. }
             | Self::SteeringRefused { .. }
             | Self::MendFailed { .. }

@@ -46,11 +46,19 @@ impl Notice {
             }
             Self::Started { .. }
             | Self::Stopped { .. }
+            | Self::FilesChanged { .. }
+            | Self::WatchFailed { .. }
             | Self::Overslept { .. }
             | Self::LogTrouble { .. }
+            | Self::LogLevelSet { .. }
+            | Self::Configured { .. }
+            | Self::ConfigurationRefused { .. }
+            | Self::ServiceManagerUnreachable { .. }
             | Self::OomScoreRefused { .. } => tell_watcher(self, to),
             Self::PortOpened { .. }
             | Self::PortClosed { .. }
+            | Self::PassedSocketRefused { .. }
+            | Self::PassedSocketUnused { .. }
             | Self::PortRefused { .. }
             | Self::BacklogClamped { .. }
             | Self::SteeringRefused { .. }
@@ -67,6 +75,8 @@ impl Notice {
             | Self::Heard { .. }
             | Self::Stuck { .. }
             | Self::KillFailed { .. }
+            | Self::RingRefused { .. }
+            | Self::RingBroken { .. }
             | Self::LinkBroken { .. } => tell_worker(self, to),
         }
     }
@@ -115,13 +125,23 @@ fn tell_watcher<'a>(notice: &'a Notice, to: &mut dyn Details<'a>) {
             to.tell("workers", (*workers).into());
             to.tell("program", program.as_str().into());
         }
+        Notice::LogLevelSet { level } => to.tell("to", level.name().into()),
+        Notice::Configured { path } => to.tell("path", path.display().to_string().into()),
+        Notice::ConfigurationRefused { errors } => to.tell("errors", Detail::Texts(errors)),
+        Notice::ServiceManagerUnreachable { error } => to.tell("error", error.as_str().into()),
         Notice::Stopped { reason, ran } => {
             to.tell("reason", exit_reason(*reason).into());
             to.tell("ran_ms", Detail::Milliseconds(*ran));
         }
         Notice::Overslept { gap } => to.tell("gap_ms", Detail::Milliseconds(*gap)),
-        Notice::LogTrouble { error } | Notice::OomScoreRefused { error } => {
-            to.tell("error", error.as_str().into());
+        Notice::FilesChanged { path, others } => {
+            to.tell("path", path.as_str().into());
+            to.tell("others", Detail::Count(*others as u64));
+        }
+        Notice::LogTrouble { error }
+        | Notice::OomScoreRefused { error }
+        | Notice::WatchFailed { error } => {
+            to.tell("error", error.as_str().into())
         }
         _ => {}
     }
@@ -137,6 +157,8 @@ fn tell_worker<'a>(notice: &'a Notice, to: &mut dyn Details<'a>) {
         }
         Notice::SpawnFailed { error, .. }
         | Notice::KillFailed { error, .. }
+        | Notice::RingRefused { error, .. }
+        | Notice::RingBroken { error, .. }
         | Notice::LinkBroken { error, .. } => to.tell("error", error.as_str().into()),
         Notice::OverMemory {
             used,
@@ -175,11 +197,34 @@ fn tell_worker<'a>(notice: &'a Notice, to: &mut dyn Details<'a>) {
 
 fn tell_port<'a>(notice: &'a Notice, to: &mut dyn Details<'a>) {
     match notice {
-        Notice::PortOpened { address, sharing } => {
+        Notice::PortOpened {
+            address,
+            sharing,
+            passed_in_as,
+        } => {
             to.tell("address", address.to_string().into());
             to.tell("sharing", sharing.to_string().into());
+            to.tell("passed_in_as", passed_in_as.as_deref().into());
         }
-        Notice::PortClosed { address } | Notice::PortMended { address } => {
+        Notice::PortClosed {
+            address,
+            passed_in_as,
+        } => {
+            to.tell("address", address.to_string().into());
+            to.tell("passed_in_as", passed_in_as.as_deref().into());
+        }
+        Notice::PortMended { address } => to.tell("address", address.to_string().into()),
+        Notice::PassedSocketRefused {
+            descriptor,
+            name,
+            error,
+        } => {
+            to.tell("descriptor", (*descriptor).into());
+            to.tell("name", name.as_str().into());
+            to.tell("error", error.to_string().into());
+        }
+        Notice::PassedSocketUnused { name, address } => {
+            to.tell("name", name.as_str().into());
             to.tell("address", address.to_string().into());
         }
         Notice::PortRefused { error, .. } | Notice::MendFailed { error } => {

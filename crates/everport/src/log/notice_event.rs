@@ -12,6 +12,8 @@ impl Notice {
             Self::Supervisor(decision) => decision_event(decision),
             Self::Started { .. } => "started",
             Self::Stopped { .. } => "stopped",
+            Self::FilesChanged { .. } => "files_changed",
+            Self::WatchFailed { .. } => "watch_failed",
             Self::Joined { .. } => "worker_joined",
             Self::NeverJoined { .. } => "worker_never_joined",
             Self::Spawned { .. } => "worker_started",
@@ -36,6 +38,14 @@ impl Notice {
             Self::MendFailed { .. } => "port_mend_failed",
             Self::KillFailed { .. } => "worker_kill_failed",
             Self::LinkBroken { .. } => "link_broken",
+            Self::RingRefused { .. } => "ring_refused",
+            Self::RingBroken { .. } => "ring_broken",
+            Self::LogLevelSet { .. } => "log_level_set",
+            Self::Configured { .. } => "configured",
+            Self::ConfigurationRefused { .. } => "configuration_refused",
+            Self::ServiceManagerUnreachable { .. } => "service_manager_unreachable",
+            Self::PassedSocketRefused { .. } => "passed_socket_refused",
+            Self::PassedSocketUnused { .. } => "passed_socket_unused",
         }
     }
 }

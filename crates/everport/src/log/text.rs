@@ -82,7 +82,7 @@ pub(super) fn format_of_stdout() -> LogFormat {
 }
 
 /// The two wishes that count: `NO_COLOR` (<https://no-color.org>) and a terminal that has none.
-fn terminal_takes_colour() -> bool {
+pub(crate) fn terminal_takes_colour() -> bool {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
     !no_color && !dumb

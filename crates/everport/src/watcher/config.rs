@@ -10,11 +10,14 @@ use everport_core::{CrashLoop, Policy};
 use rustix::fs::Mode;
 use rustix::process::geteuid;
 
+use super::inherited_sockets::{Refused, inherited};
 use super::privileges::Privileges;
 use super::spawn::{find_in_path, is_executable};
 use super::{Credentials, Watcher};
 use crate::Sharing;
-use crate::log::Sink;
+use crate::bind::PassedSocket;
+use crate::log::{Level, Sink, WhenFull};
+use crate::ring::Size;
 
 /// The program the workers run. On Linux each generation keeps a native executable as it is at the path when
 /// its first worker is started; anything else, such as a script, is what is at the path at each start.
@@ -59,6 +62,12 @@ impl Program {
             name: name.as_os_str().to_owned(),
             args: Vec::new(),
         })
+    }
+
+    /// Where it was found.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Appends arguments.
@@ -143,6 +152,12 @@ pub struct Builder {
     pub(crate) max_connections: Option<u64>,
     pub(crate) max_memory: Option<u64>,
     pub(crate) privileges: Privileges,
+    pub(crate) passed: Vec<PassedSocket>,
+    /// What was passed in and cannot be used, to be told of at the start.
+    pub(crate) refused: Vec<Refused>,
+    pub(crate) log_ring: Size,
+    pub(crate) log_when_full: WhenFull,
+    pub(crate) log_level: Level,
 }
 
 impl Builder {
@@ -159,6 +174,11 @@ impl Builder {
             max_connections: None,
             max_memory: None,
             privileges: Privileges::default(),
+            passed: Vec::new(),
+            refused: Vec::new(),
+            log_ring: Size::DEFAULT,
+            log_when_full: WhenFull::default(),
+            log_level: Level::Info,
         }
     }
 
@@ -280,9 +300,51 @@ impl Builder {
         self
     }
 
+    /// Sockets that somebody else has bound: one that is bound to exactly the address that a worker asks for is that
+    /// port, shared by `transfer`. They stay with whoever passes them in. They are never shut down, no file
+    /// is removed, and at a stop what waits there is left to the next one who serves it.
+    pub fn passed_sockets(mut self, sockets: impl IntoIterator<Item = PassedSocket>) -> Self {
+        self.passed.extend(sockets);
+        self
+    }
+
+    /// The same with the sockets that a service manager has passed to this process, as systemd does for a socket
+    /// unit: `LISTEN_FDS` and `LISTEN_FDNAMES`, if `LISTEN_PID` is this process. What cannot be used is told
+    /// of as a notice.
+    pub fn inherit_sockets(mut self) -> Self {
+        for socket in inherited() {
+            match socket {
+                Ok(socket) => self.passed.push(socket),
+                Err(refused) => self.refused.push(refused),
+            }
+        }
+        self
+    }
+
     /// Where entries go. Default: nowhere.
     pub fn sink(mut self, sink: Arc<dyn Sink>) -> Self {
         self.sink = Some(sink);
+        self
+    }
+
+    /// How many bytes of records each worker may have waiting for the watcher: the next power of two, from 256 KiB to
+    /// 64 MiB. They take that much memory once as many have been logged. Default 1 MiB.
+    pub fn log_ring(mut self, bytes: u64) -> Self {
+        self.log_ring = Size::at_least(bytes);
+        self
+    }
+
+    /// What a worker does with a record when that many wait. Default: it drops the record, and the stream says
+    /// how many are missing.
+    pub fn log_when_full(mut self, when_full: WhenFull) -> Self {
+        self.log_when_full = when_full;
+        self
+    }
+
+    /// Which records workers hand over unless their own `RUST_LOG` says otherwise: those that matter at least as much.
+    /// Default [`Level::Info`]. Entries of the watcher's own are for the sink to choose.
+    pub fn log_level(mut self, level: Level) -> Self {
+        self.log_level = level;
         self
     }
 

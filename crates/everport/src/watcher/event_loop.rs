@@ -15,15 +15,17 @@ use super::Builder;
 use super::aborts::Failures;
 use super::clock::Clock;
 use super::handle::{Commands, Desk};
+use super::inherited_sockets::Refused;
 use super::input::Input;
 use super::links::Links;
 use super::memory::OutOfMemoryCounter;
 use super::memory_limit::MemoryLimit;
 use super::oom_score::OomScore;
-use super::ports::{PortTable, Seen};
+use super::ports::{PassedSockets, PortTable, Seen};
 use super::programs::Programs;
 use super::pulse::Pulse;
 use super::releases::Releases;
+use super::rings::Rings;
 use super::spawn::Spawner;
 use super::worker::Worker;
 use crate::WorkerId;
@@ -51,6 +53,7 @@ pub(crate) struct EventLoop {
     pub(crate) programs: Programs,
     pub(crate) failures: Failures,
     pub(crate) sink: Option<Arc<dyn Sink>>,
+    pub(crate) rings: Rings,
     pub(crate) sender: mpsc::Sender<Input>,
     pub(crate) shutdown_timeout: Duration,
     /// After how many accepted connections a worker asks to be replaced; 0: never.
@@ -70,6 +73,8 @@ pub(crate) struct EventLoop {
     /// Whether dead children that are no workers may be left behind a worker not yet buried.
     pub(crate) orphans_wait: bool,
     desk: Arc<Desk>,
+    /// What was passed in and is not used, until it has been told.
+    refused: Vec<Refused>,
     start: Instant,
     clock: Clock,
 }
@@ -85,12 +90,15 @@ enum Wake {
 impl EventLoop {
     pub(crate) fn new(builder: Builder, open_files: Rlimit, desk: Arc<Desk>) -> io::Result<Self> {
         let (sender, inbox) = mpsc::channel(INBOX);
+        let (passed, surplus) = PassedSockets::new(builder.passed);
+        let mut refused = builder.refused;
+        refused.extend(surplus.into_iter().map(Refused::from));
         let seed = RandomState::new().build_hasher().finish();
         Ok(Self {
             supervisor: Supervisor::new(builder.policy, builder.workers, seed, Timestamp::ZERO),
             workers: HashMap::new(),
             links: Links::default(),
-            ports: PortTable::new(builder.sharing)?,
+            ports: PortTable::new(builder.sharing, passed)?,
             pulse: Pulse::default(),
             releases: Releases::default(),
             releasing: None,
@@ -105,6 +113,7 @@ impl EventLoop {
             programs: Programs::default(),
             failures: Failures::default(),
             sink: builder.sink,
+            rings: Rings::new(builder.log_ring, builder.log_when_full, builder.log_level),
             sender,
             shutdown_timeout: builder.policy.drain_timeout,
             max_connections: builder.max_connections.unwrap_or(0),
@@ -118,6 +127,7 @@ impl EventLoop {
             memory_limit: builder.max_memory.map(MemoryLimit::new),
             orphans_wait: false,
             desk,
+            refused,
             start: Instant::now(),
             clock: Clock::new(Instant::now()),
         })
@@ -131,6 +141,9 @@ impl EventLoop {
             workers: self.supervisor.status().slots,
             program: self.spawner.program.path.display().to_string(),
         });
+        for refused in std::mem::take(&mut self.refused) {
+            self.tell(refused.into());
+        }
         loop {
             self.perform_decisions();
             if let Some(reason) = self.exit {
@@ -309,6 +322,9 @@ impl EventLoop {
         if commands.restart {
             self.feed(Event::Restart);
         }
+        if let Some(level) = commands.log_level {
+            self.set_log_level(level);
+        }
         if commands.children_changed {
             self.look_for_stopped_workers();
         }
@@ -361,8 +377,10 @@ impl EventLoop {
 
     fn tell_decision(&mut self, decision: Decision) {
         self.tell_end_or_abort(decision);
-        if let Decision::WorkerReady { .. } = decision {
-            self.memory.forget();
+        match decision {
+            Decision::WorkerReady { .. } => self.memory.forget(),
+            Decision::ClusterReady { .. } => self.ports.unused().for_each(|it| self.tell(it)),
+            _ => {}
         }
         if let Decision::BootTimedOut { worker, slot, .. } = decision
             && self

@@ -2,12 +2,14 @@
 
 mod error;
 mod owner;
+mod passed;
 pub(crate) mod tcp;
 pub(crate) mod unix;
 
 use std::os::fd::OwnedFd;
 
 pub use error::{BindCause, BindError};
+pub use passed::{PassedSocket, PassedSocketError};
 pub(crate) use unix::PathGuard;
 
 use crate::{ListenOptions, PortAddress};

@@ -1,7 +1,7 @@
 //! Listening TCP sockets: alone, or one of a `SO_REUSEPORT` group.
 
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
@@ -60,6 +60,22 @@ pub(crate) fn listen(socket: impl AsFd, options: &ListenOptions) -> Result<(), B
     Ok(())
 }
 
+/// Begins again to take connections at this address. One that was bound to a number of the kernel's choice has lost
+/// that with its shutdown and is given another one, where nobody looks for it.
+pub(crate) fn listen_again(
+    socket: impl AsFd,
+    address: SocketAddr,
+    options: &ListenOptions,
+) -> Result<(), BindCause> {
+    let socket = socket.as_fd();
+    listen(socket, options)?;
+    if local_address(socket)? == address {
+        return Ok(());
+    }
+    net::shutdown(socket, net::Shutdown::Both)?;
+    Err(BindCause::System(Errno::SHUTDOWN.raw_os_error()))
+}
+
 fn bind_alone(address: SocketAddr, options: &ListenOptions) -> Result<OwnedFd, BindCause> {
     let socket = new_socket(address, options)?;
     net::bind(&socket, &address)?;
@@ -75,12 +91,12 @@ fn new_socket(address: SocketAddr, options: &ListenOptions) -> Result<OwnedFd, B
     if address.is_ipv6() {
         sockopt::set_ipv6_v6only(&socket, true)?;
     }
-    set_stream_options(&socket, address, options)?;
+    set_stream_options(socket.as_fd(), address, options)?;
     Ok(socket)
 }
 
-fn set_stream_options(
-    socket: &OwnedFd,
+pub(super) fn set_stream_options(
+    socket: BorrowedFd<'_>,
     address: SocketAddr,
     options: &ListenOptions,
 ) -> Result<(), BindCause> {
@@ -103,7 +119,7 @@ fn set_stream_options(
 }
 
 #[cfg(target_os = "linux")]
-fn set_freebind(socket: &OwnedFd, address: SocketAddr) -> Result<(), BindCause> {
+fn set_freebind(socket: BorrowedFd<'_>, address: SocketAddr) -> Result<(), BindCause> {
     if address.is_ipv6() {
         sockopt::set_ipv6_freebind(socket, true)?;
     } else {
@@ -113,7 +129,7 @@ fn set_freebind(socket: &OwnedFd, address: SocketAddr) -> Result<(), BindCause> 
 }
 
 #[cfg(not(target_os = "linux"))]
-fn set_freebind(_socket: &OwnedFd, _address: SocketAddr) -> Result<(), BindCause> {
+fn set_freebind(_socket: BorrowedFd<'_>, _address: SocketAddr) -> Result<(), BindCause> {
     Err(BindCause::System(Errno::OPNOTSUPP.raw_os_error()))
 }
 

@@ -40,6 +40,9 @@ pub(crate) struct State {
     pub(crate) log_level: LogLevel,
     /// The watcher's last beat, which the runtime is to answer.
     pub(crate) beats: watch::Sender<Option<u32>>,
+    /// Which records are logged.
+    #[cfg(feature = "tracing")]
+    pub(crate) log_filter: crate::logging::SharedFilter,
     phase: watch::Sender<Phase>,
     drain: Mutex<Option<Drain>>,
     ports: Mutex<BTreeMap<PortId, Weak<dyn Port>>>,
@@ -79,6 +82,8 @@ impl State {
             ring: logging.ring,
             log_level: logging.level,
             beats: watch::Sender::new(None),
+            #[cfg(feature = "tracing")]
+            log_filter: crate::logging::SharedFilter::default(),
             phase: watch::Sender::new(Phase::Serving),
             drain: Mutex::new(None),
             ports: Mutex::new(BTreeMap::new()),

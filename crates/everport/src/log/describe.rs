@@ -4,6 +4,7 @@ use std::fmt;
 
 use everport_core::{DrainReason, ExitReason, Notice as Decision, ReplaceCause};
 
+use super::describe_lost::Grouped;
 use super::describe_rollout::{describe_abort, describe_rollout};
 use super::duration::Readable;
 use super::escape::escape_display;
@@ -12,16 +13,21 @@ use super::{Level, Notice, Thread};
 use crate::{SlotId, WorkerId};
 
 impl fmt::Display for Notice {
-    /// One line; after a death, an abort or a description, more of them, marked with `| `, for what the worker
-    /// did and its last lines. What came from outside is escaped.
+    /// One line, but three for the watcher's start. After a death, an abort or a description more of them, marked with
+    /// `| `, for what the worker did and its last lines. What came from outside is escaped.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Supervisor(decision) => describe_decision(f, decision),
             Self::RolloutAborted { .. } => describe_abort(f, self),
             Self::Started { .. }
+            | Self::Configured { .. }
+            | Self::ConfigurationRefused { .. }
             | Self::Stopped { .. }
+            | Self::FilesChanged { .. }
+            | Self::WatchFailed { .. }
             | Self::Overslept { .. }
             | Self::LogLevelSet { .. }
+            | Self::ServiceManagerUnreachable { .. }
             | Self::OomScoreRefused { .. } => describe_watcher(f, self),
             Self::NeverJoined { .. }
             | Self::Joined { .. }
@@ -40,12 +46,23 @@ impl fmt::Display for Notice {
             | Self::RingBroken { .. } => describe_worker(f, self),
             Self::PortOpened { .. }
             | Self::PortClosed { .. }
+            | Self::PassedSocketRefused { .. }
+            | Self::PassedSocketUnused { .. }
             | Self::PortRefused { .. }
             | Self::BacklogClamped { .. }
             | Self::SteeringRefused { .. }
             | Self::MendFailed { .. }
             | Self::PortMended { .. } => describe_port(f, self),
         }
+    }
+}
+
+impl Notice {
+    /// Its text without what follows for a closer look, on one line.
+    pub(super) fn headline(&self) -> String {
+        let text = self.to_string();
+        let lines = text.split('\n').filter(|line| !line.starts_with("| "));
+        lines.collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -77,10 +94,19 @@ fn describe_watcher(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result 
             program,
         } => write!(
             f,
-            "everport {version} with pid {pid} runs {} of {}",
+            "everport {version}\npid {pid}\n{} of {}",
             Counted(*workers, "worker"),
             escape_display(program)
         ),
+        Notice::Configured { path } => {
+            write!(f, "configured by {}", escape_display(path.display()))
+        }
+        Notice::ConfigurationRefused { errors } => {
+            f.write_str("the configuration cannot be read again, and nothing changes:")?;
+            errors
+                .iter()
+                .try_for_each(|error| write!(f, "\n| {}", escape_display(error)))
+        }
         Notice::Stopped { reason, ran } => {
             let how = match reason {
                 ExitReason::Stopped => "stopped",
@@ -90,6 +116,17 @@ fn describe_watcher(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result 
             };
             write!(f, "{how} after {}", Readable(*ran))
         }
+        Notice::FilesChanged { path, others } => {
+            write!(f, "restart: {} has changed", escape_display(path))?;
+            match others {
+                0 => Ok(()),
+                others => write!(f, " (and {others} more)"),
+            }
+        }
+        Notice::WatchFailed { error } => {
+            let error = escape_display(error);
+            write!(f, "changes of files may have been missed: {error}")
+        }
         Notice::Overslept { gap } => write!(
             f,
             "the watcher did not run for {}, which counts towards no limit",
@@ -98,6 +135,11 @@ fn describe_watcher(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result 
         Notice::LogLevelSet { level } => {
             write!(f, "workers were told to log from level {level} up")
         }
+        Notice::ServiceManagerUnreachable { error } => write!(
+            f,
+            "cannot tell the service manager how the cluster is: {}",
+            escape_display(error)
+        ),
         Notice::OomScoreRefused { error } => write!(
             f,
             "workers cannot be marked to be ended before the watcher when memory runs out: {error}"
@@ -255,15 +297,66 @@ fn describe_connections(
     Ok(())
 }
 
+/// The name by which a port's socket was passed in, if it was: `, passed in as "web"`.
+struct Passed<'a>(&'a Option<String>);
+
+impl fmt::Display for Passed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(name) => write!(f, ", passed in as \"{}\"", escape_display(name)),
+            None => Ok(()),
+        }
+    }
+}
+
 fn describe_port(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result {
     match notice {
-        Notice::PortOpened { address, sharing } => {
-            write!(f, "listening on {} ({sharing})", escape_display(address))
+        Notice::PortOpened {
+            address,
+            sharing,
+            passed_in_as,
+        } => {
+            let address = escape_display(address);
+            write!(
+                f,
+                "listening on {address} ({sharing}{})",
+                Passed(passed_in_as)
+            )
         }
-        Notice::PortClosed { address } => write!(
+        Notice::PortClosed {
+            address,
+            passed_in_as: None,
+        } => write!(
             f,
             "closed {}: no worker wants it any more",
             escape_display(address)
+        ),
+        Notice::PortClosed {
+            address,
+            passed_in_as,
+        } => write!(
+            f,
+            "no worker wants {}{} any more: connections wait there",
+            escape_display(address),
+            Passed(passed_in_as)
+        ),
+        Notice::PassedSocketRefused {
+            descriptor,
+            name,
+            error,
+        } => {
+            let (name, error) = (escape_display(name), escape_display(error));
+            match descriptor {
+                Some(number) => write!(f, "descriptor {number}, passed in as \"{name}\",")?,
+                None => write!(f, "the socket passed in as \"{name}\"")?,
+            }
+            write!(f, " is not used: {error}")
+        }
+        Notice::PassedSocketUnused { name, address } => write!(
+            f,
+            "no worker listens on {}, passed in as \"{}\": connections wait there",
+            escape_display(address),
+            escape_display(name)
         ),
         Notice::PortRefused {
             worker,
@@ -310,9 +403,9 @@ fn describe_decision(f: &mut fmt::Formatter<'_>, decision: &Decision) -> fmt::Re
         | Decision::RolledBack { .. } => describe_rollout(f, decision),
         Decision::ClusterReady { workers, took } => write!(
             f,
-            "the cluster is ready: {} after {}",
+            "the cluster is ready: {} in {} ms",
             Counted(workers, "worker"),
-            Readable(took)
+            Grouped(u64::try_from(took.as_millis()).unwrap_or(u64::MAX))
         ),
         Decision::BackingOff {
             slot,

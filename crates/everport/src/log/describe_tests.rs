@@ -208,17 +208,60 @@ fn a_stop_by_a_signal_and_its_end_are_told() {
 }
 
 #[test]
+fn sockets_that_were_passed_in_are_told_by_their_name() {
+    let name = || "web\n".to_owned();
+    check(
+        Notice::PortOpened {
+            address: address(),
+            sharing: Sharing::Transfer,
+            passed_in_as: Some(name()),
+        },
+        Level::Info,
+        r#"listening on 0.0.0.0:8080 (transfer, passed in as "web\n")"#,
+    );
+    check(
+        Notice::PortClosed {
+            address: address(),
+            passed_in_as: Some(name()),
+        },
+        Level::Info,
+        r#"no worker wants 0.0.0.0:8080, passed in as "web\n" any more: connections wait there"#,
+    );
+    check(
+        Notice::PassedSocketUnused {
+            name: name(),
+            address: address(),
+        },
+        Level::Warn,
+        r#"no worker listens on 0.0.0.0:8080, passed in as "web\n": connections wait there"#,
+    );
+    check(
+        Notice::PassedSocketRefused {
+            descriptor: Some(4),
+            name: name(),
+            error: crate::watcher::PassedSocketError::NotASocket,
+        },
+        Level::Warn,
+        r#"descriptor 4, passed in as "web\n", is not used: it is no socket"#,
+    );
+}
+
+#[test]
 fn ports_are_told_by_their_address() {
     check(
         Notice::PortOpened {
             address: address(),
             sharing: Sharing::Reuseport,
+            passed_in_as: None,
         },
         Level::Info,
         "listening on 0.0.0.0:8080 (reuseport)",
     );
     check(
-        Notice::PortClosed { address: address() },
+        Notice::PortClosed {
+            address: address(),
+            passed_in_as: None,
+        },
         Level::Info,
         "closed 0.0.0.0:8080: no worker wants it any more",
     );
@@ -271,6 +314,25 @@ fn what_a_worker_names_cannot_forge_a_line() {
 }
 
 #[test]
+fn a_start_is_told_line_by_line() {
+    let started = Notice::Started {
+        version: "1.2.3",
+        pid: 4711,
+        workers: 4,
+        program: "/srv/my\nshop".to_owned(),
+    };
+    assert_eq!(
+        started.headline(),
+        "everport 1.2.3, pid 4711, 4 workers of /srv/my\\nshop"
+    );
+    check(
+        started,
+        Level::Info,
+        "everport 1.2.3\npid 4711\n4 workers of /srv/my\\nshop",
+    );
+}
+
+#[test]
 fn the_cluster_is_told_as_a_whole() {
     check_decision(
         Decision::ClusterReady {
@@ -278,7 +340,15 @@ fn the_cluster_is_told_as_a_whole() {
             took: Duration::from_millis(120),
         },
         Level::Info,
-        "the cluster is ready: 4 workers after 120 ms",
+        "the cluster is ready: 4 workers in 120 ms",
+    );
+    check_decision(
+        Decision::ClusterReady {
+            workers: 1,
+            took: Duration::from_micros(12_345_678),
+        },
+        Level::Info,
+        "the cluster is ready: 1 worker in 12,345 ms",
     );
     check_decision(
         Decision::Scaled { from: 2, to: 1 },
@@ -360,6 +430,19 @@ fn silences_are_told() {
         },
         Level::Warn,
         "the watcher did not run for 60 s, which counts towards no limit",
+    );
+    let changed = |others| Notice::FilesChanged {
+        path: "src/\u{1b}main.rs".to_owned(),
+        others,
+    };
+    let text = "restart: src/\\x1bmain.rs has changed";
+    check(changed(0), Level::Info, text);
+    check(changed(3), Level::Info, &format!("{text} (and 3 more)"));
+    let error = "no space left".to_owned();
+    check(
+        Notice::WatchFailed { error },
+        Level::Warn,
+        "changes of files may have been missed: no space left",
     );
     let error = "Permission denied (os error 13)".to_owned();
     check(

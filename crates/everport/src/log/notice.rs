@@ -2,9 +2,11 @@
 
 use everport_core::{AbortCause, ExitReason, Notice as Decision};
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Ending, Level, Thread};
+use crate::bind::PassedSocketError;
 use crate::{BindError, Generation, PortAddress, Sharing, SlotId, WorkerId};
 
 /// A structured record of what the watcher did or saw. Its `Display` is the line people read.
@@ -24,12 +26,34 @@ pub enum Notice {
         /// What they run.
         program: String,
     },
+    /// Options come from a configuration file, too.
+    Configured {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The configuration file was to be read again and cannot be: what was in force stays.
+    ConfigurationRefused {
+        /// What is wrong with it, a line each.
+        errors: Vec<String>,
+    },
     /// The cluster has ended: the last notice there is.
     Stopped {
         /// Why.
         reason: everport_core::ExitReason,
         /// How long it ran.
         ran: Duration,
+    },
+    /// Files that are watched for changes have changed: a restart is asked for because of that.
+    FilesChanged {
+        /// What changed first, as the user calls it.
+        path: String,
+        /// How many others changed with it.
+        others: usize,
+    },
+    /// Changes of files that are watched may have been missed, and may be missed from now on.
+    WatchFailed {
+        /// The system's reason.
+        error: String,
     },
     /// A worker has joined the cluster.
     Joined {
@@ -181,16 +205,41 @@ pub enum Notice {
         /// The kernel's reason.
         error: String,
     },
+    /// The service manager cannot be told how the cluster is; said once.
+    ServiceManagerUnreachable {
+        /// What is in the way.
+        error: String,
+    },
     /// A port is open.
     PortOpened {
         /// Its address.
         address: PortAddress,
         /// How it is shared.
         sharing: Sharing,
+        /// The name by which its socket was passed in, if the watcher did not make it.
+        passed_in_as: Option<String>,
     },
     /// A port was closed because no worker wants it any more: none of the newest release asked for it, or all
     /// gave it back.
     PortClosed {
+        /// Its address.
+        address: PortAddress,
+        /// The name by which its socket was passed in. Then it is only this cluster that no longer serves it.
+        passed_in_as: Option<String>,
+    },
+    /// Something that was passed in is not used.
+    PassedSocketRefused {
+        /// Its number, if it is known.
+        descriptor: Option<i32>,
+        /// Its name.
+        name: String,
+        /// Why.
+        error: PassedSocketError,
+    },
+    /// The cluster is ready, and no worker has asked for a socket that was passed in.
+    PassedSocketUnused {
+        /// Its name.
+        name: String,
         /// Its address.
         address: PortAddress,
     },
@@ -283,6 +332,7 @@ impl Notice {
             | Self::MendFailed { .. }
             | Self::KillFailed { .. }
             | Self::LinkBroken { .. }
+            | Self::ConfigurationRefused { .. }
             | Self::RingBroken { .. } => Level::Error,
             Self::Ended {
                 expected: false, ..
@@ -290,12 +340,16 @@ impl Notice {
             Self::Ended { ending, .. } if !ending.is_success() => Level::Warn,
             Self::Left { cut: 1.., .. }
             | Self::OverMemory { .. }
+            | Self::WatchFailed { .. }
             | Self::Suspended { stopped: true, .. }
             | Self::Stuck { .. }
             | Self::Overslept { .. }
             | Self::RingRefused { .. }
             | Self::BacklogClamped { .. }
             | Self::SteeringRefused { .. }
+            | Self::PassedSocketRefused { .. }
+            | Self::PassedSocketUnused { .. }
+            | Self::ServiceManagerUnreachable { .. }
             | Self::PortMended { .. } => Level::Warn,
             Self::Silent { lasts: time, .. } if *time >= NOTEWORTHY => Level::Warn,
             Self::Heard { lasted: time, .. } if *time >= NOTEWORTHY => Level::Info,
@@ -304,7 +358,9 @@ impl Notice {
             | Self::Heard { .. }
             | Self::OomScoreRefused { .. } => Level::Debug,
             Self::Started { .. }
+            | Self::Configured { .. }
             | Self::Stopped { .. }
+            | Self::FilesChanged { .. }
             | Self::Spawned { .. }
             | Self::Ended { .. }
             | Self::Left { .. }
@@ -338,16 +394,34 @@ impl Notice {
             | Self::RingRefused { worker, slot, .. }
             | Self::RingBroken { worker, slot, .. } => Some((worker, slot)),
             Self::Started { .. }
+            | Self::Configured { .. }
+            | Self::ConfigurationRefused { .. }
             | Self::Stopped { .. }
+            | Self::FilesChanged { .. }
+            | Self::WatchFailed { .. }
             | Self::Overslept { .. }
             | Self::OomScoreRefused { .. }
             | Self::LogLevelSet { .. }
             | Self::PortOpened { .. }
             | Self::PortClosed { .. }
+            | Self::PassedSocketRefused { .. }
+            | Self::PassedSocketUnused { .. }
+            | Self::ServiceManagerUnreachable { .. }
             | Self::BacklogClamped { .. }
             | Self::SteeringRefused { .. }
             | Self::MendFailed { .. }
             | Self::PortMended { .. } => None,
+        }
+    }
+
+    /// The slot it is about, whether or not one of its workers is meant.
+    #[must_use]
+    pub fn slot(&self) -> Option<SlotId> {
+        match *self {
+            Self::Supervisor(
+                Decision::BackingOff { slot, .. } | Decision::CrashLooping { slot, .. },
+            ) => Some(slot),
+            _ => self.worker().map(|(_, slot)| slot),
         }
     }
 }

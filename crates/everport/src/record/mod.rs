@@ -10,6 +10,8 @@ mod tests;
 
 pub(crate) use decode::Malformed;
 pub use decode::{Fields, Record, Span, Spans, Value};
+#[cfg(feature = "tracing")]
+pub(crate) use encode::EncodedFields;
 #[cfg(any(test, feature = "tracing"))]
 pub(crate) use encode::{Encoder, Header};
 

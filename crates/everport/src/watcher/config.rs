@@ -10,10 +10,12 @@ use everport_core::{CrashLoop, Policy};
 use rustix::fs::Mode;
 use rustix::process::geteuid;
 
+use super::inherited_sockets::{Refused, inherited};
 use super::privileges::Privileges;
 use super::spawn::{find_in_path, is_executable};
 use super::{Credentials, Watcher};
 use crate::Sharing;
+use crate::bind::PassedSocket;
 use crate::log::{Level, Sink, WhenFull};
 use crate::ring::Size;
 
@@ -60,6 +62,12 @@ impl Program {
             name: name.as_os_str().to_owned(),
             args: Vec::new(),
         })
+    }
+
+    /// Where it was found.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Appends arguments.
@@ -144,6 +152,9 @@ pub struct Builder {
     pub(crate) max_connections: Option<u64>,
     pub(crate) max_memory: Option<u64>,
     pub(crate) privileges: Privileges,
+    pub(crate) passed: Vec<PassedSocket>,
+    /// What was passed in and cannot be used, to be told of at the start.
+    pub(crate) refused: Vec<Refused>,
     pub(crate) log_ring: Size,
     pub(crate) log_when_full: WhenFull,
     pub(crate) log_level: Level,
@@ -163,6 +174,8 @@ impl Builder {
             max_connections: None,
             max_memory: None,
             privileges: Privileges::default(),
+            passed: Vec::new(),
+            refused: Vec::new(),
             log_ring: Size::DEFAULT,
             log_when_full: WhenFull::default(),
             log_level: Level::Info,
@@ -284,6 +297,27 @@ impl Builder {
     /// those of its file. Default: nothing gains any (`no_new_privs`; Linux only).
     pub fn allow_new_privileges(mut self) -> Self {
         self.privileges.may_gain_privileges = true;
+        self
+    }
+
+    /// Sockets that somebody else has bound: one that is bound to exactly the address that a worker asks for is that
+    /// port, shared by `transfer`. They stay with whoever passes them in. They are never shut down, no file
+    /// is removed, and at a stop what waits there is left to the next one who serves it.
+    pub fn passed_sockets(mut self, sockets: impl IntoIterator<Item = PassedSocket>) -> Self {
+        self.passed.extend(sockets);
+        self
+    }
+
+    /// The same with the sockets that a service manager has passed to this process, as systemd does for a socket
+    /// unit: `LISTEN_FDS` and `LISTEN_FDNAMES`, if `LISTEN_PID` is this process. What cannot be used is told
+    /// of as a notice.
+    pub fn inherit_sockets(mut self) -> Self {
+        for socket in inherited() {
+            match socket {
+                Ok(socket) => self.passed.push(socket),
+                Err(refused) => self.refused.push(refused),
+            }
+        }
         self
     }
 

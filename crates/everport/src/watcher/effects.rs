@@ -200,7 +200,7 @@ impl EventLoop {
     }
 
     /// The ports that nobody else will accept from: at a stop everybody's own, else those without another
-    /// worker that serves them.
+    /// worker that serves them. What waits at one that was passed in is for the next who serves it.
     fn ports_to_empty(&self, worker: WorkerId, reason: DrainReason) -> Vec<PortId> {
         let Some(record) = self.workers.get(&worker) else {
             return Vec::new();
@@ -208,7 +208,8 @@ impl EventLoop {
         let is_last = |port: &PortId| {
             reason == DrainReason::Stop || !self.ports.is_served_without(*port, worker)
         };
-        record.ports().filter(is_last).collect()
+        let is_ours = |port: &PortId| !self.ports.outlives_us(*port);
+        record.ports().filter(is_last).filter(is_ours).collect()
     }
 
     fn kill(&mut self, worker: WorkerId) {
@@ -244,8 +245,8 @@ impl EventLoop {
     }
 
     pub(super) fn close_port_now(&mut self, port: PortId) {
-        if let Some(address) = self.ports.close(port, Instant::now()) {
-            self.tell(Notice::PortClosed { address });
+        if let Some(closed) = self.ports.close(port, Instant::now()) {
+            self.tell(closed);
         }
     }
 }

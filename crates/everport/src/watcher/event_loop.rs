@@ -15,12 +15,13 @@ use super::Builder;
 use super::aborts::Failures;
 use super::clock::Clock;
 use super::handle::{Commands, Desk};
+use super::inherited_sockets::Refused;
 use super::input::Input;
 use super::links::Links;
 use super::memory::OutOfMemoryCounter;
 use super::memory_limit::MemoryLimit;
 use super::oom_score::OomScore;
-use super::ports::{PortTable, Seen};
+use super::ports::{PassedSockets, PortTable, Seen};
 use super::programs::Programs;
 use super::pulse::Pulse;
 use super::releases::Releases;
@@ -72,6 +73,8 @@ pub(crate) struct EventLoop {
     /// Whether dead children that are no workers may be left behind a worker not yet buried.
     pub(crate) orphans_wait: bool,
     desk: Arc<Desk>,
+    /// What was passed in and is not used, until it has been told.
+    refused: Vec<Refused>,
     start: Instant,
     clock: Clock,
 }
@@ -87,12 +90,15 @@ enum Wake {
 impl EventLoop {
     pub(crate) fn new(builder: Builder, open_files: Rlimit, desk: Arc<Desk>) -> io::Result<Self> {
         let (sender, inbox) = mpsc::channel(INBOX);
+        let (passed, surplus) = PassedSockets::new(builder.passed);
+        let mut refused = builder.refused;
+        refused.extend(surplus.into_iter().map(Refused::from));
         let seed = RandomState::new().build_hasher().finish();
         Ok(Self {
             supervisor: Supervisor::new(builder.policy, builder.workers, seed, Timestamp::ZERO),
             workers: HashMap::new(),
             links: Links::default(),
-            ports: PortTable::new(builder.sharing)?,
+            ports: PortTable::new(builder.sharing, passed)?,
             pulse: Pulse::default(),
             releases: Releases::default(),
             releasing: None,
@@ -121,6 +127,7 @@ impl EventLoop {
             memory_limit: builder.max_memory.map(MemoryLimit::new),
             orphans_wait: false,
             desk,
+            refused,
             start: Instant::now(),
             clock: Clock::new(Instant::now()),
         })
@@ -134,6 +141,9 @@ impl EventLoop {
             workers: self.supervisor.status().slots,
             program: self.spawner.program.path.display().to_string(),
         });
+        for refused in std::mem::take(&mut self.refused) {
+            self.tell(refused.into());
+        }
         loop {
             self.perform_decisions();
             if let Some(reason) = self.exit {
@@ -367,8 +377,10 @@ impl EventLoop {
 
     fn tell_decision(&mut self, decision: Decision) {
         self.tell_end_or_abort(decision);
-        if let Decision::WorkerReady { .. } = decision {
-            self.memory.forget();
+        match decision {
+            Decision::WorkerReady { .. } => self.memory.forget(),
+            Decision::ClusterReady { .. } => self.ports.unused().for_each(|it| self.tell(it)),
+            _ => {}
         }
         if let Decision::BootTimedOut { worker, slot, .. } = decision
             && self

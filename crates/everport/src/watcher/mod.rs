@@ -10,6 +10,7 @@ mod death;
 mod effects;
 mod event_loop;
 mod handle;
+mod inherited_sockets;
 mod input;
 mod links;
 mod memory;
@@ -40,6 +41,7 @@ pub use everport_core::{
     WorkerStatus,
 };
 
+pub use crate::bind::{PassedSocket, PassedSocketError};
 pub use config::{Builder, Program, StartError};
 pub use credentials::{Credentials, CredentialsError};
 pub use handle::Handle;

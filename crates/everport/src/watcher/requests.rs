@@ -149,6 +149,7 @@ impl EventLoop {
             Answer::Granted(port) => self.note_granted(&asker, key, port),
             Answer::Denied(error) => self.note_denied(&asker, &key, error),
             Answer::Wait => {}
+            Answer::Found(result) => self.handle_opened(&key, result),
             Answer::Open(options, sharing) => {
                 self.check_backlog(&options);
                 let sender = self.sender.clone();
@@ -167,8 +168,8 @@ impl EventLoop {
         result: Result<super::ports::Opened, BindError>,
     ) {
         let answers = self.ports.opened(key, result, &mut self.links);
-        if let Some((address, sharing)) = self.ports.describe(key) {
-            self.tell(Notice::PortOpened { address, sharing });
+        if let Some(opened) = self.ports.describe(key) {
+            self.tell(opened);
         }
         for (asker, answer) in answers {
             match answer {

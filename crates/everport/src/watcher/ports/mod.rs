@@ -4,6 +4,7 @@ mod filter;
 mod group;
 mod lending;
 mod open;
+mod passed;
 mod port;
 mod queues;
 mod socket_watch;
@@ -16,6 +17,7 @@ use everport_core::{PortId, Serving};
 use tokio::time::Instant;
 
 pub(crate) use open::{Opened, open};
+pub(crate) use passed::PassedSockets;
 use port::Port;
 pub(crate) use socket_watch::Seen;
 use socket_watch::{SocketName, SocketWatch};
@@ -59,6 +61,8 @@ pub(crate) enum Answer {
     Granted(PortId),
     /// The port has to be opened first: perform [`open`] and hand its result to [`PortTable::opened`].
     Open(ListenOptions, Sharing),
+    /// Its socket was passed in, or one that was is in the way: hand this to [`PortTable::opened`].
+    Found(Result<Opened, BindError>),
     /// The port is being opened already; the request waits.
     Wait,
     /// It can't be had.
@@ -75,6 +79,7 @@ pub(crate) struct PortTable {
     retired: BTreeMap<SlotId, Instant>,
     watch: SocketWatch,
     default_sharing: Sharing,
+    passed: PassedSockets,
     last_id: u32,
     refused_steering: Vec<PortId>,
     /// Whether who serves has changed since sockets were armed.
@@ -90,7 +95,7 @@ struct Opening {
 }
 
 impl PortTable {
-    pub(crate) fn new(default_sharing: Sharing) -> io::Result<Self> {
+    pub(crate) fn new(default_sharing: Sharing, passed: PassedSockets) -> io::Result<Self> {
         Ok(Self {
             ports: BTreeMap::new(),
             keys: HashMap::new(),
@@ -98,6 +103,7 @@ impl PortTable {
             retired: BTreeMap::new(),
             watch: SocketWatch::new()?,
             default_sharing,
+            passed,
             last_id: 0,
             refused_steering: Vec::new(),
             arming_is_due: false,
@@ -133,6 +139,7 @@ impl PortTable {
     }
 
     fn begin_opening(&mut self, key: &PortKey, options: ListenOptions, asker: Asker) -> Answer {
+        let found = self.passed.find(&key.address, &options);
         let sharing = match key.address {
             PortAddress::Tcp(_) => options.sharing.unwrap_or(self.default_sharing),
             // The kernel does not balance Unix sockets.
@@ -143,7 +150,11 @@ impl PortTable {
             askers: vec![asker],
         };
         self.opening.insert(key.clone(), opening);
-        Answer::Open(options, sharing)
+        match found {
+            Some(Ok((bound, name))) => Answer::Found(Ok(Opened::Passed { bound, name })),
+            Some(Err(cause)) => Answer::Found(Err(BindError::new(&key.address, cause))),
+            None => Answer::Open(options, sharing),
+        }
     }
 
     /// The port under this key, taken into use again if it was being closed.
@@ -168,8 +179,10 @@ impl PortTable {
             return Ok(());
         };
         let sharing = port.sharing();
+        // A socket that was passed in is the only one, whatever the application would rather have.
         if options.sharing.is_some_and(|wanted| wanted != sharing)
             && matches!(port.address, PortAddress::Tcp(_))
+            && !port.is_passed_in()
         {
             return Err(BindError::new(&port.address, BindCause::SharedAs(sharing)));
         }
@@ -235,10 +248,29 @@ impl PortTable {
         Ok(id)
     }
 
-    /// The address and sharing of the port under this key, if it is open.
-    pub(crate) fn describe(&self, key: &PortKey) -> Option<(PortAddress, Sharing)> {
+    /// What is told of the port under this key, if it is open.
+    pub(crate) fn describe(&self, key: &PortKey) -> Option<Notice> {
         let port = self.ports.get(self.keys.get(key)?)?;
-        Some((port.address.clone(), port.sharing()))
+        Some(Notice::PortOpened {
+            address: port.address.clone(),
+            sharing: port.sharing(),
+            passed_in_as: port.passed_in_as.clone(),
+        })
+    }
+
+    /// Whether what waits at the port is left to whoever serves it next, because it stays open without us.
+    pub(crate) fn outlives_us(&self, id: PortId) -> bool {
+        self.ports.get(&id).is_some_and(Port::is_passed_in)
+    }
+
+    /// The sockets that were passed in and that no worker has asked for.
+    pub(crate) fn unused(&self) -> impl Iterator<Item = Notice> {
+        self.passed
+            .unused()
+            .map(|socket| Notice::PassedSocketUnused {
+                name: socket.name().to_owned(),
+                address: socket.address().clone(),
+            })
     }
 
     /// New connections of a port go to these slots only.
@@ -275,13 +307,22 @@ impl PortTable {
             .is_some_and(|port| port.is_served_without(worker))
     }
 
-    /// Nobody wants the port any more: no new connection gets in, and it closes once late ones are in.
-    pub(crate) fn close(&mut self, id: PortId, now: Instant) -> Option<PortAddress> {
+    /// Nobody wants the port any more: no new connection gets in, and it closes once late ones are in. One that was
+    /// passed in stays open elsewhere, and what comes to it waits for the next who wants it.
+    pub(crate) fn close(&mut self, id: PortId, now: Instant) -> Option<Notice> {
         let port = self.ports.get_mut(&id)?;
-        port.closing_since = Some(now);
-        // Without the filter it is the closing itself that refuses them.
-        let _still_open = port.refuse_new_connections();
-        Some(port.address.clone())
+        let closed = Notice::PortClosed {
+            address: port.address.clone(),
+            passed_in_as: port.passed_in_as.clone(),
+        };
+        if port.is_passed_in() {
+            self.drop_port(id);
+        } else {
+            port.closing_since = Some(now);
+            // Without the filter it is the closing itself that refuses them.
+            let _still_open = port.refuse_new_connections();
+        }
+        Some(closed)
     }
 
     /// The slot was scaled away: its sockets close once late handshakes are through and taken.
@@ -375,7 +416,11 @@ impl PortTable {
         self.keys.retain(|_, other| *other != id);
         if let Some(port) = self.ports.remove(&id) {
             port.unwatch(&self.watch);
-            port.shut_down();
+            if !port.is_passed_in() {
+                port.shut_down();
+            } else if port.is_dead {
+                self.passed.give_up(&port.address);
+            }
         }
     }
 

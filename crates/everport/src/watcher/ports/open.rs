@@ -20,6 +20,8 @@ pub(crate) enum Opened {
     Reuseport { address: SocketAddr, first: OwnedFd },
     /// The one socket, listening.
     Transfer(Bound),
+    /// The one socket, listening, that was passed in by this name.
+    Passed { bound: Bound, name: String },
 }
 
 /// Opens the address. Not cancel safe in the sense that a port may have been bound and closed again.

@@ -43,6 +43,8 @@ pub(crate) struct Port {
     pub(crate) postponed: u32,
     /// Whether the one socket was shut down and can't listen again: nobody can connect to it any more.
     pub(crate) is_dead: bool,
+    /// The name by which its socket was passed in, if it was.
+    pub(crate) passed_in_as: Option<String>,
 }
 
 #[derive(Debug)]
@@ -62,6 +64,7 @@ impl Port {
         options: ListenOptions,
         watch: &SocketWatch,
     ) -> io::Result<Self> {
+        let mut passed_in_as = None;
         let (address, sockets) = match opened {
             Opened::Reuseport { address, first } => {
                 let group = Group::default();
@@ -70,6 +73,11 @@ impl Port {
                     PortAddress::Tcp(address),
                     Sockets::Reuseport { group, spare },
                 )
+            }
+            Opened::Passed { bound, name } => {
+                passed_in_as = Some(name);
+                watch.add(&bound.socket, (id, None))?;
+                (bound.address.clone(), Sockets::Transfer(bound))
             }
             Opened::Transfer(bound) => {
                 watch.add(&bound.socket, (id, None))?;
@@ -90,6 +98,7 @@ impl Port {
             closing_since: None,
             postponed: 0,
             is_dead: false,
+            passed_in_as,
         })
     }
 
@@ -98,6 +107,12 @@ impl Port {
             Sockets::Reuseport { .. } => Sharing::Reuseport,
             Sockets::Transfer(_) => Sharing::Transfer,
         }
+    }
+
+    /// Whether its socket is somebody else's, who passed it in: it is not shut down, and goes on taking connections
+    /// when we are gone.
+    pub(crate) fn is_passed_in(&self) -> bool {
+        self.passed_in_as.is_some()
     }
 
     /// The socket a slot's worker accepts from. A slot gets its own, listening, when its worker first asks.
@@ -264,8 +279,12 @@ impl Port {
         true
     }
 
-    /// Lets no new connection in while those that have begun are still accepted; `false` if some still get in.
+    /// Lets no new connection in while those that have begun are still accepted; `false` if some still get in. At a
+    /// socket that was passed in they wait for whoever serves it next, so nothing is refused there.
     pub(crate) fn refuse_new_connections(&mut self) -> bool {
+        if self.is_passed_in() {
+            return true;
+        }
         if let Sockets::Transfer(bound) = &mut self.sockets {
             // Dropping the guard removes the file: nobody can connect to a Unix socket without it.
             drop(bound.path.take());
@@ -326,7 +345,9 @@ impl Port {
         match (&mut self.sockets, slot) {
             (Sockets::Transfer(bound), _) => {
                 let listens = match bound.address {
-                    PortAddress::Tcp(_) => tcp::listen(&bound.socket, &self.options),
+                    PortAddress::Tcp(address) => {
+                        tcp::listen_again(&bound.socket, address, &self.options)
+                    }
                     // The kernel has no way back for these.
                     PortAddress::UnixPath(_) | PortAddress::UnixAbstract(_) => {
                         Err(BindCause::System(libc::ESHUTDOWN))

@@ -1,0 +1,147 @@
+//! Tells the service manager how the cluster is (sd_notify(3)), where there is one that wants to know.
+
+mod notify_socket;
+mod situation;
+mod status_line;
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+use tokio::sync::Notify;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use self::notify_socket::{NotifySocket, NotifySocketError};
+pub(super) use self::situation::Limits;
+use self::situation::Situation;
+use crate::log::{Entry, Notice, Sink};
+use crate::watcher::Handle;
+
+/// How long the last message may take: a service manager that does not read holds up no exit.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Passes entries on, and has the service manager told what they mean for it. It is told by a task of its own, so
+/// that one that does not read holds up nothing but that.
+pub(super) struct ServiceManager {
+    sink: Arc<dyn Sink>,
+    socket: Option<NotifySocket>,
+    situation: Mutex<Situation>,
+    news: Notify,
+    was_unreachable: Mutex<bool>,
+}
+
+impl ServiceManager {
+    /// Watches what goes to the sink, for the service manager that the environment names.
+    pub(super) fn watch(sink: Arc<dyn Sink>, limits: Limits) -> Self {
+        let (socket, error) = match NotifySocket::of_environment() {
+            Ok(socket) => (socket, None),
+            Err(error) => (None, Some(error)),
+        };
+        let manager = Self {
+            sink,
+            socket,
+            situation: Mutex::new(Situation::new(limits)),
+            news: Notify::new(),
+            was_unreachable: Mutex::new(false),
+        };
+        if let Some(error) = error {
+            manager.complain(&error);
+        }
+        manager
+    }
+
+    /// Goes on for as long as the watcher runs. Cancel safe: what was not sent waits for
+    /// [`ServiceManager::say_last`].
+    pub(super) async fn keep_informed(&self, handle: &Handle) -> Infallible {
+        let Some(socket) = &self.socket else {
+            return pending().await;
+        };
+        tokio::select! {
+            never = self.tell_news(socket, handle) => never,
+            never = feed_watchdog(socket, handle) => never,
+        }
+    }
+
+    /// Sends what is left when the watcher has ended.
+    pub(super) async fn say_last(&self) {
+        if let Some(socket) = &self.socket {
+            self.lock().look(None);
+            // Whoever has not read it by then will see that the process is gone.
+            let _unread = timeout(LAST_WORDS, self.send_all(socket)).await;
+        }
+    }
+
+    async fn tell_news(&self, socket: &NotifySocket, handle: &Handle) -> Infallible {
+        loop {
+            self.news.notified().await;
+            let status = handle.status().await;
+            self.lock().look(status.as_ref());
+            self.send_all(socket).await;
+        }
+    }
+
+    async fn send_all(&self, socket: &NotifySocket) {
+        loop {
+            // Taken away once it is sent, so that a cancelled send is made up for.
+            let Some(message) = self.lock().next_message() else {
+                return;
+            };
+            if let Err(error) = socket.send(&message).await {
+                self.complain(&error);
+            }
+            self.lock().note_sent(&message);
+        }
+    }
+
+    /// Once: the cluster does not depend on it.
+    fn complain(&self, error: &NotifySocketError) {
+        let mut was_unreachable = lock(&self.was_unreachable);
+        if !std::mem::replace(&mut *was_unreachable, true) {
+            let error = error.to_string();
+            let notice = Notice::ServiceManagerUnreachable { error };
+            self.sink.write(Entry::Notice(notice, None));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Situation> {
+        lock(&self.situation)
+    }
+}
+
+impl Sink for ServiceManager {
+    fn write(&self, entry: Entry) {
+        if let (Entry::Notice(notice, _), Some(_)) = (&entry, &self.socket)
+            && self.lock().note(notice)
+        {
+            self.news.notify_one();
+        }
+        self.sink.write(entry);
+    }
+}
+
+/// Says that the watcher's loop turns, each time it has answered. Without a watchdog nothing wakes up for it.
+async fn feed_watchdog(socket: &NotifySocket, handle: &Handle) -> Infallible {
+    /// More often would not make a service manager any surer.
+    const SHORTEST: Duration = Duration::from_millis(1);
+    let limit = sd_notify::watchdog_enabled().filter(|limit| !limit.is_zero());
+    let Some(limit) = limit else {
+        return pending().await;
+    };
+    // As sd_watchdog_enabled(3) recommends.
+    let mut turns = interval((limit / 2).max(SHORTEST));
+    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        turns.tick().await;
+        if handle.status().await.is_some() {
+            // The service manager acts upon the lack of it, and the news tell who cannot be reached.
+            let _unsent = socket.send(&NotifyState::Watchdog.to_string()).await;
+        }
+    }
+}
+
+/// A panic while the lock was held leaves plain values that are all valid.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

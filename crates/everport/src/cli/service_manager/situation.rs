@@ -1,0 +1,300 @@
+//! What notices mean for the service manager: whether the cluster is up, reloading or stopping, and for how long it
+//! may go on so.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+
+use super::status_line::{self, Course};
+use crate::log::Notice;
+use crate::watcher::{Builder, Decision, ExitReason, Status};
+use crate::{Generation, SlotId};
+
+/// What of the cluster's limits decides how long it may take to come up, to be replaced and to stop.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::cli) struct Limits {
+    boot: Duration,
+    settle: Duration,
+    drain: Duration,
+}
+
+/// What is left of messages that a service manager does not read; older ones are overtaken by then.
+const MOST_WAITING: usize = 32;
+
+/// Added to every limit: deaths have to be noticed and reported, too.
+const MARGIN: Duration = Duration::from_secs(5);
+
+/// The cluster as the service manager is to see it.
+#[derive(Debug)]
+pub(super) struct Situation {
+    limits: Limits,
+    course: Course,
+    /// Whether it has come up once.
+    is_up: bool,
+    /// Whether a restart was asked for that begins when the present rollout is over.
+    another_follows: bool,
+    /// The slots that are crash-looping.
+    failing: BTreeSet<SlotId>,
+    /// The generation that was last given up, if it was the newest.
+    given_up: Option<Generation>,
+    steps: Vec<Step>,
+    /// What the service manager has to wait for from now on, if it is to be told.
+    patience: Option<Duration>,
+    told_status: String,
+    waiting: VecDeque<Message>,
+}
+
+/// What the service manager acts upon. Each is a message of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Step {
+    Ready,
+    /// With the time at which it began, by which a service manager tells this reload from an earlier one.
+    Reloading {
+        since: String,
+    },
+    Stopping,
+}
+
+#[derive(Debug)]
+struct Message {
+    text: String,
+    has_step: bool,
+}
+
+impl Limits {
+    pub(in crate::cli) fn of(builder: &Builder) -> Self {
+        Self {
+            boot: builder.policy.boot_timeout,
+            settle: builder.policy.settle,
+            drain: builder.policy.drain_timeout,
+        }
+    }
+}
+
+impl Situation {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            course: Course::Starting,
+            is_up: false,
+            another_follows: false,
+            failing: BTreeSet::new(),
+            given_up: None,
+            steps: Vec::new(),
+            patience: None,
+            told_status: String::new(),
+            waiting: VecDeque::new(),
+        }
+    }
+
+    /// Takes note of what happened. Says whether there may be something to tell.
+    pub(super) fn note(&mut self, notice: &Notice) -> bool {
+        match notice {
+            Notice::Supervisor(decision) => self.note_decision(*decision),
+            Notice::Started { .. } => self.ask_for(self.limits.boot),
+            Notice::RolloutAborted { generation, .. } => self.note_abort(*generation),
+            Notice::Ended { .. } | Notice::Suspended { .. } => {}
+            _ => return false,
+        }
+        true
+    }
+
+    fn note_decision(&mut self, decision: Decision) {
+        match decision {
+            Decision::WorkerReady { slot, .. } => {
+                self.failing.remove(&slot);
+                self.note_progress();
+            }
+            Decision::ClusterReady { .. } => self.come_up(),
+            Decision::CrashLooping { slot, .. } => {
+                self.failing.insert(slot);
+            }
+            Decision::RolloutStarted { generation, .. } => {
+                self.another_follows = false;
+                self.given_up = None;
+                self.turn_to(Course::RollingOut(generation));
+                self.reload();
+            }
+            Decision::RestartCoalesced => {
+                self.another_follows = true;
+                self.reload();
+            }
+            Decision::RolloutFinished { .. } => self.end_reload(),
+            Decision::RolledBack { .. } => self.turn_to(Course::Running),
+            Decision::Scaled { to, .. } => self.failing.retain(|slot| slot.0 < to),
+            Decision::Leaving { delay } => {
+                self.stop(Course::Leaving);
+                self.ask_for(delay + self.limits.drain);
+            }
+            Decision::Stopping { reason } => {
+                self.stop(Course::Stopping(reason));
+                self.ask_for(match reason {
+                    ExitReason::Stopped | ExitReason::CrashLoop => self.limits.drain,
+                    ExitReason::Forced | ExitReason::NeverReady => Duration::ZERO,
+                });
+            }
+            // What they change is seen when the cluster is looked at. No restart is refused before a stop.
+            _ => {}
+        }
+    }
+
+    /// Every slot has a ready worker, or will have none for a long time.
+    fn come_up(&mut self) {
+        if !self.is_up && !self.is_stopping() {
+            self.is_up = true;
+            if self.course == Course::Starting {
+                self.course = Course::Running;
+            }
+            self.steps.push(Step::Ready);
+        }
+    }
+
+    /// A rollout begins, or one was asked for that will: whoever did so by way of the service manager waits for it
+    /// to be told.
+    fn reload(&mut self) {
+        if self.is_up && !self.is_stopping() {
+            let now = NotifyState::monotonic_usec_now().map(|state| state.to_string());
+            let since = now.unwrap_or_default();
+            self.steps.push(Step::Reloading { since });
+            self.note_progress();
+        }
+    }
+
+    /// The old generation stays: the service runs, and the reload has come to nothing. The way back may take long, so
+    /// nobody waits for that.
+    fn note_abort(&mut self, generation: Generation) {
+        self.end_reload();
+        self.turn_to(Course::GoingBack);
+        self.given_up = Some(generation);
+    }
+
+    fn end_reload(&mut self) {
+        self.turn_to(Course::Running);
+        if self.is_up && !self.another_follows && !self.is_stopping() {
+            self.steps.push(Step::Ready);
+        }
+    }
+
+    /// From a stop there is no way back.
+    fn turn_to(&mut self, course: Course) {
+        if !self.is_stopping() {
+            self.course = course;
+        }
+    }
+
+    fn stop(&mut self, course: Course) {
+        if !self.is_stopping() {
+            self.steps.push(Step::Stopping);
+        }
+        self.course = course;
+    }
+
+    fn is_stopping(&self) -> bool {
+        matches!(self.course, Course::Leaving | Course::Stopping(_))
+    }
+
+    /// The next worker may take this long, and during a rollout its predecessor may drain for so long before.
+    fn note_progress(&mut self) {
+        let Limits {
+            boot,
+            settle,
+            drain,
+        } = self.limits;
+        match self.course {
+            Course::Starting => self.ask_for(boot),
+            Course::RollingOut(_) => self.ask_for(boot + settle + drain),
+            _ => {}
+        }
+    }
+
+    fn ask_for(&mut self, time: Duration) {
+        self.patience = Some(time + MARGIN);
+    }
+
+    /// Makes messages of what there is to tell, with a look at the cluster, unless that has ended.
+    pub(super) fn look(&mut self, status: Option<&Status>) {
+        if let Some(status) = status
+            && self.is_as_ready_as_it_gets(status)
+        {
+            self.come_up();
+        }
+        let mut steps = std::mem::take(&mut self.steps).into_iter().peekable();
+        while let Some(step) = steps.next() {
+            let mut text = step.to_string();
+            if steps.peek().is_none() {
+                text += &self.accompaniment(status);
+            }
+            self.post(Message {
+                text,
+                has_step: true,
+            });
+        }
+        let text = self.accompaniment(status);
+        if !text.is_empty() {
+            self.post(Message {
+                text,
+                has_step: false,
+            });
+        }
+    }
+
+    /// A slot that is crash-looping from the start must not keep the service manager from seeing that the others serve:
+    /// it would end them as having failed to start.
+    fn is_as_ready_as_it_gets(&self, status: &Status) -> bool {
+        let ready = status_line::ready_slots(status);
+        let is_over = |slot| ready.contains(&slot) || self.failing.contains(&slot);
+        !ready.is_empty() && (0..status.slots).map(SlotId).all(is_over)
+    }
+
+    /// The status line, if it has changed, and how long to wait, if that is to be told.
+    fn accompaniment(&mut self, status: Option<&Status>) -> String {
+        let mut text = String::new();
+        let line = status_line::compose(self.course, status, &self.failing, self.given_up);
+        if let Some(line) = line.filter(|line| *line != self.told_status) {
+            text += &format!("{}\n", NotifyState::Status(&line));
+            self.told_status = line;
+        }
+        if let Some(time) = self.patience.take() {
+            text += &format!("EXTEND_TIMEOUT_USEC={}\n", time.as_micros());
+        }
+        text
+    }
+
+    fn post(&mut self, message: Message) {
+        if !message.has_step && self.waiting.back().is_some_and(|last| !last.has_step) {
+            self.waiting.pop_back();
+        }
+        if self.waiting.len() == MOST_WAITING {
+            self.waiting.pop_front();
+        }
+        self.waiting.push_back(message);
+    }
+
+    /// The message that is to be sent next.
+    pub(super) fn next_message(&self) -> Option<String> {
+        self.waiting.front().map(|message| message.text.clone())
+    }
+
+    /// It was sent, or nobody is there to read it.
+    pub(super) fn note_sent(&mut self, text: &str) {
+        // Another one may have taken its place meanwhile.
+        if self.waiting.front().is_some_and(|first| first.text == text) {
+            self.waiting.pop_front();
+        }
+    }
+}
+
+impl std::fmt::Display for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Ready => writeln!(f, "{}", NotifyState::Ready),
+            Self::Reloading { since } => writeln!(f, "{}\n{since}", NotifyState::Reloading),
+            Self::Stopping => writeln!(f, "{}", NotifyState::Stopping),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "situation_tests.rs"]
+mod tests;

@@ -8,7 +8,7 @@ use std::thread;
 use tracing::{Dispatch, info};
 use tracing_subscriber::layer::SubscriberExt;
 
-use crate::logging::LogFormat;
+use crate::log::LogFormat;
 use crate::logging::console::Console;
 use crate::logging::layer::LogLayer;
 use crate::logging::outlet::Outlet;

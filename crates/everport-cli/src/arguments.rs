@@ -62,6 +62,10 @@ pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
 
+    /// Restart the workers one by one when this file, or anything in this directory, changes; may be repeated
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath, help_heading = DEVELOPMENT)]
+    pub(crate) watch: Vec<PathBuf>,
+
     /// Read options from this file [default: everport.toml, if there is one here]
     #[arg(short, long, value_name = "PATH", value_hint = ValueHint::FilePath, help_heading = CONFIGURATION)]
     pub(crate) config: Option<PathBuf>,
@@ -76,6 +80,7 @@ pub(crate) struct RunArguments {
     pub(crate) program: Vec<OsString>,
 }
 
+const DEVELOPMENT: &str = "Development";
 const CONFIGURATION: &str = "Configuration file";
 
 /// What cannot stand in a configuration file, because it says which one to read.

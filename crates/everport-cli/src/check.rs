@@ -9,7 +9,7 @@ use everport::cli::{CommandError, ExitCode};
 use everport::watcher::{Program, StartError};
 
 use crate::configuration::{Position, Refusal, Resolved, Setting, is_given, keys};
-use crate::{negation, output};
+use crate::{negation, output, watch};
 
 /// Tells what is in force, and what would keep it from running. Nothing is bound, written or started.
 pub(crate) fn check(resolved: &Resolved) -> ExitCode {
@@ -18,10 +18,13 @@ pub(crate) fn check(resolved: &Resolved) -> ExitCode {
     let found = program.as_ref().and_then(|program| program.as_ref().ok());
     output::print(describe(resolved, found).as_bytes());
     let unnamed = (!is_named).then(|| Refusal::NoProgram.report());
+    let unwatched = watch::check(&resolved.arguments).err();
+    let unwatched = unwatched.map(|error| Refusal::Watch(error).report());
     let problems = problems(resolved, program).into_iter();
     // All are told, and the first is what `run` would end with.
     let codes: Vec<ExitCode> = problems.map(|problem| problem.report()).collect();
-    let code = unnamed.into_iter().chain(codes).next();
+    let refused = unnamed.into_iter().chain(unwatched);
+    let code = refused.chain(codes).next();
     if code.is_none() {
         output::print(b"nothing is wrong\n");
     }

@@ -9,6 +9,7 @@ mod man;
 mod negation;
 mod output;
 mod reference;
+mod watch;
 
 use std::ffi::OsString;
 use std::process;
@@ -19,6 +20,7 @@ use everport::watcher::{Program, StartError};
 
 use crate::arguments::{Arguments, Command, RunArguments};
 use crate::configuration::{Refusal, Resolved, resolve};
+use crate::watch::Watch;
 
 fn main() -> process::ExitCode {
     let typed: Vec<OsString> = std::env::args_os().collect();
@@ -38,7 +40,9 @@ fn obey(typed: &[OsString]) -> Result<ExitCode, Refusal> {
             if resolved.arguments.program.is_empty() {
                 return Err(Refusal::NoProgram);
             }
-            run(&resolved).unwrap_or_else(|error| tell(&error, typed.get(1)))
+            // Before the cluster does anything: no change is missed, and a path that is not there stops it all.
+            let watch = watch::begin(&resolved.arguments).map_err(Refusal::Watch)?;
+            run(&resolved, watch).unwrap_or_else(|error| tell(&error, typed.get(1)))
         }
         Command::Check(_) => check::check(&resolve(words)?),
         Command::Completions { shell } => print(&completions::script(&shell).unwrap_or_default()),
@@ -49,13 +53,13 @@ fn obey(typed: &[OsString]) -> Result<ExitCode, Refusal> {
     })
 }
 
-fn run(resolved: &Resolved) -> Result<ExitCode, CommandError> {
+fn run(resolved: &Resolved, watch: Option<Watch>) -> Result<ExitCode, CommandError> {
     let program = find_program(&resolved.arguments)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(CommandError::Runtime)?;
-    let companion = companion::of(resolved);
+    let companion = companion::of(resolved, watch);
     runtime.block_on(everport::cli::run_beside(
         &resolved.arguments.cluster,
         program,

@@ -40,6 +40,7 @@ impl Refusal {
             }
             Self::Configuration(error) => complain(&error.to_string()),
             Self::NoProgram => complain(NO_PROGRAM),
+            Self::Watch(error) => complain(&error.to_string()),
         }
         ExitCode::Usage
     }
@@ -50,6 +51,7 @@ impl Refusal {
             Self::Usage(error) | Self::Together(_, error) => error.to_string(),
             Self::Configuration(error) => error.to_string(),
             Self::NoProgram => NO_PROGRAM.to_owned(),
+            Self::Watch(error) => error.to_string(),
         };
         let lines = text.lines().filter(|line| !line.is_empty());
         lines.map(str::to_owned).collect()

@@ -13,13 +13,18 @@ mod hang;
 mod inheritance;
 mod leaving;
 mod output;
+#[cfg(target_os = "linux")]
+mod passed_sockets;
 mod pid_file;
 mod ports;
 mod privileges;
 mod recycling;
 mod replacement;
 mod rescue;
+#[cfg(target_os = "linux")]
+mod service_manager;
 mod standalone;
 mod supervision;
 mod unix_sockets;
 mod waiting;
+mod watch;

@@ -111,6 +111,3 @@ fn lines(path: &Path, complaints: &[Complaint]) -> Vec<String> {
         |complaint: &Complaint| format!("{}:{}: {}", path.display(), complaint.at, complaint.what);
     complaints.iter().map(line).collect()
 }
-
-#[cfg(test)]
-mod tests;

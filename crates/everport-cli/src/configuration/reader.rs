@@ -2,12 +2,12 @@
 
 use std::ffi::OsString;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command};
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 use super::keys::{self, PROGRAM, PROGRAM_ARGUMENTS};
 use super::position::{Complaint, Position};
@@ -178,6 +178,10 @@ impl Reader<'_> {
 
     fn read_pairs(&mut self, option: &Arg, key: &str, pairs: &DeTable<'_>) {
         for (name, value) in pairs {
+            if self.is_key(name.get_ref()) {
+                self.refuse_pair(key, name);
+                continue;
+            }
             let text = match value.get_ref() {
                 DeValue::Boolean(value) => Ok(value.to_string()),
                 value => scalar(value),
@@ -194,6 +198,21 @@ impl Reader<'_> {
                 }
             }
         }
+    }
+
+    fn is_key(&self, name: &str) -> bool {
+        let is_option = keys::option(self.command, name).is_some();
+        is_option || [PROGRAM, PROGRAM_ARGUMENTS].contains(&name)
+    }
+
+    /// What follows a table's heading belongs to the table, which is easily overlooked.
+    fn refuse_pair(&mut self, key: &str, name: &Spanned<DeString<'_>>) {
+        let (span, name) = (name.span(), name.get_ref().escape_debug());
+        let what = format!(
+            "{key}.{name}: it is an option, and what follows [{key}] belongs to that (move it above [{key}]; a \
+             variable of this name is written {key} = [\"{name}=...\"])"
+        );
+        self.complain(span.start, what);
     }
 
     fn read_value(&mut self, option: &Arg, key: &str, value: &Value<'_>) {
@@ -238,7 +257,7 @@ impl Reader<'_> {
             // Without the `.` in the midst of `/etc/shop/./server`.
             false => {
                 let path = self.directory.join(path);
-                path.components().as_path().into()
+                path.components().collect::<PathBuf>().into()
             }
         }
     }

@@ -8,6 +8,7 @@ use everport::log::Level;
 
 use super::{Configuration, ConfigurationError, place};
 use crate::arguments::{Arguments, Command as Asked, RunArguments, definition};
+use crate::watch::WatchError;
 
 /// Why nothing is run.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(crate) enum Refusal {
     Together(PathBuf, clap::Error),
     /// Neither says what to run.
     NoProgram,
+    /// What is to be watched cannot be.
+    Watch(WatchError),
 }
 
 /// Everything that is in force, and where it comes from.

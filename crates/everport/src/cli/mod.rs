@@ -9,6 +9,7 @@ mod env_var;
 mod exit_code;
 mod lifetime;
 mod name;
+mod own_files;
 mod pid_file;
 mod port_trouble;
 mod role;

@@ -23,6 +23,8 @@ impl fmt::Display for Notice {
             | Self::Configured { .. }
             | Self::ConfigurationRefused { .. }
             | Self::Stopped { .. }
+            | Self::FilesChanged { .. }
+            | Self::WatchFailed { .. }
             | Self::Overslept { .. }
             | Self::LogLevelSet { .. }
             | Self::ServiceManagerUnreachable { .. }
@@ -113,6 +115,17 @@ fn describe_watcher(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result 
                 ExitReason::CrashLoop => "stopped because of a crash loop",
             };
             write!(f, "{how} after {}", Readable(*ran))
+        }
+        Notice::FilesChanged { path, others } => {
+            write!(f, "restart: {} has changed", escape_display(path))?;
+            match others {
+                0 => Ok(()),
+                others => write!(f, " (and {others} more)"),
+            }
+        }
+        Notice::WatchFailed { error } => {
+            let error = escape_display(error);
+            write!(f, "changes of files may have been missed: {error}")
         }
         Notice::Overslept { gap } => write!(
             f,

@@ -20,6 +20,8 @@ mod thread;
 mod writer;
 
 pub use destination::OpenLogError;
+#[cfg(feature = "cli")]
+pub(crate) use destination::path_with_pid;
 #[cfg(feature = "tracing")]
 pub(crate) use destination::terminal_takes_colour;
 pub use ending::Ending;
@@ -27,6 +29,7 @@ pub use entry::{Entry, Level, LevelError, Line, Lost, Sink, Source, Stream};
 pub(crate) use escape::escape_bytes;
 pub use format::{Formatter, LogFormat, LogFormatError};
 pub use notice::Notice;
+pub(crate) use records::Allowance;
 pub use records::{Records, WhenFull};
 pub use thread::Thread;
 pub use writer::Writer;

@@ -43,6 +43,18 @@ pub enum Notice {
         /// How long it ran.
         ran: Duration,
     },
+    /// Files that are watched for changes have changed: a restart is asked for because of that.
+    FilesChanged {
+        /// What changed first, as the user calls it.
+        path: String,
+        /// How many others changed with it.
+        others: usize,
+    },
+    /// Changes of files that are watched may have been missed, and may be missed from now on.
+    WatchFailed {
+        /// The system's reason.
+        error: String,
+    },
     /// A worker has joined the cluster.
     Joined {
         /// Which worker.
@@ -328,6 +340,7 @@ impl Notice {
             Self::Ended { ending, .. } if !ending.is_success() => Level::Warn,
             Self::Left { cut: 1.., .. }
             | Self::OverMemory { .. }
+            | Self::WatchFailed { .. }
             | Self::Suspended { stopped: true, .. }
             | Self::Stuck { .. }
             | Self::Overslept { .. }
@@ -347,6 +360,7 @@ impl Notice {
             Self::Started { .. }
             | Self::Configured { .. }
             | Self::Stopped { .. }
+            | Self::FilesChanged { .. }
             | Self::Spawned { .. }
             | Self::Ended { .. }
             | Self::Left { .. }
@@ -383,6 +397,8 @@ impl Notice {
             | Self::Configured { .. }
             | Self::ConfigurationRefused { .. }
             | Self::Stopped { .. }
+            | Self::FilesChanged { .. }
+            | Self::WatchFailed { .. }
             | Self::Overslept { .. }
             | Self::OomScoreRefused { .. }
             | Self::LogLevelSet { .. }

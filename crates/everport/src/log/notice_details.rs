@@ -46,6 +46,8 @@ impl Notice {
             }
             Self::Started { .. }
             | Self::Stopped { .. }
+            | Self::FilesChanged { .. }
+            | Self::WatchFailed { .. }
             | Self::Overslept { .. }
             | Self::LogLevelSet { .. }
             | Self::Configured { .. }
@@ -131,7 +133,13 @@ fn tell_watcher<'a>(notice: &'a Notice, to: &mut dyn Details<'a>) {
             to.tell("ran_ms", Detail::Milliseconds(*ran));
         }
         Notice::Overslept { gap } => to.tell("gap_ms", Detail::Milliseconds(*gap)),
-        Notice::OomScoreRefused { error } => to.tell("error", error.as_str().into()),
+        Notice::FilesChanged { path, others } => {
+            to.tell("path", path.as_str().into());
+            to.tell("others", Detail::Count(*others as u64));
+        }
+        Notice::OomScoreRefused { error } | Notice::WatchFailed { error } => {
+            to.tell("error", error.as_str().into())
+        }
         _ => {}
     }
 }

@@ -12,6 +12,8 @@ impl Notice {
             Self::Supervisor(decision) => decision_event(decision),
             Self::Started { .. } => "started",
             Self::Stopped { .. } => "stopped",
+            Self::FilesChanged { .. } => "files_changed",
+            Self::WatchFailed { .. } => "watch_failed",
             Self::Joined { .. } => "worker_joined",
             Self::NeverJoined { .. } => "worker_never_joined",
             Self::Spawned { .. } => "worker_started",

@@ -11,7 +11,7 @@ mod output;
 mod reference;
 mod watch;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::process;
 
 use clap::FromArgMatches;
@@ -69,11 +69,10 @@ fn run(resolved: &Resolved, watch: Option<Watch>) -> Result<ExitCode, CommandErr
 
 /// The program to run; the words for it were looked at already.
 fn find_program(arguments: &RunArguments) -> Result<Program, StartError> {
-    let (name, rest) = arguments.program.split_first().unwrap_or((&EMPTY, &[]));
-    Ok(Program::find(name)?.args(rest))
+    let mut words = arguments.program.iter();
+    let name = words.next().map_or(OsStr::new(""), OsString::as_os_str);
+    Ok(Program::find(name)?.args(words))
 }
-
-static EMPTY: OsString = OsString::new();
 
 /// Tells an error. A word in the place of a subcommand that is no program either was probably meant as one.
 fn tell(error: &CommandError, first: Option<&OsString>) -> ExitCode {

@@ -13,12 +13,16 @@ mod hang;
 mod inheritance;
 mod leaving;
 mod output;
+#[cfg(target_os = "linux")]
+mod passed_sockets;
 mod pid_file;
 mod ports;
 mod privileges;
 mod recycling;
 mod replacement;
 mod rescue;
+#[cfg(target_os = "linux")]
+mod service_manager;
 mod standalone;
 mod supervision;
 mod unix_sockets;

@@ -13,6 +13,7 @@ mod watch;
 
 use std::ffi::{OsStr, OsString};
 use std::process;
+use std::sync::Arc;
 
 use clap::FromArgMatches;
 use everport::cli::{CommandError, ExitCode};
@@ -42,7 +43,7 @@ fn obey(typed: &[OsString]) -> Result<ExitCode, Refusal> {
             }
             // Before the cluster does anything: no change is missed, and a path that is not there stops it all.
             let watch = watch::begin(&resolved.arguments).map_err(Refusal::Watch)?;
-            run(&resolved, watch).unwrap_or_else(|error| tell(&error, typed.get(1)))
+            run(resolved, watch).unwrap_or_else(|error| tell(&error, typed.get(1)))
         }
         Command::Check(_) => check::check(&resolve(words)?),
         Command::Completions { shell } => print(&completions::script(&shell).unwrap_or_default()),
@@ -53,13 +54,14 @@ fn obey(typed: &[OsString]) -> Result<ExitCode, Refusal> {
     })
 }
 
-fn run(resolved: &Resolved, watch: Option<Watch>) -> Result<ExitCode, CommandError> {
+fn run(resolved: Resolved, watch: Option<Watch>) -> Result<ExitCode, CommandError> {
     let program = find_program(&resolved.arguments)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(CommandError::Runtime)?;
-    let companion = companion::of(resolved, watch);
+    let resolved = Arc::new(resolved);
+    let companion = companion::of(Arc::clone(&resolved), watch);
     runtime.block_on(everport::cli::run_beside(
         &resolved.arguments.cluster,
         program,

@@ -1,9 +1,13 @@
 //! The command line: subcommands, help, and the short form without `run`.
 
 use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::builder::PossibleValuesParser;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 use everport::cli::ClusterArgs;
+
+use crate::{negation, reference};
 
 /// Run many workers of one server program on the same port, and keep that port serving whatever happens
 #[derive(Debug, Parser)]
@@ -12,8 +16,10 @@ use everport::cli::ClusterArgs;
     version,
     arg_required_else_help = true,
     disable_help_subcommand = true,
+    max_term_width = 80,
     override_usage = "everport run [OPTIONS] [--] PROGRAM [ARGS]...\n       everport PROGRAM [ARGS]...",
-    after_help = "Try `everport run --help` for options, signals, exit codes and examples."
+    after_help = "`everport run -h` lists the options; `everport run --help` adds signals, exit\n\
+                  codes and examples; `everport man | man -l -` is the manual page."
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -24,90 +30,121 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run a cluster of PROGRAM until it is told to stop
+    #[command(
+        override_usage = "everport run [OPTIONS] [--] [PROGRAM [ARGS]...]",
+        after_help = "`--help` adds the configuration file, signals, exit codes and examples.",
+        after_long_help = reference::after_options()
+    )]
     Run(RunArguments),
+
+    /// Say which options are in force and what is wrong, and start nothing
+    #[command(
+        override_usage = "everport check [OPTIONS] [--] [PROGRAM [ARGS]...]",
+        after_help = "Exits with 0, or with what `everport run` would exit with."
+    )]
+    Check(RunArguments),
+
+    /// Print the completions for a shell
+    Completions {
+        /// The shell: bash, zsh or fish
+        #[arg(value_name = "SHELL", hide_possible_values = true,
+            value_parser = PossibleValuesParser::new(["bash", "zsh", "fish"]))]
+        shell: String,
+    },
+
+    /// Print the manual page
+    Man,
 }
 
 /// What to run, and how.
 #[derive(Debug, Args)]
-#[command(
-    override_usage = "everport run [OPTIONS] [--] PROGRAM [ARGS]...",
-    after_help = AFTER_HELP
-)]
 pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
 
+    /// Restart the workers one by one when this file, or anything in this directory, changes; may be repeated
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath, help_heading = DEVELOPMENT)]
+    pub(crate) watch: Vec<PathBuf>,
+
+    /// Read options from this file [default: everport.toml, if there is one here]
+    #[arg(short, long, value_name = "PATH", value_hint = ValueHint::FilePath, help_heading = CONFIGURATION)]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Read no configuration file
+    #[arg(long, conflicts_with = "config", help_heading = CONFIGURATION)]
+    pub(crate) no_config: bool,
+
     /// The program each worker runs, and its arguments
-    #[arg(required = true, num_args = 1.., trailing_var_arg = true, value_name = "PROGRAM [ARGS]")]
-    program: Vec<OsString>,
+    #[arg(num_args = 1.., trailing_var_arg = true, value_name = "PROGRAM [ARGS]",
+        value_hint = ValueHint::CommandWithArguments)]
+    pub(crate) program: Vec<OsString>,
 }
 
-const AFTER_HELP: &str = "\
-Signals:
-  TERM, INT    stop: workers drain; a second one kills them
-  QUIT         stop at once: workers are killed
-  USR1         rolling restart
-  TTIN, TTOU   one worker more, one fewer
+const DEVELOPMENT: &str = "Development";
+const CONFIGURATION: &str = "Configuration file";
 
-Exit codes:
-  0 stopped       1 internal failure      2 wrong arguments    3 no worker was ever ready
-  4 crash loop    5 a port was refused    6 pid or log file    7 runs already (pid file)
-  8 forced      126 not executable      127 no such program
+/// What cannot stand in a configuration file, because it says which one to read.
+pub(crate) const ABOUT_THE_FILE: [&str; 2] = ["config", "no-config"];
 
-Examples:
-  everport run -w 4 ./server
-  everport run -w 4 -p /run/shop.pid -f /var/log/shop.log ./server
-  everport ./server --verbose
-  kill -USR1 $(cat /run/shop.pid)";
-
-impl RunArguments {
-    /// What to run, as it was written.
-    pub(crate) fn program(&self) -> &OsStr {
-        self.program
-            .first()
-            .map_or(OsStr::new(""), OsString::as_os_str)
-    }
-
-    /// What to run it with.
-    pub(crate) fn program_arguments(&self) -> &[OsString] {
-        self.program.get(1..).unwrap_or_default()
-    }
+/// The whole command line. Everything else that knows options (help, completions, the manual page, the keys of the
+/// configuration file) is made from this.
+pub(crate) fn definition() -> clap::Command {
+    Arguments::command().mut_subcommands(negation::allow)
 }
 
 /// `everport PROGRAM …` is short for `everport run PROGRAM …`: inserts `run` unless the first argument is
 /// something else that the command knows.
 pub(crate) fn with_run(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut words: Vec<OsString> = words.collect();
+    if words.get(1).is_some_and(|first| first == "help") {
+        words.remove(1);
+        let topic = words.get(1).filter(|topic| is_subcommand(topic)).cloned();
+        words.truncate(1);
+        words.extend(topic);
+        words.push("--help".into());
+    }
     if words.get(1).is_some_and(|first| !is_known(first)) {
         words.insert(1, "run".into());
-    }
-    if words.get(1).is_some_and(|first| first == "help") {
-        words[1] = "--help".into();
     }
     words
 }
 
 fn is_known(word: &OsStr) -> bool {
-    ["run", "help", "-h", "--help", "-V", "--version"]
+    let is_option = ["-h", "--help", "-V", "--version"]
         .iter()
-        .any(|known| word == *known)
+        .any(|known| word == *known);
+    is_option || is_subcommand(word)
+}
+
+fn is_subcommand(word: &OsStr) -> bool {
+    let command = Arguments::command();
+    word.to_str()
+        .is_some_and(|word| command.find_subcommand(word).is_some())
+}
+
+/// The subcommand that a word resembles.
+pub(crate) fn resembles_subcommand(word: &OsStr) -> Option<String> {
+    let words = [OsStr::new("everport"), word];
+    let error = Arguments::command().try_get_matches_from(words).err()?;
+    match error.get(clap::error::ContextKind::SuggestedSubcommand)? {
+        clap::error::ContextValue::String(name) => Some(name.clone()),
+        clap::error::ContextValue::Strings(names) => names.first().cloned(),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[track_caller]
     fn check(text: &str, expected: &[&str]) {
         let words = std::iter::once("everport").chain(text.split_whitespace());
         let words = with_run(words.map(OsString::from));
-        let Command::Run(run) = Arguments::try_parse_from(words).unwrap().command;
-        let program: Vec<&OsStr> = std::iter::once(run.program())
-            .chain(run.program_arguments().iter().map(OsString::as_os_str))
-            .collect();
-        assert_eq!(program, expected, "{text}");
+        let Command::Run(run) = Arguments::try_parse_from(words).unwrap().command else {
+            panic!("not run: {text}");
+        };
+        assert_eq!(run.program, expected, "{text}");
     }
 
     #[test]
@@ -116,6 +153,7 @@ mod tests {
         check("./server", &["./server"]);
         check("-w 4 ./server", &["./server"]);
         check("-- run", &["run"]);
+        check("run check", &["check"]);
     }
 
     #[test]
@@ -133,7 +171,27 @@ mod tests {
     }
 
     #[test]
+    fn help_of_a_subcommand_is_its_own() {
+        let words = ["everport", "help", "run"].map(OsString::from);
+        assert_eq!(with_run(words.into_iter()), ["everport", "run", "--help"]);
+        let words = ["everport", "help", "me"].map(OsString::from);
+        assert_eq!(with_run(words.into_iter()), ["everport", "--help"]);
+    }
+
+    #[test]
+    fn a_slip_is_recognised_and_a_program_is_not_taken_for_one() {
+        let check = |word: &str, expected: Option<&str>| {
+            let resembled = resembles_subcommand(OsStr::new(word));
+            assert_eq!(resembled.as_deref(), expected, "{word}");
+        };
+        check("chekc", Some("check"));
+        check("completion", Some("completions"));
+        check("server", None);
+        check("./server", None);
+    }
+
+    #[test]
     fn the_parser_is_consistent() {
-        Arguments::command().debug_assert();
+        definition().debug_assert();
     }
 }

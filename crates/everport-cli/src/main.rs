@@ -1,27 +1,99 @@
 //! The `everport` command: many workers of one server program on the same port, losing nothing.
 
 mod arguments;
+mod check;
+mod companion;
+mod completions;
+mod configuration;
+mod man;
+mod negation;
+mod output;
+mod reference;
+mod watch;
 
+use std::ffi::OsString;
 use std::process;
 
-use clap::Parser;
+use clap::FromArgMatches;
 use everport::cli::{CommandError, ExitCode};
-use everport::watcher::Program;
+use everport::watcher::{Program, StartError};
 
 use crate::arguments::{Arguments, Command, RunArguments};
+use crate::configuration::{Refusal, Resolved, resolve};
+use crate::watch::Watch;
 
 fn main() -> process::ExitCode {
-    let arguments = Arguments::parse_from(arguments::with_run(std::env::args_os()));
-    let Command::Run(arguments) = arguments.command;
-    let code = run(&arguments).unwrap_or_else(|error| error.report());
+    let typed: Vec<OsString> = std::env::args_os().collect();
+    let code = obey(&typed).unwrap_or_else(|refusal| refusal.report());
     code.into()
 }
 
-fn run(arguments: &RunArguments) -> Result<ExitCode, CommandError> {
-    let program = Program::find(arguments.program())?.args(arguments.program_arguments());
+fn obey(typed: &[OsString]) -> Result<ExitCode, Refusal> {
+    let words = arguments::with_run(typed.iter().cloned());
+    let parsed = arguments::definition()
+        .try_get_matches_from(&words)
+        .and_then(|matches| Arguments::from_arg_matches(&matches))
+        .map_err(Refusal::Usage)?;
+    Ok(match parsed.command {
+        Command::Run(_) => {
+            let resolved = resolve(words)?;
+            if resolved.arguments.program.is_empty() {
+                return Err(Refusal::NoProgram);
+            }
+            // Before the cluster does anything: no change is missed, and a path that is not there stops it all.
+            let watch = watch::begin(&resolved.arguments).map_err(Refusal::Watch)?;
+            run(&resolved, watch).unwrap_or_else(|error| tell(&error, typed.get(1)))
+        }
+        Command::Check(_) => check::check(&resolve(words)?),
+        Command::Completions { shell } => print(&completions::script(&shell).unwrap_or_default()),
+        Command::Man => match man::page() {
+            Ok(page) => print(&page),
+            Err(_) => ExitCode::Internal,
+        },
+    })
+}
+
+fn run(resolved: &Resolved, watch: Option<Watch>) -> Result<ExitCode, CommandError> {
+    let program = find_program(&resolved.arguments)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(CommandError::Runtime)?;
-    runtime.block_on(everport::cli::run(&arguments.cluster, program))
+    let companion = companion::of(resolved, watch);
+    runtime.block_on(everport::cli::run_beside(
+        &resolved.arguments.cluster,
+        program,
+        companion,
+    ))
+}
+
+/// The program to run; the words for it were looked at already.
+fn find_program(arguments: &RunArguments) -> Result<Program, StartError> {
+    let (name, rest) = arguments.program.split_first().unwrap_or((&EMPTY, &[]));
+    Ok(Program::find(name)?.args(rest))
+}
+
+static EMPTY: OsString = OsString::new();
+
+/// Tells an error. A word in the place of a subcommand that is no program either was probably meant as one.
+fn tell(error: &CommandError, first: Option<&OsString>) -> ExitCode {
+    let CommandError::Start(StartError::NotInPath(name)) = error else {
+        return error.report();
+    };
+    let slip = first.filter(|first| first.as_os_str() == name.as_os_str());
+    match slip.and_then(|slip| arguments::resembles_subcommand(slip)) {
+        Some(meant) => {
+            let name = name.display();
+            output::complain(&format!(
+                "no such program: {name} (did you mean the command `everport {meant}`?)"
+            ));
+            error.exit_code()
+        }
+        None => error.report(),
+    }
+}
+
+fn print(bytes: &[u8]) -> ExitCode {
+    output::print(bytes);
+    ExitCode::Graceful
 }

@@ -21,6 +21,7 @@ mod options;
 mod place;
 mod reactor;
 mod record;
+mod ring;
 
 #[cfg(feature = "cli")]
 pub mod cli;
@@ -30,6 +31,8 @@ pub mod fuzzing;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod log;
+#[cfg(feature = "tracing")]
+pub mod logging;
 pub mod watcher;
 
 pub use address::{AddressError, PortAddress, ToPortAddress};

@@ -27,3 +27,4 @@ mod standalone;
 mod supervision;
 mod unix_sockets;
 mod waiting;
+mod watch;

@@ -37,7 +37,7 @@ pub struct ClusterArgs {
     #[arg(long, value_name = "HOW", hide_possible_values = true, value_parser = sharing_parser(), help_heading = CLUSTER)]
     share: Option<Sharing>,
 
-    /// Name of the watcher, in the process list and the log
+    /// Name of the watcher, in the process list and the log [default: watcher]
     #[arg(short, long, value_parser = name::parse, help_heading = CLUSTER)]
     pub(super) name: Option<String>,
 
@@ -94,7 +94,7 @@ pub struct ClusterArgs {
     #[arg(long, value_name = "KEY=VALUE", value_parser = env_parser(), help_heading = WORKERS)]
     env: Vec<EnvVar>,
 
-    /// Working directory of the workers
+    /// Working directory of the workers [default: the watcher's]
     #[arg(long, value_name = "DIR", help_heading = WORKERS)]
     pub(super) chdir: Option<PathBuf>,
 

@@ -2,11 +2,14 @@
 //! their own watcher.
 
 mod args;
+mod beside;
+mod check;
 mod count;
 mod env_var;
 mod exit_code;
 mod lifetime;
 mod name;
+mod own_files;
 mod pid_file;
 mod port_trouble;
 mod role;
@@ -18,7 +21,9 @@ mod size;
 mod umask;
 
 pub use args::ClusterArgs;
+pub use beside::Beside;
+pub use check::check;
 pub use exit_code::ExitCode;
 pub use pid_file::PidFileError;
 pub use role::Role;
-pub use run::{CommandError, run};
+pub use run::{CommandError, run, run_beside};

@@ -1,6 +1,8 @@
 //! Runs a cluster as the command does: files, signals, log, exit code.
 
+use std::convert::Infallible;
 use std::error::Error;
+use std::future::pending;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,7 +13,7 @@ use super::pid_file::{PidFile, PidFileError};
 use super::port_trouble::PortTrouble;
 use super::service_manager::{Limits, ServiceManager};
 use super::signals::Signals;
-use super::{ClusterArgs, ExitCode};
+use super::{Beside, ClusterArgs, ExitCode};
 use crate::BindError;
 use crate::log::{OpenLogError, Sink, Writer};
 use crate::watcher::{Builder, Credentials, CredentialsError, Program, RunError, StartError};
@@ -120,6 +122,19 @@ impl CommandError {
 /// # Errors
 /// When a file cannot be used, the watcher fails, or the cluster gives up.
 pub async fn run(args: &ClusterArgs, program: Program) -> Result<ExitCode, CommandError> {
+    run_beside(args, program, async |_| {}).await
+}
+
+/// Runs a cluster as [`run`] does, and something beside it: `companion` begins with the cluster, may end before it, and
+/// is dropped with its end. It runs on the watcher's own task, so it must not block.
+///
+/// # Errors
+/// As those of [`run`].
+pub async fn run_beside(
+    args: &ClusterArgs,
+    program: Program,
+    companion: impl AsyncFnOnce(Beside),
+) -> Result<ExitCode, CommandError> {
     let signals = Signals::install().map_err(CommandError::Signals)?;
     check_directory(args)?;
     let workers = args.credentials()?;
@@ -134,7 +149,7 @@ pub async fn run(args: &ClusterArgs, program: Program) -> Result<ExitCode, Comma
     if let Some(workers) = &workers {
         builder = builder.credentials(workers.clone());
     }
-    let ended = watch(builder, signals, writer.sink()).await;
+    let ended = watch(builder, signals, writer.sink(), companion).await;
     drop(pid_file);
     // A reader that is stuck misses the log's end; there is nobody else to tell.
     let _ = writer.close();
@@ -145,17 +160,28 @@ async fn watch(
     builder: Builder,
     signals: Signals,
     sink: Arc<dyn Sink>,
+    companion: impl AsyncFnOnce(Beside),
 ) -> Result<ExitCode, CommandError> {
     let ports = Arc::new(PortTrouble::watch(sink));
-    let sink = Arc::clone(&ports) as Arc<dyn Sink>;
-    let manager = Arc::new(ServiceManager::watch(sink, Limits::of(&builder)));
-    let sink = Arc::clone(&manager) as Arc<dyn Sink>;
-    let watcher = builder.sink(sink).build()?;
+    let manager = Arc::new(ServiceManager::watch(ports.clone(), Limits::of(&builder)));
+    let log = Arc::clone(&manager) as Arc<dyn Sink>;
+    let watcher = builder.sink(Arc::clone(&log)).build()?;
     let handle = watcher.handle();
+    let beside = Beside {
+        handle: handle.clone(),
+        log,
+    };
+    let company = async {
+        companion(beside).await;
+        pending::<Infallible>().await
+    };
     let ended = tokio::select! {
-        ended = watcher.run() => ended,
+        // In this order, so that the log can begin with what the companion has to say.
+        biased;
+        never = company => match never {},
         never = signals.forward(&handle) => match never {},
         never = manager.keep_informed(&handle) => match never {},
+        ended = watcher.run() => ended,
     };
     manager.say_last().await;
     match ended? {
@@ -180,7 +206,7 @@ fn open_log(args: &ClusterArgs, workers: Option<&Credentials>) -> Result<Writer,
     }
 }
 
-fn check_directory(args: &ClusterArgs) -> Result<(), CommandError> {
+pub(super) fn check_directory(args: &ClusterArgs) -> Result<(), CommandError> {
     let Some(path) = &args.chdir else {
         return Ok(());
     };

@@ -11,6 +11,7 @@ mod handshake;
 mod hooks;
 mod inherit;
 mod listen;
+mod log_level;
 mod membership;
 mod outbox;
 mod readiness;

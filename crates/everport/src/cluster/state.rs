@@ -14,11 +14,14 @@ use tokio::sync::watch;
 
 use super::drain::{Drain, Emptying, Phase};
 use super::hooks::Hooks;
+use super::log_level::LogLevel;
 use super::outbox::{LinkLost, Outbox};
 use super::readiness::Readiness;
 use super::requests::Requests;
 use crate::link::{FromWorker, Welcome};
 use crate::listener::{Connections, Port};
+#[cfg(any(test, feature = "tracing"))]
+use crate::ring::Producer;
 
 /// One worker, seen from inside.
 pub(crate) struct State {
@@ -32,8 +35,13 @@ pub(crate) struct State {
     pub(crate) readiness: Readiness,
     pub(crate) connections: Arc<Connections>,
     pub(crate) hooks: Hooks,
+    /// Which records the watcher wants.
+    pub(crate) log_level: LogLevel,
     /// The watcher's last beat, which the runtime is to answer.
     pub(crate) beats: watch::Sender<Option<u32>>,
+    /// Which records are logged.
+    #[cfg(feature = "tracing")]
+    pub(crate) log_filter: crate::logging::SharedFilter,
     phase: watch::Sender<Phase>,
     drain: Mutex<Option<Drain>>,
     ports: Mutex<BTreeMap<PortId, Weak<dyn Port>>>,
@@ -66,7 +74,10 @@ impl State {
             requests: Requests::new(),
             readiness: Readiness::new(is_explicit),
             hooks: Hooks::new(),
+            log_level: LogLevel::default(),
             beats: watch::Sender::new(None),
+            #[cfg(feature = "tracing")]
+            log_filter: crate::logging::SharedFilter::default(),
             phase: watch::Sender::new(Phase::Serving),
             drain: Mutex::new(None),
             ports: Mutex::new(BTreeMap::new()),
@@ -79,6 +90,13 @@ impl State {
 
     pub(crate) fn is_worker(&self) -> bool {
         self.identity.is_some()
+    }
+
+    /// Where this worker's records go; `None` when they are to be printed: standalone, and when the watcher had no
+    /// ring to give.
+    #[cfg(any(test, feature = "tracing"))]
+    pub(crate) fn ring(&self) -> Option<&Arc<Producer>> {
+        None
     }
 
     pub(crate) fn phase(&self) -> Phase {

@@ -19,8 +19,13 @@ impl fmt::Display for Notice {
             Self::Supervisor(decision) => describe_decision(f, decision),
             Self::RolloutAborted { .. } => describe_abort(f, self),
             Self::Started { .. }
+            | Self::Configured { .. }
+            | Self::ConfigurationRefused { .. }
             | Self::Stopped { .. }
+            | Self::FilesChanged { .. }
+            | Self::WatchFailed { .. }
             | Self::Overslept { .. }
+            | Self::LogLevelSet { .. }
             | Self::ServiceManagerUnreachable { .. }
             | Self::OomScoreRefused { .. } => describe_watcher(f, self),
             Self::NeverJoined { .. }
@@ -35,7 +40,9 @@ impl fmt::Display for Notice {
             | Self::Heard { .. }
             | Self::Stuck { .. }
             | Self::KillFailed { .. }
-            | Self::LinkBroken { .. } => describe_worker(f, self),
+            | Self::LinkBroken { .. }
+            | Self::RingRefused { .. }
+            | Self::RingBroken { .. } => describe_worker(f, self),
             Self::PortOpened { .. }
             | Self::PortClosed { .. }
             | Self::PassedSocketRefused { .. }
@@ -46,6 +53,15 @@ impl fmt::Display for Notice {
             | Self::MendFailed { .. }
             | Self::PortMended { .. } => describe_port(f, self),
         }
+    }
+}
+
+impl Notice {
+    /// Its text without what follows for a closer look, on one line.
+    pub(super) fn headline(&self) -> String {
+        let text = self.to_string();
+        let lines = text.split('\n').filter(|line| !line.starts_with("| "));
+        lines.collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -81,6 +97,15 @@ fn describe_watcher(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result 
             Counted(*workers, "worker"),
             escape_display(program)
         ),
+        Notice::Configured { path } => {
+            write!(f, "configured by {}", escape_display(path.display()))
+        }
+        Notice::ConfigurationRefused { errors } => {
+            f.write_str("the configuration cannot be read again, and nothing changes:")?;
+            errors
+                .iter()
+                .try_for_each(|error| write!(f, "\n| {}", escape_display(error)))
+        }
         Notice::Stopped { reason, ran } => {
             let how = match reason {
                 ExitReason::Stopped => "stopped",
@@ -90,11 +115,25 @@ fn describe_watcher(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result 
             };
             write!(f, "{how} after {}", Readable(*ran))
         }
+        Notice::FilesChanged { path, others } => {
+            write!(f, "restart: {} has changed", escape_display(path))?;
+            match others {
+                0 => Ok(()),
+                others => write!(f, " (and {others} more)"),
+            }
+        }
+        Notice::WatchFailed { error } => {
+            let error = escape_display(error);
+            write!(f, "changes of files may have been missed: {error}")
+        }
         Notice::Overslept { gap } => write!(
             f,
             "the watcher did not run for {}, which counts towards no limit",
             Readable(*gap)
         ),
+        Notice::LogLevelSet { level } => {
+            write!(f, "workers were told to log from level {level} up")
+        }
         Notice::ServiceManagerUnreachable { error } => write!(
             f,
             "cannot tell the service manager how the cluster is: {}",
@@ -190,6 +229,16 @@ fn describe_worker(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result {
         Notice::LinkBroken { error, .. } => write!(
             f,
             "{who} broke the link's protocol: {}; its link is closed",
+            escape_display(error)
+        ),
+        Notice::RingRefused { error, .. } => write!(
+            f,
+            "{who} gets no ring for its records and prints them: {}",
+            escape_display(error)
+        ),
+        Notice::RingBroken { error, .. } => write!(
+            f,
+            "{who} left no records in its ring but {}; its records are not taken any more",
             escape_display(error)
         ),
         _ => Ok(()),

@@ -404,6 +404,19 @@ fn silences_are_told() {
         Level::Warn,
         "the watcher did not run for 60 s, which counts towards no limit",
     );
+    let changed = |others| Notice::FilesChanged {
+        path: "src/\u{1b}main.rs".to_owned(),
+        others,
+    };
+    let text = "restart: src/\\x1bmain.rs has changed";
+    check(changed(0), Level::Info, text);
+    check(changed(3), Level::Info, &format!("{text} (and 3 more)"));
+    let error = "no space left".to_owned();
+    check(
+        Notice::WatchFailed { error },
+        Level::Warn,
+        "changes of files may have been missed: no space left",
+    );
     let error = "Permission denied (os error 13)".to_owned();
     check(
         Notice::OomScoreRefused { error },

@@ -62,7 +62,7 @@ impl Destination {
         if path == Path::new("/dev/stdout") {
             return Self::stdout();
         }
-        let path = with_pid(path, std::process::id());
+        let path = path_with_pid(path, std::process::id());
         let place = Place::find(&path, keep_from).map_err(OpenLogError::Unsafe)?;
         let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NONBLOCK; // a fifo without a reader is an error, not a wait
         let opened = place.open(flags, Mode::from_raw_mode(0o644));
@@ -88,7 +88,8 @@ fn way_out(error: &io::Error) -> &'static str {
     }
 }
 
-fn with_pid(path: &Path, pid: u32) -> PathBuf {
+/// A path with our process id in place of each `*`.
+pub(crate) fn path_with_pid(path: &Path, pid: u32) -> PathBuf {
     let pid = pid.to_string();
     let mut bytes = Vec::new();
     for byte in path.as_os_str().as_bytes() {
@@ -101,7 +102,7 @@ fn with_pid(path: &Path, pid: u32) -> PathBuf {
 }
 
 /// The two wishes that count: `NO_COLOR` (<https://no-color.org>) and a terminal that has none.
-fn terminal_takes_colour() -> bool {
+pub(crate) fn terminal_takes_colour() -> bool {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
     !no_color && !dumb
@@ -114,7 +115,7 @@ mod tests {
     #[test]
     fn a_star_becomes_the_process_id() {
         let check = |path: &str, expected: &str| {
-            assert_eq!(with_pid(Path::new(path), 4711), Path::new(expected));
+            assert_eq!(path_with_pid(Path::new(path), 4711), Path::new(expected));
         };
         check("/var/log/everport.log", "/var/log/everport.log");
         check("/var/log/everport-*.log", "/var/log/everport-4711.log");

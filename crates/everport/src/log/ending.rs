@@ -38,7 +38,7 @@ impl fmt::Display for Ending {
     }
 }
 
-fn signal_name(signal: i32) -> Option<&'static str> {
+pub(super) fn signal_name(signal: i32) -> Option<&'static str> {
     SIGNAL_NAMES
         .iter()
         .find(|(number, _)| *number == signal)

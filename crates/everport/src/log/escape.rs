@@ -1,7 +1,8 @@
 //! Makes text from strangers harmless: what could drive a terminal or forge a line is shown, not obeyed.
 
 use std::borrow::Cow;
-use std::fmt::{Display, Write};
+use std::fmt::{self, Display, Write as _};
+use std::io::Write as _;
 
 /// The text with every control character but the tab, every bidirectional override and every line
 /// separator written as a visible escape such as `\x1b`. Everything else stays, backslashes too.
@@ -13,12 +14,61 @@ pub(crate) fn escape(text: &str) -> Cow<'_, str> {
     escaped.push_str(&text[..first]);
     for character in text[first..].chars() {
         if is_harmful(character) {
-            push_visible(&mut escaped, character);
+            let written = write!(escaped, "{}", Visible(character));
+            debug_assert!(written.is_ok(), "writing to a String does not fail");
         } else {
             escaped.push(character);
         }
     }
     Cow::Owned(escaped)
+}
+
+/// Appends the same to a buffer.
+pub(super) fn push_escaped(out: &mut Vec<u8>, text: &str) {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t')) {
+        out.extend_from_slice(text.as_bytes());
+        return;
+    }
+    let mut rest = text;
+    while let Some(at) = rest.find(is_harmful) {
+        let (harmless, from) = rest.split_at(at);
+        let mut characters = from.chars();
+        out.extend_from_slice(harmless.as_bytes());
+        characters
+            .next()
+            .into_iter()
+            .for_each(|character| push_visible(out, character));
+        rest = characters.as_str();
+    }
+    out.extend_from_slice(rest.as_bytes());
+}
+
+/// Appends a text in quotation marks: where it ends cannot be mistaken.
+pub(super) fn push_quoted(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    for character in text.chars() {
+        match character {
+            '"' => out.extend_from_slice(b"\\\""),
+            '\\' => out.extend_from_slice(b"\\\\"),
+            '\t' => out.extend_from_slice(b"\\t"),
+            _ if is_harmful(character) => push_visible(out, character),
+            _ => out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    out.push(b'"');
+}
+
+/// Whether a text needs no quotation marks beside others: it has no space, and nothing that stands between words.
+pub(super) fn is_plain_word(text: &str) -> bool {
+    let is_plain =
+        |byte| matches!(byte, b'!'..=b'~') && !matches!(byte, b'"' | b'\\' | b'=' | b'{' | b'}');
+    if text.is_ascii() {
+        return !text.is_empty() && text.bytes().all(is_plain);
+    }
+    text.chars().all(|character| match u8::try_from(character) {
+        Ok(byte) if byte.is_ascii() => is_plain(byte),
+        _ => !character.is_whitespace() && !is_harmful(character),
+    })
 }
 
 /// Bytes as harmless text; what is not UTF-8 becomes the replacement character.
@@ -37,7 +87,7 @@ pub(crate) fn escape_display(value: impl Display) -> String {
     escape(&value.to_string()).into_owned()
 }
 
-fn is_harmful(character: char) -> bool {
+pub(super) fn is_harmful(character: char) -> bool {
     match character {
         '\t' => false,
         ' '..='~' => false,
@@ -56,15 +106,23 @@ fn is_invisible_order(character: char) -> bool {
     )
 }
 
-fn push_visible(text: &mut String, character: char) {
-    let code = u32::from(character);
-    let written = match code {
-        0x0a => text.write_str("\\n"),
-        0x0d => text.write_str("\\r"),
-        0..=0x7f => write!(text, "\\x{code:02x}"),
-        _ => write!(text, "\\u{{{code:x}}}"),
-    };
-    debug_assert!(written.is_ok(), "writing to a String does not fail");
+fn push_visible(out: &mut Vec<u8>, character: char) {
+    let written = write!(out, "{}", Visible(character));
+    debug_assert!(written.is_ok(), "writing to memory does not fail");
+}
+
+/// A harmful character as people see it.
+struct Visible(char);
+
+impl Display for Visible {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match u32::from(self.0) {
+            0x0a => f.write_str("\\n"),
+            0x0d => f.write_str("\\r"),
+            code @ 0..=0x7f => write!(f, "\\x{code:02x}"),
+            code => write!(f, "\\u{{{code:x}}}"),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
-//! What the watcher tells: notices, and the lines that workers print.
+//! The cluster's one stream: what the watcher tells, what workers print and what they log; how that looks, and where
+//! it is written.
 
 mod describe;
+mod describe_lost;
 mod describe_rollout;
 mod destination;
 mod duration;
@@ -9,6 +11,8 @@ mod entry;
 mod escape;
 mod format;
 mod notice;
+mod notice_details;
+mod notice_event;
 mod queue;
 mod records;
 mod size;
@@ -16,9 +20,14 @@ mod thread;
 mod writer;
 
 pub use destination::OpenLogError;
+#[cfg(feature = "cli")]
+pub(crate) use destination::path_with_pid;
+#[cfg(feature = "tracing")]
+pub(crate) use destination::terminal_takes_colour;
 pub use ending::Ending;
 pub use entry::{Entry, Level, LevelError, Line, Lost, Sink, Source, Stream};
 pub(crate) use escape::escape_bytes;
+pub use format::{Formatter, LogFormat, LogFormatError};
 pub use notice::Notice;
 pub use records::{Records, WhenFull};
 pub use thread::Thread;

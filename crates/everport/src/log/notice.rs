@@ -2,6 +2,7 @@
 
 use everport_core::{AbortCause, ExitReason, Notice as Decision};
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Ending, Level, Thread};
@@ -25,12 +26,34 @@ pub enum Notice {
         /// What they run.
         program: String,
     },
+    /// Options come from a configuration file, too.
+    Configured {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The configuration file was to be read again and cannot be: what was in force stays.
+    ConfigurationRefused {
+        /// What is wrong with it, a line each.
+        errors: Vec<String>,
+    },
     /// The cluster has ended: the last notice there is.
     Stopped {
         /// Why.
         reason: everport_core::ExitReason,
         /// How long it ran.
         ran: Duration,
+    },
+    /// Files that are watched for changes have changed: a restart is asked for because of that.
+    FilesChanged {
+        /// What changed first, as the user calls it.
+        path: String,
+        /// How many others changed with it.
+        others: usize,
+    },
+    /// Changes of files that are watched may have been missed, and may be missed from now on.
+    WatchFailed {
+        /// The system's reason.
+        error: String,
     },
     /// A worker has joined the cluster.
     Joined {
@@ -271,6 +294,29 @@ pub enum Notice {
         /// What it did.
         error: String,
     },
+    /// A worker could not be given a ring for its records: it writes them to its standard output.
+    RingRefused {
+        /// Which worker.
+        worker: WorkerId,
+        /// Its slot.
+        slot: SlotId,
+        /// The system's reason.
+        error: String,
+    },
+    /// What a worker left in its ring are no records; its ring was closed, nothing else.
+    RingBroken {
+        /// Which worker.
+        worker: WorkerId,
+        /// Its slot.
+        slot: SlotId,
+        /// What is wrong with it.
+        error: String,
+    },
+    /// Workers were told which of their records are wanted.
+    LogLevelSet {
+        /// Those that matter at least as much.
+        level: Level,
+    },
 }
 
 impl Notice {
@@ -285,16 +331,20 @@ impl Notice {
             | Self::PortRefused { .. }
             | Self::MendFailed { .. }
             | Self::KillFailed { .. }
-            | Self::LinkBroken { .. } => Level::Error,
+            | Self::LinkBroken { .. }
+            | Self::ConfigurationRefused { .. }
+            | Self::RingBroken { .. } => Level::Error,
             Self::Ended {
                 expected: false, ..
             } => Level::Error,
             Self::Ended { ending, .. } if !ending.is_success() => Level::Warn,
             Self::Left { cut: 1.., .. }
             | Self::OverMemory { .. }
+            | Self::WatchFailed { .. }
             | Self::Suspended { stopped: true, .. }
             | Self::Stuck { .. }
             | Self::Overslept { .. }
+            | Self::RingRefused { .. }
             | Self::BacklogClamped { .. }
             | Self::SteeringRefused { .. }
             | Self::PassedSocketRefused { .. }
@@ -308,11 +358,14 @@ impl Notice {
             | Self::Heard { .. }
             | Self::OomScoreRefused { .. } => Level::Debug,
             Self::Started { .. }
+            | Self::Configured { .. }
             | Self::Stopped { .. }
+            | Self::FilesChanged { .. }
             | Self::Spawned { .. }
             | Self::Ended { .. }
             | Self::Left { .. }
             | Self::Suspended { .. }
+            | Self::LogLevelSet { .. }
             | Self::PortOpened { .. }
             | Self::PortClosed { .. } => Level::Info,
         }
@@ -337,11 +390,18 @@ impl Notice {
             | Self::Stuck { worker, slot, .. }
             | Self::PortRefused { worker, slot, .. }
             | Self::KillFailed { worker, slot, .. }
-            | Self::LinkBroken { worker, slot, .. } => Some((worker, slot)),
+            | Self::LinkBroken { worker, slot, .. }
+            | Self::RingRefused { worker, slot, .. }
+            | Self::RingBroken { worker, slot, .. } => Some((worker, slot)),
             Self::Started { .. }
+            | Self::Configured { .. }
+            | Self::ConfigurationRefused { .. }
             | Self::Stopped { .. }
+            | Self::FilesChanged { .. }
+            | Self::WatchFailed { .. }
             | Self::Overslept { .. }
             | Self::OomScoreRefused { .. }
+            | Self::LogLevelSet { .. }
             | Self::PortOpened { .. }
             | Self::PortClosed { .. }
             | Self::PassedSocketRefused { .. }
@@ -351,6 +411,17 @@ impl Notice {
             | Self::SteeringRefused { .. }
             | Self::MendFailed { .. }
             | Self::PortMended { .. } => None,
+        }
+    }
+
+    /// The slot it is about, whether or not one of its workers is meant.
+    #[must_use]
+    pub fn slot(&self) -> Option<SlotId> {
+        match *self {
+            Self::Supervisor(
+                Decision::BackingOff { slot, .. } | Decision::CrashLooping { slot, .. },
+            ) => Some(slot),
+            _ => self.worker().map(|(_, slot)| slot),
         }
     }
 }

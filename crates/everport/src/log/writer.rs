@@ -9,9 +9,8 @@ use std::time::{Duration, SystemTime};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::destination::{Destination, OpenLogError};
-use super::format::Style;
 use super::queue::{CAPACITY, Item, Queue};
-use super::{Entry, Level, Sink};
+use super::{Entry, Formatter, Level, LogFormat, Sink};
 use crate::watcher::Credentials;
 
 /// How long [`Writer::close`] waits for what is not written yet: a stuck reader must not hold our end.
@@ -91,11 +90,11 @@ impl Writer {
         capacity: usize,
     ) -> Result<Self, OpenLogError> {
         let queue = Arc::new(Queue::new(least, capacity));
-        let style = Style {
-            colour: destination.colour,
-            name,
+        let format = match destination.colour {
+            true => LogFormat::Pretty,
+            false => LogFormat::Plain,
         };
-        let mut output = Output::new(destination.file, style);
+        let mut output = Output::new(destination.file, Formatter::new(format, name));
         let source = Arc::clone(&queue);
         std::thread::Builder::new()
             .name("everport-log".to_owned())
@@ -122,8 +121,8 @@ impl Drop for Writer {
 /// The thread's side: formats batches and writes them.
 struct Output {
     file: File,
-    style: Style,
-    text: String,
+    formatter: Formatter,
+    text: Vec<u8>,
     /// Whether the last write ended inside a line.
     inside_line: bool,
     /// Entries that could not be written since the last that could.
@@ -136,11 +135,11 @@ struct Failed {
 }
 
 impl Output {
-    fn new(file: File, style: Style) -> Self {
+    fn new(file: File, formatter: Formatter) -> Self {
         Self {
             file,
-            style,
-            text: String::new(),
+            formatter,
+            text: Vec::new(),
             inside_line: false,
             failed: None,
         }
@@ -175,21 +174,21 @@ impl Output {
     /// What has to stand before the batch after a failure: the end of a torn line, and the count.
     fn push_preface(&mut self) {
         if self.inside_line {
-            self.text.push('\n');
+            self.text.push(b'\n');
         }
         if let Some(Failed { count, cause }) = &self.failed {
             let now = SystemTime::now();
-            self.style.push_lost(&mut self.text, now, *count, cause);
+            self.formatter.push_lost(&mut self.text, now, *count, cause);
         }
     }
 
     /// Appends an item's lines and returns where they end.
     fn push(&mut self, item: &Item) -> usize {
         match item {
-            Item::Entry(at, entry) => self.style.push_entry(&mut self.text, *at, entry),
+            Item::Entry(at, entry) => self.formatter.push_entry(&mut self.text, *at, entry),
             Item::Lost(count) => {
                 let now = SystemTime::now();
-                self.style.push_lost(
+                self.formatter.push_lost(
                     &mut self.text,
                     now,
                     *count,
@@ -202,7 +201,7 @@ impl Output {
 
     /// Writes the whole text, however long the reader takes; on an error says how much it had written.
     fn write_text(&mut self) -> Result<(), (usize, io::Error)> {
-        let text = self.text.as_bytes();
+        let text = self.text.as_slice();
         let mut written = 0;
         while written < text.len() {
             match self.file.write(&text[written..]) {

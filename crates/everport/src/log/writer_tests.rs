@@ -138,11 +138,7 @@ fn a_non_blocking_destination_is_waited_for() {
 }
 
 fn output(file: File) -> Output {
-    let style = Style {
-        colour: false,
-        name: "watcher".to_owned(),
-    };
-    Output::new(file, style)
+    Output::new(file, Formatter::new(LogFormat::Plain, "watcher"))
 }
 
 #[test]

@@ -121,6 +121,15 @@ impl<'a> Record<'a> {
     }
 }
 
+#[cfg(any(test, feature = "tracing"))]
+impl<'a> Fields<'a> {
+    /// So many fields, which the encoder has written.
+    pub(super) fn encoded(count: u16, entries: &'a [u8]) -> Self {
+        let reader = Reader(entries);
+        Self { count, reader }
+    }
+}
+
 impl<'a> Iterator for Fields<'a> {
     type Item = (&'a str, Value<'a>);
 

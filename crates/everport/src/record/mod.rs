@@ -10,12 +10,13 @@ mod tests;
 
 pub(crate) use decode::Malformed;
 pub use decode::{Fields, Record, Span, Spans, Value};
+#[cfg(feature = "tracing")]
+pub(crate) use encode::EncodedFields;
 #[cfg(any(test, feature = "tracing"))]
 pub(crate) use encode::{Encoder, Header};
 
 /// The longest record in bytes, its own length not counted. What is longer is cut and marked as such, so that no
 /// record takes more than a small part of a ring.
-#[cfg(any(test, feature = "tracing"))]
 pub(crate) const LONGEST_RECORD: usize = 64 * 1024;
 
 /// How many bytes stand before each record in a ring: its length.

@@ -1,0 +1,131 @@
+//! What is in force: the command line, then the file, then the defaults.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{ArgMatches, Command, FromArgMatches};
+use everport::log::Level;
+
+use super::{Configuration, ConfigurationError, place};
+use crate::arguments::{Arguments, Command as Asked, RunArguments, definition};
+use crate::watch::WatchError;
+
+/// Why nothing is run.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// The command line is wrong, or asks for its own help.
+    Usage(clap::Error),
+    /// The file is wrong.
+    Configuration(ConfigurationError),
+    /// Each is right, but not with the other.
+    Together(PathBuf, clap::Error),
+    /// Neither says what to run.
+    NoProgram,
+    /// What is to be watched cannot be.
+    Watch(WatchError),
+}
+
+/// Everything that is in force, and where it comes from.
+#[derive(Debug)]
+pub(crate) struct Resolved {
+    pub(crate) arguments: RunArguments,
+    /// The command line alone.
+    pub(crate) given: ArgMatches,
+    /// The file that is in force.
+    pub(crate) file: Option<PathBuf>,
+    /// What of it is.
+    pub(crate) configuration: Configuration,
+    words: Vec<OsString>,
+    /// Both together, as the command line's parser sees them.
+    matches: ArgMatches,
+}
+
+/// Parses the words of `everport run` or `everport check`, which begin with these two, with the file that they name
+/// or the usual one.
+pub(crate) fn resolve(words: Vec<OsString>) -> Result<Resolved, Refusal> {
+    let (arguments, given) = parse(&words).map_err(Refusal::Usage)?;
+    let file = match arguments.no_config {
+        true => None,
+        false => arguments.config.or_else(place::usual),
+    };
+    with_file(words, given, file)
+}
+
+impl Resolved {
+    /// The level of the log as it would be if the command were started now with the same words and the same file.
+    pub(crate) fn reread_log_level(&self) -> Result<Level, Refusal> {
+        let again = with_file(self.words.clone(), self.given.clone(), self.file.clone())?;
+        Ok(again.log_level())
+    }
+
+    pub(crate) fn log_level(&self) -> Level {
+        let level = self.matches.get_one("log_level");
+        // The option has a default.
+        level.copied().unwrap_or(Level::Info)
+    }
+
+    /// The definition of the options.
+    pub(crate) fn command(&self) -> Command {
+        options_of(&self.words)
+    }
+}
+
+fn with_file(
+    words: Vec<OsString>,
+    given: ArgMatches,
+    file: Option<PathBuf>,
+) -> Result<Resolved, Refusal> {
+    let mut configuration = match &file {
+        Some(path) => {
+            Configuration::read(path, &options_of(&words)).map_err(Refusal::Configuration)?
+        }
+        None => Configuration::default(),
+    };
+    configuration.yield_to(&given);
+    let (command, rest) = words.split_at(2.min(words.len()));
+    let merged: Vec<OsString> = command
+        .iter()
+        .cloned()
+        .chain(configuration.words())
+        .chain(rest.iter().cloned())
+        .collect();
+    let refused = |error| match &file {
+        Some(path) => Refusal::Together(path.clone(), error),
+        None => Refusal::Usage(error),
+    };
+    let (mut arguments, matches) = parse(&merged).map_err(refused)?;
+    if let Some(program) = &configuration.program {
+        let words = std::iter::once(program).chain(&configuration.arguments);
+        arguments.program = words.map(|word| word.word.clone()).collect();
+    }
+    Ok(Resolved {
+        arguments,
+        given,
+        file,
+        configuration,
+        words,
+        matches,
+    })
+}
+
+fn parse(words: &[OsString]) -> Result<(RunArguments, ArgMatches), clap::Error> {
+    let matches = definition().try_get_matches_from(words)?;
+    let arguments = match Arguments::from_arg_matches(&matches)?.command {
+        Asked::Run(arguments) | Asked::Check(arguments) => arguments,
+        Asked::Completions { .. } | Asked::Man => {
+            unreachable!("only the words of run and check are resolved")
+        }
+    };
+    match matches.subcommand() {
+        Some((_, matches)) => Ok((arguments, matches.clone())),
+        None => unreachable!("it has a subcommand, which was parsed"),
+    }
+}
+
+/// The options of `run`, which are those of `check`.
+fn options_of(words: &[OsString]) -> Command {
+    let name = words.get(1).and_then(|word| word.to_str()).unwrap_or("run");
+    let definition = definition();
+    let command = definition.find_subcommand(name).cloned();
+    command.unwrap_or_else(|| Command::new("run"))
+}

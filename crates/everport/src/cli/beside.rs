@@ -1,0 +1,16 @@
+//! What can be run next to a cluster, by the process that watches it.
+
+use std::sync::Arc;
+
+use crate::log::Sink;
+use crate::watcher::Handle;
+
+/// The cluster as something sees it that runs beside it: see [`run_beside`](super::run_beside).
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Beside {
+    /// Tells the cluster what to do.
+    pub handle: Handle,
+    /// The cluster's log.
+    pub log: Arc<dyn Sink>,
+}

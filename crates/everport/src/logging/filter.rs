@@ -1,0 +1,260 @@
+//! Which records are logged: by `RUST_LOG`, by the watcher, or by the program itself, whoever spoke last.
+
+use std::env;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::thread;
+
+use tracing_core::callsite::rebuild_interest_cache;
+use tracing_core::subscriber::Interest;
+use tracing_core::{LevelFilter, Metadata, Subscriber};
+use tracing_log::AsLog;
+use tracing_subscriber::Registry;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Context, Filter, Layer};
+
+use super::FilterError;
+use crate::cluster::State;
+use crate::log::Level;
+
+/// The environment variable that says what is to be logged.
+const VARIABLE: &str = "RUST_LOG";
+
+/// What a filter consists of that some other filters know and this one does not.
+const FOREIGN: [char; 5] = ['[', ']', '{', '}', '/'];
+
+/// Decides which of a worker's records are logged. Cheap to clone; all clones are the same filter. It can be used for
+/// one layer ([`Layer::with_filter`]), or as a layer for all of them.
+#[derive(Debug, Clone)]
+pub struct LogFilter {
+    shared: Arc<Shared>,
+}
+
+/// A cluster's filter, made when it is asked for first.
+#[derive(Debug, Default)]
+pub(crate) struct SharedFilter(Mutex<Option<LogFilter>>);
+
+#[derive(Debug)]
+struct Shared {
+    targets: RwLock<Targets>,
+    /// Held while `tracing` is told, so that the last change is the last that is told. Inside is whether the `log`
+    /// crate's records come to us, whose level then follows.
+    telling: Mutex<bool>,
+}
+
+impl LogFilter {
+    /// Lets through from now on what the directives say, whatever `RUST_LOG` or the watcher has said so far: a level,
+    /// targets with levels, or both, as in `warn,shop::db=debug`. A target stands for all that begin with it.
+    ///
+    /// # Errors
+    /// When that is no filter. Then nothing changes.
+    pub fn set(&self, directives: &str) -> Result<(), FilterError> {
+        let targets = parse(directives).map_err(|reason| FilterError::Given {
+            value: directives.to_owned(),
+            reason,
+        })?;
+        self.replace(targets);
+        self.tell();
+        Ok(())
+    }
+
+    /// Lets through from now on what is of this level or more urgent.
+    pub fn set_level(&self, level: Level) {
+        self.replace(only(level));
+        self.tell();
+    }
+
+    /// As [`LogFilter::set_level`], for a thread that must not wait: subscribers of the program's own are asked, too.
+    fn set_level_soon(&self, level: Level) {
+        self.replace(only(level));
+        let filter = self.clone();
+        let thread = thread::Builder::new().name("everport-log-level".to_owned());
+        if thread.spawn(move || filter.tell()).is_err() {
+            self.tell();
+        }
+    }
+
+    /// From now on the records of the `log` crate come to this filter, too.
+    pub(super) fn govern_log_crate(&self) {
+        *self.telling() = true;
+        self.tell();
+    }
+
+    pub(super) fn new(targets: Targets) -> Self {
+        let shared = Shared {
+            targets: RwLock::new(targets),
+            telling: Mutex::new(false),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    fn replace(&self, targets: Targets) {
+        let mut current = self.shared.targets.write();
+        **current
+            .as_mut()
+            .unwrap_or_else(|poisoned| poisoned.get_mut()) = targets;
+    }
+
+    /// Makes `tracing` forget what it knows about what is logged.
+    fn tell(&self) {
+        let governs_log_crate = self.telling();
+        rebuild_interest_cache();
+        if *governs_log_crate {
+            tracing_log::log::set_max_level(LevelFilter::current().as_log());
+        }
+    }
+
+    fn lets_through(&self, metadata: &Metadata<'_>) -> bool {
+        self.targets()
+            .would_enable(metadata.target(), metadata.level())
+    }
+
+    fn interest(&self, metadata: &'static Metadata<'static>) -> Interest {
+        match self.lets_through(metadata) {
+            true => Interest::always(),
+            false => Interest::never(),
+        }
+    }
+
+    fn most_detailed(&self) -> Option<LevelFilter> {
+        Filter::<Registry>::max_level_hint(&*self.targets())
+    }
+
+    fn targets(&self) -> RwLockReadGuard<'_, Targets> {
+        let targets = self.shared.targets.read();
+        targets.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn telling(&self) -> MutexGuard<'_, bool> {
+        let telling = self.shared.telling.lock();
+        telling.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl SharedFilter {
+    /// The filter, which begins with what `RUST_LOG` or the watcher says.
+    pub(super) fn get(&self, state: &State) -> Result<LogFilter, FilterError> {
+        let mut current = self.lock();
+        match &*current {
+            Some(filter) => Ok(filter.clone()),
+            None => {
+                let wished = from_environment(env::var_os(VARIABLE))?;
+                Ok(current.insert(begin(state, wished)).clone())
+            }
+        }
+    }
+
+    pub(super) fn set_level(&self, state: &State, level: Level) {
+        let mut current = self.lock();
+        let filter = current.get_or_insert_with(|| begin(state, None)).clone();
+        drop(current);
+        filter.set_level(level);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<LogFilter>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A filter that follows the watcher from now on. At the beginning the program's wish counts more, unless the watcher's
+/// level was changed while it ran.
+fn begin(state: &State, wished: Option<Targets>) -> LogFilter {
+    let filter = LogFilter::new(only(Level::Info));
+    let _ = state;
+    if let Some(wished) = wished {
+        filter.replace(wished);
+    }
+    filter
+}
+
+/// What the environment wishes, if anything.
+pub(super) fn from_environment(
+    value: Option<std::ffi::OsString>,
+) -> Result<Option<Targets>, FilterError> {
+    let Some(value) = value else { return Ok(None) };
+    let parsed = match value.to_str() {
+        Some(text) if text.trim().is_empty() => return Ok(None),
+        Some(text) => parse(text),
+        None => Err("there is something that is not UTF-8".to_owned()),
+    };
+    let failed = |reason| FilterError::Environment {
+        value: value.to_string_lossy().into_owned(),
+        reason,
+    };
+    parsed.map(Some).map_err(failed)
+}
+
+fn only(level: Level) -> Targets {
+    let level = match level {
+        Level::Error => LevelFilter::ERROR,
+        Level::Warn => LevelFilter::WARN,
+        Level::Info => LevelFilter::INFO,
+        Level::Debug => LevelFilter::DEBUG,
+        Level::Trace => LevelFilter::TRACE,
+    };
+    Targets::new().with_default(level)
+}
+
+/// Stricter than the parser of [`Targets`], which takes what it does not know for a target that never comes.
+pub(super) fn parse(directives: &str) -> Result<Targets, String> {
+    let mut targets = Targets::new();
+    let directives = directives.split(',').map(str::trim);
+    for directive in directives.filter(|directive| !directive.is_empty()) {
+        if directive.contains(FOREIGN) {
+            return Err(format!(
+                "{directive:?} is about spans, fields or patterns, which are not supported"
+            ));
+        }
+        targets = match directive.split_once('=') {
+            Some((target, level)) => targets.with_target(target.trim(), parse_level(level.trim())?),
+            None => match directive.parse::<LevelFilter>() {
+                Ok(level) => targets.with_default(level),
+                Err(_) => targets.with_target(directive, LevelFilter::TRACE),
+            },
+        };
+    }
+    Ok(targets)
+}
+
+fn parse_level(level: &str) -> Result<LevelFilter, String> {
+    let parsed = level.parse().ok().filter(|_| !level.is_empty());
+    parsed.ok_or_else(|| {
+        format!("{level:?} is none of the levels off, error, warn, info, debug and trace")
+    })
+}
+
+impl<S> Filter<S> for LogFilter {
+    fn enabled(&self, metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
+        self.lets_through(metadata)
+    }
+
+    fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
+        self.interest(metadata)
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        self.most_detailed()
+    }
+}
+
+impl<S: Subscriber> Layer<S> for LogFilter {
+    fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
+        self.lets_through(metadata)
+    }
+
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        self.interest(metadata)
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        self.most_detailed()
+    }
+}
+
+impl fmt::Display for LogFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.targets().fmt(f)
+    }
+}

@@ -1,0 +1,55 @@
+//! Where a worker's records go: into its ring, or to its standard output.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::console::Console;
+use super::form::LogFormat;
+use crate::cluster::State;
+
+/// Takes records for the watcher.
+pub(super) trait Ring: Send + Sync {
+    /// Hands a record over; `false` when it was dropped, which is counted.
+    fn hand_over(&self, record: &[u8]) -> bool;
+
+    /// As [`Ring::hand_over`], for one who must not wait for long whatever the ring's user has wished.
+    fn hand_over_soon(&self, record: &[u8]) -> bool;
+}
+
+/// Where records go.
+#[derive(Clone)]
+pub(super) enum Outlet {
+    Ring(Arc<dyn Ring>),
+    /// There is no watcher, or it has no ring for us.
+    Console(Arc<Console>),
+}
+
+impl Outlet {
+    pub(super) fn of(_state: &State) -> Self {
+        Self::Console(Arc::new(Console::stdout(None)))
+    }
+
+    pub(super) fn with_format(self, format: LogFormat) -> Self {
+        match self {
+            Self::Ring(ring) => Self::Ring(ring),
+            Self::Console(_) => Self::Console(Arc::new(Console::stdout(Some(format)))),
+        }
+    }
+
+    pub(super) fn hand_over(&self, record: &[u8]) {
+        match self {
+            // The ring counts what it drops.
+            Self::Ring(ring) => drop(ring.hand_over(record)),
+            Self::Console(console) => console.write(record),
+        }
+    }
+}
+
+impl fmt::Debug for Outlet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ring(_) => "Ring",
+            Self::Console(_) => "Console",
+        })
+    }
+}

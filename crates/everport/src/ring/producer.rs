@@ -1,0 +1,198 @@
+//! The worker's side of a ring: hands records over.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rustix::event::Timespec;
+use rustix::fs::fstat;
+use rustix::thread::futex;
+
+use super::Size;
+use super::memory::{HEADER, Header, Mapping, Original, reader, tell_room};
+use crate::log::WhenFull;
+use crate::record::{LENGTH_PREFIX, LONGEST_RECORD};
+
+/// How long one wait for room takes at most: who waits is woken, and looks again all the same.
+const SLICE: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 100_000_000,
+};
+
+/// Hands records over to the watcher. Any thread may, one at a time.
+#[derive(Debug)]
+pub(crate) struct Producer {
+    mapping: Mapping,
+    original: Original,
+    bell: OwnedFd,
+    size: u64,
+    /// Whether a full ring is waited for.
+    waits: AtomicBool,
+    writing: Mutex<Writing>,
+}
+
+/// What whoever writes knows; nothing is read back from the ring but the tail.
+#[derive(Debug, Default)]
+struct Writing {
+    head: u64,
+    /// The tail as it was seen last: it may be further on.
+    tail: u64,
+    lost: u64,
+    /// Whether the bell was rung since the ring became half full.
+    has_rung: bool,
+}
+
+impl Producer {
+    /// Maps a ring as the watcher has sent it.
+    ///
+    /// # Errors
+    /// When it is not what it should be, or the system refuses.
+    pub(crate) fn open(
+        memory: &OwnedFd,
+        bell: OwnedFd,
+        size: Size,
+        when_full: WhenFull,
+    ) -> io::Result<Self> {
+        let length = HEADER as u64 + u64::from(size.bytes());
+        if u64::try_from(fstat(memory)?.st_size) != Ok(length) {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let data = usize::try_from(size.bytes()).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        Ok(Self {
+            mapping: Mapping::new(memory, data)?,
+            original: Original::new()?,
+            bell,
+            size: u64::from(size.bytes()),
+            waits: AtomicBool::new(when_full == WhenFull::Block),
+            writing: Mutex::default(),
+        })
+    }
+
+    /// Hands a record over: it reaches the watcher whatever becomes of this process. `false` when there was no room
+    /// for it and it was dropped; the watcher is told how many were. Blocks only in a cluster whose log is to be
+    /// waited for, and only as long as the watcher is there.
+    ///
+    /// In a copy of this process made by `fork` nothing is handed over.
+    pub(crate) fn hand_over(&self, record: &[u8]) -> bool {
+        if !self.original.is_here() {
+            return false; // the lock may be somebody's who is not here, and the ring is another process's
+        }
+        let mut writing = self.lock();
+        let can_be = (1..=LONGEST_RECORD).contains(&record.len());
+        if !can_be || !self.find_room(&mut writing, LENGTH_PREFIX + record.len()) {
+            writing.lost += 1;
+            self.header().lost.store(writing.lost, Ordering::Release);
+            return false;
+        }
+        // Made to fit just before.
+        let length = (record.len() as u32).to_le_bytes();
+        self.copy_in(writing.head, &length);
+        self.copy_in(writing.head + LENGTH_PREFIX as u64, record);
+        writing.head += (LENGTH_PREFIX + record.len()) as u64;
+        // Committed: whoever sees this head sees the bytes before it.
+        self.header().head.store(writing.head, Ordering::SeqCst);
+        let must_ring = self.must_ring(&mut writing);
+        drop(writing);
+        if must_ring {
+            // It fails only when the counter is full, and then the bell rings already.
+            rustix::io::write(&self.bell, &1_u64.to_ne_bytes()).ok();
+        }
+        true
+    }
+
+    /// Waits for no room any more, and whoever does so now goes on.
+    pub(crate) fn stop_waiting(&self) {
+        if self.waits.swap(false, Ordering::SeqCst) {
+            tell_room(self.header());
+        }
+    }
+
+    /// Whether a full ring is waited for.
+    pub(crate) fn waits(&self) -> bool {
+        self.waits.load(Ordering::SeqCst)
+    }
+
+    /// Whether there is room, if need be after a wait for it.
+    fn find_room(&self, writing: &mut Writing, needed: usize) -> bool {
+        loop {
+            if self.has_room(writing, needed) {
+                return true;
+            }
+            // Read before anything is looked at that comes with a change of it.
+            let room = self.header().room.load(Ordering::SeqCst);
+            let is_gone = self.header().reader.load(Ordering::SeqCst) == reader::IS_GONE;
+            if is_gone || !self.waits() {
+                return false;
+            }
+            self.header().is_awaited.store(1, Ordering::SeqCst);
+            // Looked at once more after saying so: either we see the tail that the watcher moved, or it sees that
+            // we wait and changes `room`, and then the wait does not even begin.
+            if !self.has_room(writing, needed) {
+                let flags = futex::Flags::empty();
+                // However it ends, everything is looked at again.
+                futex::wait(&self.header().room, flags, room, Some(&SLICE)).ok();
+            }
+        }
+    }
+
+    /// Whether there is room. The tail is looked at only when there is none as far as known: its line of the
+    /// cache is the watcher's.
+    fn has_room(&self, writing: &mut Writing, needed: usize) -> bool {
+        let fits = |writing: &Writing| needed as u64 <= self.size.saturating_sub(writing.used());
+        fits(writing) || {
+            writing.tail = self.header().tail.load(Ordering::SeqCst);
+            fits(writing)
+        }
+    }
+
+    /// Whether the watcher does not look by itself, or might do so too late.
+    fn must_ring(&self, writing: &mut Writing) -> bool {
+        // The head was stored before this, and a watcher that goes to sleep looks at the head after it has said so:
+        // one of us sees the other, because both orders are `SeqCst`. Who exchanges the value is the one to ring.
+        let reader = &self.header().reader;
+        if reader.load(Ordering::SeqCst) == reader::SLEEPS {
+            let order = Ordering::SeqCst;
+            let exchanged = reader.compare_exchange(reader::SLEEPS, reader::LOOKS, order, order);
+            return exchanged.is_ok();
+        }
+        self.became_half_full(writing)
+    }
+
+    /// Whether half of the ring is in use, said once until it is no longer.
+    fn became_half_full(&self, writing: &mut Writing) -> bool {
+        let half = self.size / 2;
+        if writing.used() >= half {
+            writing.tail = self.header().tail.load(Ordering::SeqCst);
+        }
+        let is_half_full = writing.used() >= half;
+        let had_rung = std::mem::replace(&mut writing.has_rung, is_half_full);
+        is_half_full && !had_rung
+    }
+
+    /// Copies bytes to a position, around the end of the ring if need be.
+    fn copy_in(&self, position: u64, bytes: &[u8]) {
+        // The ring was mapped, so its size is within `usize`.
+        let at = (position & (self.size - 1)) as usize;
+        let until_end = (self.size as usize - at).min(bytes.len());
+        let (first, second) = bytes.split_at(until_end);
+        self.mapping.write(at, first);
+        self.mapping.write(0, second);
+    }
+
+    fn header(&self) -> &Header {
+        self.mapping.header()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Writing> {
+        // A panic leaves a record that was not committed, which the next one overwrites.
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Writing {
+    /// How much of the ring is in use, as far as known.
+    fn used(&self) -> u64 {
+        self.head.wrapping_sub(self.tail)
+    }
+}

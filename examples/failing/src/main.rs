@@ -1,0 +1,30 @@
+//! Serves on port 8080 and panics 1 to 5 seconds after its start: shows what a cluster does with crashes.
+//!
+//! Run `everport run -w 4 target/release/failing` and ask it meanwhile: `curl localhost:8080`. The log tells of each
+//! death with the worker's last words, and of its successor. The first successor comes at once; a slot that goes on
+//! failing waits longer and longer (back-off), and is told of as crash-looping. The others serve what comes meanwhile.
+
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+use axum::{Router, routing::get};
+use everport::http::serve;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let cluster = everport::Cluster::join().await?;
+    let listener = cluster.listen("127.0.0.1:8080").await?;
+    let app = Router::new().route("/", get("Hello, as long as it lasts!\n"));
+    tokio::select! {
+        served = serve(&cluster, listener, app) => served?,
+        () = tokio::time::sleep(time_to_live()) => panic!("this worker always ends like this"),
+    }
+    cluster.leave().await?;
+    Ok(())
+}
+
+/// Another time in each process: the standard library seeds its hash maps at random.
+fn time_to_live() -> Duration {
+    let random = RandomState::new().hash_one("time to live");
+    Duration::from_millis(1000 + random % 4000)
+}

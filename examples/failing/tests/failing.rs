@@ -1,0 +1,45 @@
+//! The example as its readers run it: its cluster outlives every worker, standalone it is over with the first crash.
+
+use std::net::TcpListener;
+use std::process::Command;
+
+use everport_tests::{Cluster, Exit, take_turn};
+
+const FAILING: &str = env!("CARGO_BIN_EXE_failing");
+
+/// What a program exits with that panics.
+const PANICKED: i32 = 101;
+
+/// Fails with a clear message when another program is in the way.
+fn expect_a_free_port() {
+    if let Err(error) = TcpListener::bind("127.0.0.1:8080") {
+        panic!("this test needs port 8080 for itself: {error} (see `ss -ltnp sport = :8080`)");
+    }
+}
+
+#[test]
+fn its_cluster_respawns_what_crashes_and_waits_longer_each_time() {
+    let _turn = take_turn();
+    expect_a_free_port();
+    let mut command = Cluster::command(["--workers", "2"]);
+    command.arg("--").arg(FAILING);
+    let cluster = Cluster::spawn(command);
+    cluster.wait_until_ready();
+    let log = cluster.log();
+    log.wait_for("died: exited with code 101");
+    log.wait_for("this worker always ends like this");
+    // Three are the two first workers and a successor.
+    log.wait_for_many(3, "is ready after");
+    log.wait_for("before its next worker (2 failures in a row)");
+    log.wait_for("before its next worker (3 failures in a row)");
+    assert_eq!(cluster.stop(), Exit::Code(0));
+}
+
+#[test]
+fn standalone_it_crashes() {
+    let _turn = take_turn();
+    expect_a_free_port();
+    let mut program = Cluster::spawn(Command::new(FAILING));
+    assert_eq!(program.wait(), Exit::Code(PANICKED));
+    program.log().wait_for("this worker always ends like this");
+}

@@ -1,0 +1,43 @@
+//! The example as its readers run it: over its limit it is replaced, without one it stops by itself.
+
+use std::net::{SocketAddr, TcpListener};
+use std::process::Command;
+
+use everport_tests::{Cluster, Exit, get, resident_kib, take_turn};
+
+const HUNGRY: &str = env!("CARGO_BIN_EXE_hungry");
+
+/// Fails with a clear message when another program is in the way.
+fn expect_a_free_port() {
+    if let Err(error) = TcpListener::bind("127.0.0.1:8080") {
+        panic!("this test needs port 8080 for itself: {error} (see `ss -ltnp sport = :8080`)");
+    }
+}
+
+#[test]
+fn over_its_limit_it_is_replaced_and_serves_all_the_time() {
+    let _turn = take_turn();
+    expect_a_free_port();
+    let mut command = Cluster::command(["--workers", "1", "--max-memory", "48M", "--settle", "0"]);
+    command.arg("--").arg(HUNGRY);
+    let cluster = Cluster::spawn(command);
+    cluster.wait_until_ready();
+    let log = cluster.log();
+    log.wait_for("is being replaced: it uses more memory than it may");
+    let address = SocketAddr::from(([127, 0, 0, 1], 8080));
+    while log.matching("worker 1 (slot 0) ended").is_empty() {
+        assert_eq!(get(address, "/").body, "Hello, I am hungry!\n");
+    }
+    assert_eq!(cluster.stop(), Exit::Code(0));
+}
+
+#[test]
+fn without_a_limit_it_has_enough_some_day() {
+    let _turn = take_turn();
+    expect_a_free_port();
+    let program = Cluster::spawn(Command::new(HUNGRY));
+    program.log().wait_for("enough: 256 MiB eaten");
+    let eaten = resident_kib(program.pid()) >> 10;
+    assert!((256..320).contains(&eaten), "{eaten} MiB");
+    assert_eq!(program.stop(), Exit::Code(0));
+}

@@ -13,7 +13,7 @@ use super::conduct::conduct;
 use super::ending::{End, end_process};
 use super::error::JoinError;
 use super::guard::{Guard, spawn};
-use super::handshake::greet;
+use super::handshake::{Received, greet};
 use super::inherit::take_link;
 use super::signals::Signals;
 use super::state::State;
@@ -31,6 +31,8 @@ pub struct ClusterBuilder {
 /// What differs between a process and a test.
 pub(super) struct Surroundings {
     pub(super) catches_signals: bool,
+    /// Whether the watcher is asked for a ring.
+    pub(super) logs_records: bool,
     pub(super) end: End,
 }
 
@@ -74,6 +76,7 @@ impl ClusterBuilder {
     pub async fn join(self) -> Result<Cluster, JoinError> {
         let surroundings = Surroundings {
             catches_signals: true,
+            logs_records: cfg!(feature = "tracing"),
             end: Box::new(end_process),
         };
         // Looked for before the link is taken: afterwards another try would be too late.
@@ -96,14 +99,15 @@ impl ClusterBuilder {
         let (sender, receiver) = oneshot::channel();
         let Surroundings {
             catches_signals,
+            logs_records,
             end,
         } = surroundings;
         spawn(move || {
             let link = WorkerEnd::new(link);
-            match self.meet(&link, runtime) {
-                Ok(state) => {
+            match self.meet(&link, logs_records, runtime) {
+                Ok((state, early)) => {
                     if sender.send(Ok(Arc::clone(&state))).is_ok() {
-                        Guard::new(state, Some(link), end).run();
+                        Guard::new(state, Some(link), end).run(early);
                     }
                 }
                 // Who joined may have given up; then nobody wants to know why.
@@ -120,15 +124,21 @@ impl ClusterBuilder {
         let state = State::new(None, self.standalone_timeout, self.is_explicit, runtime)?;
         let state = Arc::new(state);
         let guard = Guard::new(Arc::clone(&state), None, surroundings.end);
-        spawn(move || guard.run())?;
+        spawn(move || guard.run(Vec::new()))?;
         begin(state, surroundings.catches_signals)
     }
 
-    fn meet(&self, link: &WorkerEnd, runtime: Handle) -> Result<Arc<State>, JoinError> {
-        let welcome = greet(link)?;
-        let timeout = welcome.shutdown_timeout;
-        let state = State::new(Some(welcome), timeout, self.is_explicit, runtime)?;
-        Ok(Arc::new(state))
+    /// Blocks. What the watcher said beside its answers is yet to be obeyed.
+    fn meet(
+        &self,
+        link: &WorkerEnd,
+        logs_records: bool,
+        runtime: Handle,
+    ) -> Result<(Arc<State>, Vec<Received>), JoinError> {
+        let greeting = greet(link, logs_records)?;
+        let greeted = Some((greeting.welcome, greeting.logging));
+        let state = State::new(greeted, self.standalone_timeout, self.is_explicit, runtime)?;
+        Ok((Arc::new(state), greeting.early))
     }
 }
 

@@ -10,6 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::drain::Drain;
 use super::ending::{End, OVERDUE};
+use super::handshake::Received;
 use super::membership::Membership;
 use super::outbox::Outgoing;
 use super::requests::Grant;
@@ -49,7 +50,10 @@ impl Guard {
     }
 
     /// Returns when there is nothing to guard any more.
-    pub(crate) fn run(mut self) {
+    pub(crate) fn run(mut self, early: Vec<Received>) {
+        for (frame, fds) in early {
+            self.obey(frame, fds);
+        }
         while self.link.is_some() || !self.state.has_left() {
             let now = Instant::now();
             let left = match self.state.must_end_at() {
@@ -57,7 +61,13 @@ impl Guard {
                 Some(end) => Some(end - now),
                 None => None,
             };
-            self.wait(left);
+            let waits_for_log = self.state.waits_for_log_until();
+            let waits_for_log = waits_for_log.map(|until| until.saturating_duration_since(now));
+            if waits_for_log == Some(Duration::ZERO) {
+                self.state.stop_waiting_for_log();
+                continue;
+            }
+            self.wait(left.into_iter().chain(waits_for_log).min());
             self.state.outbox.hush();
             self.send_queued();
             self.receive_waiting();
@@ -115,15 +125,16 @@ impl Guard {
         for _ in 0..FRAMES_PER_TURN {
             let Some(link) = &self.link else { return };
             match link.try_receive() {
-                Ok(Some((frame, fd))) => self.obey(frame, fd),
+                Ok(Some((frame, fds))) => self.obey(frame, fds),
                 Ok(None) => return,
                 Err(_) => return self.lose_link(),
             }
         }
     }
 
-    fn obey(&self, frame: FromWatcher, fd: Option<OwnedFd>) {
+    fn obey(&self, frame: FromWatcher, fds: Vec<OwnedFd>) {
         let state = &self.state;
+        let fd = fds.into_iter().next();
         match frame {
             FromWatcher::Granted {
                 request,
@@ -165,8 +176,9 @@ impl Guard {
             // It is the runtime that has to answer.
             FromWatcher::Beat { beat } => drop(state.beats.send_replace(Some(beat))),
             FromWatcher::Announce { delay: _ } => state.announce_leaving(),
+            FromWatcher::LogLevel { level } => state.log_level.change(level),
             // They belong to the handshake, which is over.
-            FromWatcher::Welcome(_) | FromWatcher::Refused { .. } => {}
+            FromWatcher::Welcome(_) | FromWatcher::Refused { .. } | FromWatcher::Ring { .. } => {}
         }
     }
 
@@ -175,6 +187,7 @@ impl Guard {
         self.link = None;
         self.state.outbox.close();
         self.state.requests.give_up();
+        self.state.stop_waiting_for_log();
         if !self.state.is_draining() {
             self.state
                 .begin_drain(Drain::alone(self.state.shutdown_timeout));

@@ -1,17 +1,32 @@
 //! The first frames of a link, seen from the worker.
 
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::error::JoinError;
+use super::log_level::{LogLevel, Logging, Wish};
 use crate::link::{
     FromWatcher, FromWorker, LinkError, NEWEST_VERSION, OLDEST_VERSION, Welcome, WorkerEnd,
 };
+use crate::ring::{Producer, Size};
 
 /// How long the watcher may take to answer: it answers within a millisecond unless it is stopped.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Greets the watcher and waits for its answer. Blocks.
-pub(crate) fn greet(link: &WorkerEnd) -> Result<Welcome, JoinError> {
+/// A frame with the descriptors that came along.
+pub(crate) type Received = (FromWatcher, Vec<OwnedFd>);
+
+/// What a worker learns when it joins.
+pub(crate) struct Greeting {
+    pub(crate) welcome: Welcome,
+    pub(crate) logging: Logging,
+    /// What the watcher said before it was through with its answers, in its order.
+    pub(crate) early: Vec<Received>,
+}
+
+/// Greets the watcher, asks it for a ring if records are to go to its log, and waits for its answers. Blocks.
+pub(crate) fn greet(link: &WorkerEnd, logs_records: bool) -> Result<Greeting, JoinError> {
     let hello = FromWorker::Hello {
         oldest: OLDEST_VERSION,
         newest: NEWEST_VERSION,
@@ -19,15 +34,58 @@ pub(crate) fn greet(link: &WorkerEnd) -> Result<Welcome, JoinError> {
     };
     link.send(&hello).map_err(broken)?;
     let deadline = Instant::now() + PATIENCE;
+    if logs_records {
+        // Both answers come in one go. A watcher that refuses us has closed the link by now, and its answer says why.
+        link.send(&FromWorker::OpenRing).ok();
+    }
+    let mut greeting = Greeting {
+        welcome: accept(receive(link, deadline)?.0)?,
+        logging: Logging::default(),
+        early: Vec::new(),
+    };
+    while logs_records {
+        match receive(link, deadline)? {
+            (answer @ FromWatcher::Ring { .. }, fds) => {
+                greeting.logging = logging(&answer, fds);
+                break;
+            }
+            other => greeting.early.push(other),
+        }
+    }
+    Ok(greeting)
+}
+
+fn receive(link: &WorkerEnd, deadline: Instant) -> Result<Received, JoinError> {
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(JoinError::NoAnswer(PATIENCE));
         }
         link.wait(Some(left))?;
-        if let Some((frame, _)) = link.try_receive().map_err(broken)? {
-            return accept(frame);
+        if let Some(received) = link.try_receive().map_err(broken)? {
+            return Ok(received);
         }
+    }
+}
+
+/// What the watcher's answer means for our records. Without a ring that can be used they are printed.
+fn logging(answer: &FromWatcher, fds: Vec<OwnedFd>) -> Logging {
+    let &FromWatcher::Ring {
+        size,
+        when_full,
+        level,
+        overrides,
+    } = answer
+    else {
+        return Logging::default();
+    };
+    let ring = match (Size::checked(size), <[OwnedFd; 2]>::try_from(fds)) {
+        (Some(size), Ok([memory, bell])) => Producer::open(&memory, bell, size, when_full).ok(),
+        _ => None,
+    };
+    Logging {
+        ring: ring.map(Arc::new),
+        level: LogLevel::new(Wish { level, overrides }),
     }
 }
 

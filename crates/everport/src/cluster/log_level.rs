@@ -1,9 +1,18 @@
 //! Which of this worker's records the watcher wants, as it changes while the worker runs.
 
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::log::Level;
+use crate::ring::Producer;
+
+/// What a worker is told about its log when it joins.
+#[derive(Debug, Default)]
+pub(crate) struct Logging {
+    /// Where its records go; without it they are printed.
+    pub(crate) ring: Option<Arc<Producer>>,
+    pub(crate) level: LogLevel,
+}
 
 /// What the watcher wishes for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,8 +86,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     #[test]

@@ -14,13 +14,12 @@ use tokio::sync::watch;
 
 use super::drain::{Drain, Emptying, Phase};
 use super::hooks::Hooks;
-use super::log_level::LogLevel;
+use super::log_level::{LogLevel, Logging};
 use super::outbox::{LinkLost, Outbox};
 use super::readiness::Readiness;
 use super::requests::Requests;
 use crate::link::{FromWorker, Welcome};
 use crate::listener::{Connections, Port};
-#[cfg(any(test, feature = "tracing"))]
 use crate::ring::Producer;
 
 /// One worker, seen from inside.
@@ -35,6 +34,8 @@ pub(crate) struct State {
     pub(crate) readiness: Readiness,
     pub(crate) connections: Arc<Connections>,
     pub(crate) hooks: Hooks,
+    /// Where records go, if the watcher takes them.
+    ring: Option<Arc<Producer>>,
     /// Which records the watcher wants.
     pub(crate) log_level: LogLevel,
     /// The watcher's last beat, which the runtime is to answer.
@@ -55,12 +56,16 @@ pub(crate) struct State {
 }
 
 impl State {
+    /// Of a worker that was greeted, or of a standalone process.
     pub(crate) fn new(
-        identity: Option<Welcome>,
-        shutdown_timeout: Duration,
+        greeted: Option<(Welcome, Logging)>,
+        standalone_timeout: Duration,
         is_explicit: bool,
         runtime: Handle,
     ) -> io::Result<Self> {
+        let (identity, logging) = greeted.unzip();
+        let timeout = identity.as_ref().map(|welcome| welcome.shutdown_timeout);
+        let logging = logging.unwrap_or_default();
         let outbox = Arc::new(Outbox::new(identity.is_some())?);
         let most = identity
             .as_ref()
@@ -69,12 +74,13 @@ impl State {
             connections: Arc::new(connections(most, &outbox)),
             outbox,
             identity,
-            shutdown_timeout,
+            shutdown_timeout: timeout.unwrap_or(standalone_timeout),
             runtime,
             requests: Requests::new(),
             readiness: Readiness::new(is_explicit),
             hooks: Hooks::new(),
-            log_level: LogLevel::default(),
+            ring: logging.ring,
+            log_level: logging.level,
             beats: watch::Sender::new(None),
             #[cfg(feature = "tracing")]
             log_filter: crate::logging::SharedFilter::default(),
@@ -96,7 +102,21 @@ impl State {
     /// ring to give.
     #[cfg(any(test, feature = "tracing"))]
     pub(crate) fn ring(&self) -> Option<&Arc<Producer>> {
-        None
+        self.ring.as_ref()
+    }
+
+    /// Until when records may be waited for, if they are at all.
+    pub(crate) fn waits_for_log_until(&self) -> Option<Instant> {
+        let waits = self.ring.as_ref().is_some_and(|ring| ring.waits());
+        let drain = self.current_drain();
+        drain.as_ref().filter(|_| waits).map(|drain| drain.deadline)
+    }
+
+    /// No record is waited for any more: nobody would take it, or there is no time for that.
+    pub(crate) fn stop_waiting_for_log(&self) {
+        if let Some(ring) = &self.ring {
+            ring.stop_waiting();
+        }
     }
 
     pub(crate) fn phase(&self) -> Phase {

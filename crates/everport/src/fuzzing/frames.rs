@@ -87,6 +87,7 @@ struct Said {
     ready: bool,
     leaving: bool,
     left: bool,
+    ring: bool,
 }
 
 impl Said {
@@ -99,6 +100,7 @@ impl Said {
         let once = match frame {
             FromWorker::Ready => &mut self.ready,
             FromWorker::Leaving => &mut self.leaving,
+            FromWorker::OpenRing => &mut self.ring,
             FromWorker::Left(_) => &mut self.left,
             _ => return,
         };

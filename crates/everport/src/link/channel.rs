@@ -89,13 +89,13 @@ impl WatcherEnd {
         }
     }
 
-    /// Sends a frame, with a descriptor or without. Never waits.
+    /// Sends a frame with its descriptors. Never waits.
     pub(crate) fn send(
         &self,
         frame: &FromWatcher,
-        fd: Option<BorrowedFd<'_>>,
+        fds: &[BorrowedFd<'_>],
     ) -> Result<(), LinkError> {
-        send(self.socket.as_fd(), &frame.encode()?, fd)
+        send(self.socket.as_fd(), &frame.encode()?, fds)
     }
 }
 
@@ -122,13 +122,13 @@ impl WorkerEnd {
         }
     }
 
-    /// A frame that is there already, with the descriptor that came along. Frames of kinds that only a
+    /// A frame that is there already, with the descriptors that came along. Frames of kinds that only a
     /// newer watcher knows are skipped.
-    pub(crate) fn try_receive(&self) -> Result<Option<(FromWatcher, Option<OwnedFd>)>, LinkError> {
+    pub(crate) fn try_receive(&self) -> Result<Option<(FromWatcher, Vec<OwnedFd>)>, LinkError> {
         let mut buffer = [0; MAX_FRAME];
-        while let Some((length, fd)) = receive(self.as_fd(), &mut buffer, Descriptors::One)? {
+        while let Some((length, fds)) = receive(self.as_fd(), &mut buffer, Descriptors::Wanted)? {
             if let Some(frame) = FromWatcher::decode(&buffer[..length])? {
-                return Ok(Some((frame, fd)));
+                return Ok(Some((frame, fds)));
             }
         }
         Ok(None)
@@ -136,7 +136,7 @@ impl WorkerEnd {
 
     /// Sends a frame. Never waits.
     pub(crate) fn send(&self, frame: &FromWorker) -> Result<(), LinkError> {
-        send(self.as_fd(), &frame.encode()?, None)
+        send(self.as_fd(), &frame.encode()?, &[])
     }
 }
 
@@ -149,7 +149,7 @@ impl AsFd for WorkerEnd {
 /// Descriptors that come with a message are closed on exec.
 #[cfg(not(target_os = "illumos"))]
 const CLOSE_ON_EXEC: RecvFlags = RecvFlags::CMSG_CLOEXEC;
-/// Not known there: see [`first_descriptor`].
+/// Not known there: see [`descriptors`].
 #[cfg(target_os = "illumos")]
 const CLOSE_ON_EXEC: RecvFlags = RecvFlags::empty();
 
@@ -163,18 +163,21 @@ const HALF_GONE: PollFlags = PollFlags::empty();
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Descriptors {
     Unwanted,
-    One,
+    Wanted,
 }
 
-/// One message: its length and its first descriptor. `None` when there is none yet.
+/// How many descriptors may come with a frame: as many as a ring has.
+const MOST_DESCRIPTORS: usize = 2;
+
+/// One message: its length and its descriptors. `None` when there is none yet.
 fn receive(
     socket: BorrowedFd<'_>,
     buffer: &mut [u8],
     wanted: Descriptors,
-) -> Result<Option<(usize, Option<OwnedFd>)>, LinkError> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+) -> Result<Option<(usize, Vec<OwnedFd>)>, LinkError> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
     let mut control = match wanted {
-        Descriptors::One => RecvAncillaryBuffer::new(&mut space),
+        Descriptors::Wanted => RecvAncillaryBuffer::new(&mut space),
         Descriptors::Unwanted => RecvAncillaryBuffer::default(),
     };
     let mut slices = [IoSliceMut::new(buffer)];
@@ -197,25 +200,22 @@ fn receive(
     if message.bytes == 0 {
         return Err(empty_or_closed(socket));
     }
-    Ok(Some((message.bytes, first_descriptor(&mut control))))
+    Ok(Some((message.bytes, descriptors(&mut control))))
 }
 
-/// The first descriptor; further ones are closed.
-fn first_descriptor(control: &mut RecvAncillaryBuffer<'_>) -> Option<OwnedFd> {
-    let mut fds = control
+/// The descriptors that came along; the kernel has closed those that found no room.
+fn descriptors(control: &mut RecvAncillaryBuffer<'_>) -> Vec<OwnedFd> {
+    let fds = control
         .drain()
         .filter_map(|message| match message {
             RecvAncillaryMessage::ScmRights(fds) => Some(fds),
             _ => None,
         })
         .flatten();
-    let first = fds.next();
-    // A program that is executed just before this still gets the descriptor.
+    // A program that is executed just before this still gets the descriptors.
     #[cfg(target_os = "illumos")]
-    if let Some(fd) = &first {
-        rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC).ok()?;
-    }
-    first
+    let fds = fds.filter(|fd| rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC).is_ok());
+    fds.collect()
 }
 
 /// End-of-file and an empty message look alike; only the first comes with a hang-up.
@@ -228,12 +228,11 @@ fn empty_or_closed(socket: BorrowedFd<'_>) -> LinkError {
     }
 }
 
-fn send(socket: BorrowedFd<'_>, frame: &[u8], fd: Option<BorrowedFd<'_>>) -> Result<(), LinkError> {
-    let fds: Vec<BorrowedFd<'_>> = fd.into_iter().collect();
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+fn send(socket: BorrowedFd<'_>, frame: &[u8], fds: &[BorrowedFd<'_>]) -> Result<(), LinkError> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !fds.is_empty() {
-        control.push(SendAncillaryMessage::ScmRights(&fds));
+        control.push(SendAncillaryMessage::ScmRights(fds));
     }
     let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
     loop {

@@ -3,9 +3,10 @@
 use everport_core::{DrainReason, Generation, PortId, SlotId, WorkerId};
 
 use super::fields::{
-    read_address, read_bind_error, read_drain_reason, read_options, read_ports, read_replace_cause,
-    read_sharing, write_address, write_bind_error, write_drain_reason, write_options, write_ports,
-    write_replace_cause, write_sharing,
+    read_address, read_bind_error, read_drain_reason, read_level, read_options, read_ports,
+    read_replace_cause, read_sharing, read_when_full, write_address, write_bind_error,
+    write_drain_reason, write_level, write_options, write_ports, write_replace_cause,
+    write_sharing, write_when_full,
 };
 use super::wire::{DecodeError, FrameTooLong, Reader, Writer};
 use super::{Drained, FromWatcher, FromWorker, Welcome};
@@ -22,6 +23,7 @@ mod kind {
     pub(super) const LEAVING: u16 = 0x0006;
     pub(super) const LEFT: u16 = 0x0007;
     pub(super) const ALIVE: u16 = 0x0008;
+    pub(super) const OPEN_RING: u16 = 0x0009;
 
     pub(super) const WELCOME: u16 = 0x0101;
     pub(super) const REFUSED: u16 = 0x0102;
@@ -33,6 +35,8 @@ mod kind {
     pub(super) const LOOK: u16 = 0x0108;
     pub(super) const BEAT: u16 = 0x0109;
     pub(super) const ANNOUNCE: u16 = 0x010a;
+    pub(super) const RING: u16 = 0x010b;
+    pub(super) const LOG_LEVEL: u16 = 0x010c;
 }
 
 impl FromWorker {
@@ -69,7 +73,7 @@ impl FromWorker {
                     .u32(drained.closed)
                     .u32(drained.cut);
             }
-            Self::Ready | Self::Leaving => {}
+            Self::Ready | Self::Leaving | Self::OpenRing => {}
         }
         writer.finish()
     }
@@ -116,6 +120,7 @@ impl FromWorker {
                 beat: reader.u32("beat")?,
             },
             kind::LEAVING => Self::Leaving,
+            kind::OPEN_RING => Self::OpenRing,
             kind::LEFT => Self::Left(Drained {
                 finished: reader.u32("finished")?,
                 closed: reader.u32("closed")?,
@@ -134,6 +139,7 @@ impl FromWorker {
             Self::Replace { .. } => kind::REPLACE,
             Self::Alive { .. } => kind::ALIVE,
             Self::Leaving => kind::LEAVING,
+            Self::OpenRing => kind::OPEN_RING,
             Self::Left(_) => kind::LEFT,
         }
     }
@@ -181,6 +187,18 @@ impl FromWatcher {
             Self::Announce { delay } => {
                 writer.duration(*delay);
             }
+            Self::Ring {
+                size,
+                when_full,
+                level,
+                overrides,
+            } => {
+                writer.u32(*size);
+                write_when_full(&mut writer, *when_full);
+                write_level(&mut writer, *level);
+                writer.u8(u8::from(*overrides));
+            }
+            Self::LogLevel { level } => write_level(&mut writer, *level),
             Self::Look => {}
         }
         writer.finish()
@@ -230,6 +248,15 @@ impl FromWatcher {
             kind::ANNOUNCE => Self::Announce {
                 delay: reader.duration("delay")?,
             },
+            kind::RING => Self::Ring {
+                size: reader.u32("size")?,
+                when_full: read_when_full(reader)?,
+                level: read_level(reader)?,
+                overrides: reader.u8("overrides")? != 0,
+            },
+            kind::LOG_LEVEL => Self::LogLevel {
+                level: read_level(reader)?,
+            },
             _ => return Ok(None),
         }))
     }
@@ -246,6 +273,8 @@ impl FromWatcher {
             Self::Look => kind::LOOK,
             Self::Beat { .. } => kind::BEAT,
             Self::Announce { .. } => kind::ANNOUNCE,
+            Self::Ring { .. } => kind::RING,
+            Self::LogLevel { .. } => kind::LOG_LEVEL,
         }
     }
 }

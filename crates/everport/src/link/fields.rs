@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use everport_core::{DrainReason, PortId, ReplaceCause};
 
 use super::wire::{DecodeError, Reader, Writer};
+use crate::log::{Level, WhenFull};
 use crate::{BindCause, BindError, ListenOptions, PortAddress, Sharing};
 
 mod family {
@@ -233,6 +234,30 @@ pub(super) fn read_replace_cause(reader: &mut Reader<'_>) -> Result<ReplaceCause
         1 => Ok(ReplaceCause::Connections),
         _ => Err(DecodeError::Meaningless("cause of a replacement")),
     }
+}
+
+pub(super) fn write_when_full(writer: &mut Writer, when_full: WhenFull) {
+    writer.u8(match when_full {
+        WhenFull::Drop => 0,
+        WhenFull::Block => 1,
+    });
+}
+
+/// What only a newer watcher knows does not make a worker wait.
+pub(super) fn read_when_full(reader: &mut Reader<'_>) -> Result<WhenFull, DecodeError> {
+    Ok(match reader.u8("when full")? {
+        1 => WhenFull::Block,
+        _ => WhenFull::Drop,
+    })
+}
+
+pub(super) fn write_level(writer: &mut Writer, level: Level) {
+    writer.u8(level.number());
+}
+
+/// What only a newer watcher knows is the ordinary level.
+pub(super) fn read_level(reader: &mut Reader<'_>) -> Result<Level, DecodeError> {
+    Ok(Level::from_number(reader.u8("level")?).unwrap_or(Level::Info))
 }
 
 pub(super) fn write_ports(writer: &mut Writer, ports: &[PortId]) {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use everport_core::{DrainReason, Generation, PortId, ReplaceCause, SlotId, WorkerId};
 
+use crate::log::{Level, WhenFull};
 use crate::{BindError, ListenOptions, PortAddress, Sharing};
 
 /// A control frame from a worker: input from a stranger.
@@ -32,6 +33,8 @@ pub(crate) enum FromWorker {
     Leaving,
     /// The worker's runtime answers a `Beat`.
     Alive { beat: u32 },
+    /// The worker wants a ring for its log records; answered by `Ring`.
+    OpenRing,
     /// The worker has drained, or timed out with connections still open.
     Left(Drained),
 }
@@ -82,6 +85,17 @@ pub(crate) enum FromWatcher {
     Beat { beat: u32 },
     /// The cluster is going to stop: the drain begins after this delay. Go on accepting until then.
     Announce { delay: Duration },
+    /// Answers `OpenRing`; the ring's memory and its bell come with it, unless its size is 0.
+    Ring {
+        size: u32,
+        when_full: WhenFull,
+        /// Records that matter at least as much are wanted.
+        level: Level,
+        /// Whether that counts more than what the worker's environment says.
+        overrides: bool,
+    },
+    /// Records that matter at least as much are wanted from now on, whatever was said before.
+    LogLevel { level: Level },
 }
 
 /// What a worker learns about itself.

@@ -12,6 +12,7 @@ pub(crate) const NEWEST_VERSION: u16 = 1;
 pub(crate) struct Session {
     stage: Stage,
     is_ready: bool,
+    has_ring: bool,
 }
 
 /// The stages of a session in the order of its life.
@@ -64,6 +65,10 @@ impl Session {
             (_, FromWorker::Hello { .. }) => return Err(Violation::Repeated("Hello")),
             (_, FromWorker::Ready) if self.is_ready => return Err(Violation::Repeated("Ready")),
             (_, FromWorker::Ready) => self.is_ready = true,
+            (_, FromWorker::OpenRing) if self.has_ring => {
+                return Err(Violation::Repeated("OpenRing"));
+            }
+            (_, FromWorker::OpenRing) => self.has_ring = true,
             (Stage::Leaving, FromWorker::Leaving) => return Err(Violation::Repeated("Leaving")),
             (_, FromWorker::Leaving) => self.stage = Stage::Leaving,
             (_, FromWorker::Left(_)) => self.stage = Stage::Left,

@@ -314,6 +314,25 @@ fn what_a_worker_names_cannot_forge_a_line() {
 }
 
 #[test]
+fn a_start_is_told_line_by_line() {
+    let started = Notice::Started {
+        version: "1.2.3",
+        pid: 4711,
+        workers: 4,
+        program: "/srv/my\nshop".to_owned(),
+    };
+    assert_eq!(
+        started.headline(),
+        "everport 1.2.3, pid 4711, 4 workers of /srv/my\\nshop"
+    );
+    check(
+        started,
+        Level::Info,
+        "everport 1.2.3\npid 4711\n4 workers of /srv/my\\nshop",
+    );
+}
+
+#[test]
 fn the_cluster_is_told_as_a_whole() {
     check_decision(
         Decision::ClusterReady {
@@ -321,7 +340,15 @@ fn the_cluster_is_told_as_a_whole() {
             took: Duration::from_millis(120),
         },
         Level::Info,
-        "the cluster is ready: 4 workers after 120 ms",
+        "the cluster is ready: 4 workers in 120 ms",
+    );
+    check_decision(
+        Decision::ClusterReady {
+            workers: 1,
+            took: Duration::from_micros(12_345_678),
+        },
+        Level::Info,
+        "the cluster is ready: 1 worker in 12,345 ms",
     );
     check_decision(
         Decision::Scaled { from: 2, to: 1 },

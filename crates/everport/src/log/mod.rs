@@ -29,6 +29,7 @@ pub use entry::{Entry, Level, LevelError, Line, Lost, Sink, Source, Stream};
 pub(crate) use escape::escape_bytes;
 pub use format::{Formatter, LogFormat, LogFormatError};
 pub use notice::Notice;
+pub(crate) use records::Allowance;
 pub use records::{Records, WhenFull};
 pub use thread::Thread;
 pub use writer::Writer;

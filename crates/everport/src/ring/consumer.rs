@@ -10,9 +10,9 @@ use std::sync::atomic::Ordering;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::{Errno, pread, retry_on_intr};
 
-use super::layout::whole_records;
+use super::layout::{TURN, whole_records};
 use super::memory::{self, HEADER, Mapping, reader, tell_room};
-use super::{Nonsense, Size, TURN};
+use super::{Nonsense, Size};
 
 /// A new ring.
 #[derive(Debug)]
@@ -60,14 +60,14 @@ impl Ring {
         let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         Ok(Self { consumer, bell })
     }
-
-    /// What the worker has to get: its memory and its bell.
-    pub(crate) fn descriptors(&self) -> [BorrowedFd<'_>; 2] {
-        [self.consumer.memory.as_fd(), self.bell.as_fd()]
-    }
 }
 
 impl Consumer {
+    /// What the worker maps.
+    pub(crate) fn memory(&self) -> BorrowedFd<'_> {
+        self.memory.as_fd()
+    }
+
     /// Looks at what the worker has committed and dropped.
     pub(crate) fn look(&mut self) -> Result<Look, Nonsense> {
         let header = self.mapping.header();

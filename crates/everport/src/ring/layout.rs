@@ -26,7 +26,6 @@ impl Size {
     }
 
     /// The size that a watcher says its ring has, if a ring can be that long.
-    #[cfg(any(test, feature = "tracing"))]
     pub(crate) fn checked(bytes: u32) -> Option<Self> {
         let can_be = bytes.is_power_of_two() && (Self::LEAST..=Self::MOST).contains(&bytes);
         can_be.then_some(Self(bytes))

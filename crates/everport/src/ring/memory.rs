@@ -98,7 +98,6 @@ impl Mapping {
     ///
     /// # Panics
     /// When they do not fit there.
-    #[cfg(any(test, feature = "tracing"))]
     pub(super) fn write(&self, at: usize, bytes: &[u8]) {
         let end = at.checked_add(bytes.len());
         assert!(end.is_some_and(|end| end <= self.length - HEADER));
@@ -127,7 +126,6 @@ pub(super) fn tell_room(header: &Header) {
 }
 
 /// Whether this process is the one that mapped the ring, and not a copy of it made by `fork`.
-#[cfg(any(test, feature = "tracing"))]
 #[derive(Debug)]
 pub(super) struct Original {
     /// A page that is empty in a copy.
@@ -135,13 +133,10 @@ pub(super) struct Original {
 }
 
 // SAFETY: the page is nobody else's to unmap, and there is one atomic in it.
-#[cfg(any(test, feature = "tracing"))]
 unsafe impl Send for Original {}
 // SAFETY: as above.
-#[cfg(any(test, feature = "tracing"))]
 unsafe impl Sync for Original {}
 
-#[cfg(any(test, feature = "tracing"))]
 impl Original {
     /// Less than any page.
     const LENGTH: usize = size_of::<AtomicU32>();
@@ -172,7 +167,6 @@ impl Original {
     }
 }
 
-#[cfg(any(test, feature = "tracing"))]
 impl Drop for Original {
     fn drop(&mut self) {
         // SAFETY: it was mapped by `new`, and no reference to it outlives `self`.

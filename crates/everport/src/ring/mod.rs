@@ -14,34 +14,18 @@ mod absent;
 mod consumer;
 #[cfg(all(target_os = "linux", not(everport_portable)))]
 mod memory;
-#[cfg(all(
-    target_os = "linux",
-    not(everport_portable),
-    any(test, feature = "tracing")
-))]
-mod producer;
-
-#[cfg(any(not(target_os = "linux"), everport_portable))]
-use absent as system;
 #[cfg(all(target_os = "linux", not(everport_portable)))]
-use consumer as system;
-
-#[cfg(all(
-    any(not(target_os = "linux"), everport_portable),
-    any(test, feature = "tracing")
-))]
-pub(crate) use absent::Producer;
-pub(crate) use layout::{Size, TURN};
-#[cfg(all(
-    target_os = "linux",
-    not(everport_portable),
-    any(test, feature = "tracing")
-))]
-pub(crate) use producer::Producer;
-pub(crate) use system::{Consumer, Ring};
-
+mod producer;
 #[cfg(all(test, target_os = "linux", not(everport_portable)))]
 mod tests;
+
+#[cfg(any(not(target_os = "linux"), everport_portable))]
+pub(crate) use absent::{Consumer, Producer, Ring};
+#[cfg(all(target_os = "linux", not(everport_portable)))]
+pub(crate) use consumer::{Consumer, Ring};
+pub(crate) use layout::Size;
+#[cfg(all(target_os = "linux", not(everport_portable)))]
+pub(crate) use producer::Producer;
 
 /// Why what is in a ring cannot be taken. A ring is its worker's to fill, and nothing in it is trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

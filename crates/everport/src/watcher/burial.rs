@@ -85,6 +85,9 @@ impl EventLoop {
 fn end_of(worker: WorkerId, record: Worker, ending: Ending) -> Notice {
     let pid = record.pid_number();
     let printed = record.output.finish();
+    if let Some(records) = record.records {
+        records.finish();
+    }
     Notice::Ended {
         worker,
         slot: record.slot,

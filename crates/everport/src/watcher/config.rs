@@ -16,7 +16,8 @@ use super::spawn::{find_in_path, is_executable};
 use super::{Credentials, Watcher};
 use crate::Sharing;
 use crate::bind::PassedSocket;
-use crate::log::Sink;
+use crate::log::{Level, Sink, WhenFull};
+use crate::ring::Size;
 
 /// The program the workers run. On Linux each generation keeps a native executable as it is at the path when
 /// its first worker is started; anything else, such as a script, is what is at the path at each start.
@@ -154,6 +155,9 @@ pub struct Builder {
     pub(crate) passed: Vec<PassedSocket>,
     /// What was passed in and cannot be used, to be told of at the start.
     pub(crate) refused: Vec<Refused>,
+    pub(crate) log_ring: Size,
+    pub(crate) log_when_full: WhenFull,
+    pub(crate) log_level: Level,
 }
 
 impl Builder {
@@ -172,6 +176,9 @@ impl Builder {
             privileges: Privileges::default(),
             passed: Vec::new(),
             refused: Vec::new(),
+            log_ring: Size::DEFAULT,
+            log_when_full: WhenFull::default(),
+            log_level: Level::Info,
         }
     }
 
@@ -317,6 +324,27 @@ impl Builder {
     /// Where entries go. Default: nowhere.
     pub fn sink(mut self, sink: Arc<dyn Sink>) -> Self {
         self.sink = Some(sink);
+        self
+    }
+
+    /// How many bytes of records each worker may have waiting for the watcher: the next power of two, from 256 KiB to
+    /// 64 MiB. They take that much memory once as many have been logged. Default 1 MiB.
+    pub fn log_ring(mut self, bytes: u64) -> Self {
+        self.log_ring = Size::at_least(bytes);
+        self
+    }
+
+    /// What a worker does with a record when that many wait. Default: it drops the record, and the stream says
+    /// how many are missing.
+    pub fn log_when_full(mut self, when_full: WhenFull) -> Self {
+        self.log_when_full = when_full;
+        self
+    }
+
+    /// Which records workers hand over unless their own `RUST_LOG` says otherwise: those that matter at least as much.
+    /// Default [`Level::Info`]. Entries of the watcher's own are for the sink to choose.
+    pub fn log_level(mut self, level: Level) -> Self {
+        self.log_level = level;
         self
     }
 

@@ -142,7 +142,7 @@ impl EventLoop {
         Ok((process, output, attendant))
     }
 
-    fn output_sink(&self) -> Arc<dyn Sink> {
+    pub(super) fn output_sink(&self) -> Arc<dyn Sink> {
         self.sink.clone().unwrap_or_else(|| Arc::new(Nowhere))
     }
 

@@ -25,6 +25,7 @@ use super::ports::{PassedSockets, PortTable, Seen};
 use super::programs::Programs;
 use super::pulse::Pulse;
 use super::releases::Releases;
+use super::rings::Rings;
 use super::spawn::Spawner;
 use super::worker::Worker;
 use crate::WorkerId;
@@ -52,6 +53,7 @@ pub(crate) struct EventLoop {
     pub(crate) programs: Programs,
     pub(crate) failures: Failures,
     pub(crate) sink: Option<Arc<dyn Sink>>,
+    pub(crate) rings: Rings,
     pub(crate) sender: mpsc::Sender<Input>,
     pub(crate) shutdown_timeout: Duration,
     /// After how many accepted connections a worker asks to be replaced; 0: never.
@@ -111,6 +113,7 @@ impl EventLoop {
             programs: Programs::default(),
             failures: Failures::default(),
             sink: builder.sink,
+            rings: Rings::new(builder.log_ring, builder.log_when_full, builder.log_level),
             sender,
             shutdown_timeout: builder.policy.drain_timeout,
             max_connections: builder.max_connections.unwrap_or(0),
@@ -318,6 +321,9 @@ impl EventLoop {
         }
         if commands.restart {
             self.feed(Event::Restart);
+        }
+        if let Some(level) = commands.log_level {
+            self.set_log_level(level);
         }
         if commands.children_changed {
             self.look_for_stopped_workers();

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use everport_core::Status;
 use tokio::sync::{Notify, oneshot};
 
+use crate::log::Level;
+
 /// Tells a running watcher what to do. Cheap to clone; calls after its end do nothing.
 #[derive(Debug, Clone)]
 pub struct Handle {
@@ -27,6 +29,7 @@ pub(crate) struct Commands {
     pub(crate) scale: Option<u32>,
     /// To be added to the number of workers, after `scale`.
     pub(crate) scale_by: i64,
+    pub(crate) log_level: Option<Level>,
     pub(crate) children_changed: bool,
     pub(crate) reap_orphans: bool,
     pub(crate) status: Vec<oneshot::Sender<Status>>,
@@ -65,6 +68,11 @@ impl Handle {
     /// Kills every worker and ends.
     pub fn force_stop(&self) {
         self.desk.put(|commands| commands.force_stop = true);
+    }
+
+    /// Has every worker hand over records that matter at least as much, now and in future, whatever its `RUST_LOG` says.
+    pub fn set_log_level(&self, level: Level) {
+        self.desk.put(|commands| commands.log_level = Some(level));
     }
 
     /// Looks at the children's states: call it on `SIGCHLD`, so that a worker stopped by a signal is

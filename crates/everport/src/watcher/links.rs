@@ -34,10 +34,20 @@ impl Links {
         frame: &FromWatcher,
         fd: Option<BorrowedFd<'_>>,
     ) {
+        self.send_with(worker, frame, fd.as_slice());
+    }
+
+    /// The same with any number of descriptors.
+    pub(crate) fn send_with(
+        &mut self,
+        worker: WorkerId,
+        frame: &FromWatcher,
+        fds: &[BorrowedFd<'_>],
+    ) {
         let Some(end) = self.ends.get(&worker) else {
             return;
         };
-        match end.send(frame, fd) {
+        match end.send(frame, fds) {
             // A closed link is seen by whoever reads from it.
             Ok(()) | Err(LinkError::Closed) => {}
             Err(error) => self.failed.push((worker, error)),
@@ -52,7 +62,7 @@ impl Links {
         fd: Option<BorrowedFd<'_>>,
     ) -> bool {
         let end = self.ends.get(&worker);
-        end.is_some_and(|end| end.send(frame, fd).is_ok())
+        end.is_some_and(|end| end.send(frame, fd.as_slice()).is_ok())
     }
 
     /// Whose links failed since the last call.

@@ -52,6 +52,7 @@ impl EventLoop {
             FromWorker::Ready => self.handle_ready(worker),
             FromWorker::Replace { cause } => self.feed(Event::ReplaceRequested { worker, cause }),
             FromWorker::Alive { beat } => self.hear(worker, slot, beat),
+            FromWorker::OpenRing => self.open_ring(worker),
             FromWorker::Leaving => self.handle_leaving(worker),
             FromWorker::Left(Drained {
                 finished,

@@ -11,6 +11,7 @@ use super::attendant::Attendant;
 use super::output::OutputCapture;
 use super::ports::PortKey;
 use super::process_handle::{ProcessHandle, number};
+use super::records::RecordCapture;
 use crate::link::{FromWatcher, Session};
 use crate::log::Source;
 use crate::{Generation, PortAddress, SlotId, WorkerId};
@@ -25,6 +26,8 @@ pub(crate) struct Worker {
     pub(crate) process: Arc<ProcessHandle>,
     pub(crate) session: Session,
     pub(crate) output: OutputCapture,
+    /// `None` as long as it has no ring.
+    pub(crate) records: Option<RecordCapture>,
     /// Kept for what happens when it is dropped: the task ends.
     _attendant: Attendant,
     /// Whether it has been welcomed; before that it can't be told anything.
@@ -66,6 +69,7 @@ impl Worker {
             process,
             session: Session::default(),
             output,
+            records: None,
             _attendant: attendant,
             has_joined: false,
             held_back: Vec::new(),

@@ -73,6 +73,7 @@ fn surroundings() -> (Surroundings, mpsc::UnboundedReceiver<i32>) {
     let (sender, ended) = mpsc::unbounded_channel();
     let surroundings = Surroundings {
         catches_signals: false,
+        logs_records: false,
         // Most tests are over by then, and nobody listens any more.
         end: Box::new(move |code| sender.send(code).unwrap_or_default()),
     };
@@ -121,7 +122,7 @@ impl Watcher {
     }
 
     pub(crate) fn send(&self, frame: &FromWatcher) {
-        self.end.send(frame, None).unwrap();
+        self.end.send(frame, &[]).unwrap();
     }
 
     /// The next frame, which must be legal.
@@ -157,7 +158,7 @@ impl Watcher {
             sharing,
         };
         let fd = socket.listener.as_fd();
-        self.end.send(&granted, Some(fd)).unwrap();
+        self.end.send(&granted, &[fd]).unwrap();
         socket
     }
 
@@ -165,7 +166,7 @@ impl Watcher {
         let (port, slot) = (PortId(port), SlotId(slot));
         let fd = socket.listener.as_fd();
         self.end
-            .send(&FromWatcher::Lend { port, slot }, Some(fd))
+            .send(&FromWatcher::Lend { port, slot }, &[fd])
             .unwrap();
     }
 

@@ -9,6 +9,7 @@ use crate::{BindCause, Cluster, ListenError};
 pub(crate) fn standalone() -> Cluster {
     let surroundings = Surroundings {
         catches_signals: false,
+        logs_records: false,
         end: Box::new(|code| panic!("the process was to be ended with {code}")),
     };
     Cluster::builder()

@@ -52,7 +52,7 @@ async fn frames_arrive_in_order_and_the_end_is_seen() {
     );
     assert!(matches!(receive(&watcher).await, Err(LinkError::Closed)));
     assert!(matches!(
-        watcher.send(&FromWatcher::Look, None),
+        watcher.send(&FromWatcher::Look, &[]),
         Err(LinkError::Closed)
     ));
 }
@@ -66,12 +66,12 @@ async fn a_descriptor_travels_to_the_worker_and_works_there() {
         port: PortId(1),
         slot: SlotId(2),
     };
-    watcher.send(&lend, Some(writer.as_fd())).unwrap();
+    watcher.send(&lend, &[writer.as_fd()]).unwrap();
     drop(writer);
     assert!(worker.wait(Some(BOUND)).unwrap());
-    let (frame, fd) = worker.try_receive().unwrap().unwrap();
-    assert_eq!(frame, lend);
-    let fd = fd.unwrap();
+    let (frame, mut fds) = worker.try_receive().unwrap().unwrap();
+    assert_eq!((frame, fds.len()), (lend, 1));
+    let fd = fds.remove(0);
     assert!(
         rustix::io::fcntl_getfd(&fd)
             .unwrap()
@@ -138,7 +138,7 @@ async fn descriptors_of_a_worker_are_refused_and_closed() {
 async fn a_worker_that_does_not_read_fills_its_link_and_blocks_nobody() {
     let (watcher, _worker) = ends();
     let full = (0..1_000_000)
-        .map(|_| watcher.send(&FromWatcher::Look, None))
+        .map(|_| watcher.send(&FromWatcher::Look, &[]))
         .find_map(Result::err);
     assert!(matches!(full, Some(LinkError::Full)), "{full:?}");
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use everport_core::{DrainReason, Generation, PortId, ReplaceCause, SlotId, WorkerId};
 
 use crate::link::{DecodeError, Drained, FromWatcher, FromWorker, Welcome};
+use crate::log::{Level, WhenFull};
 use crate::{BindCause, BindError, ListenOptions, PortAddress, Sharing};
 
 fn hex(bytes: &[u8]) -> String {
@@ -72,6 +73,7 @@ fn frames_from_a_worker_have_these_bytes() {
         "0700 01000000 02000000 02010000",
     );
     check_worker(&FromWorker::Alive { beat: 7 }, "0800 07000000");
+    check_worker(&FromWorker::OpenRing, "0900");
 }
 
 #[test]
@@ -159,6 +161,39 @@ fn frames_from_the_watcher_have_these_bytes() {
     check_watcher(&FromWatcher::Beat { beat: 7 }, "0901 07000000");
     let delay = Duration::from_nanos(3);
     check_watcher(&FromWatcher::Announce { delay }, "0a01 0300000000000000");
+}
+
+#[test]
+fn frames_about_records_have_these_bytes() {
+    let ring = |size, when_full, overrides| FromWatcher::Ring {
+        size,
+        when_full,
+        level: Level::Info,
+        overrides,
+    };
+    check_watcher(
+        &ring(0x10_0000, WhenFull::Drop, false),
+        "0b01 00001000 00 03 00",
+    );
+    check_watcher(&ring(0, WhenFull::Block, true), "0b01 00000000 01 03 01");
+    for (level, number) in Level::ALL.into_iter().zip(1..) {
+        check_watcher(
+            &FromWatcher::LogLevel { level },
+            &format!("0c01 {number:02x}"),
+        );
+    }
+}
+
+#[test]
+fn what_a_newer_watcher_says_of_records_makes_no_worker_wait() {
+    let expected = FromWatcher::Ring {
+        size: 1,
+        when_full: WhenFull::Drop,
+        level: Level::Info,
+        overrides: true,
+    };
+    let golden = "0b01 01000000 ff ff ff 99";
+    assert_eq!(FromWatcher::decode(&bytes(golden)), Ok(Some(expected)));
 }
 
 /// Error numbers are the system's own; these are Linux's.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use everport_core::{DrainReason, Generation, PortId, ReplaceCause, SlotId, WorkerId};
 
 use crate::link::{Drained, FromWatcher, FromWorker, Welcome};
+use crate::log::{Level, WhenFull};
 use crate::{BindCause, BindError, ListenOptions, PortAddress, Sharing};
 
 const FRAMES: u64 = 20_000; // a second in an unoptimised build
@@ -119,8 +120,12 @@ impl Random {
         }
     }
 
+    fn level(&mut self) -> Level {
+        Level::ALL[self.below(Level::ALL.len() as u64) as usize]
+    }
+
     fn workers_frame(&mut self) -> FromWorker {
-        match self.below(8) {
+        match self.below(9) {
             0 => FromWorker::Hello {
                 oldest: self.u16(),
                 newest: self.u16(),
@@ -144,6 +149,7 @@ impl Random {
             },
             5 => FromWorker::Leaving,
             6 => FromWorker::Alive { beat: self.u32() },
+            7 => FromWorker::OpenRing,
             _ => FromWorker::Left(Drained {
                 finished: self.u32(),
                 closed: self.u32(),
@@ -154,7 +160,7 @@ impl Random {
 
     fn watchers_frame(&mut self) -> FromWatcher {
         let (port, slot) = (PortId(self.u32()), SlotId(self.u32()));
-        match self.below(10) {
+        match self.below(12) {
             0 => FromWatcher::Welcome(Welcome {
                 version: self.u16(),
                 worker: WorkerId(self.next()),
@@ -191,6 +197,19 @@ impl Random {
             7 => FromWatcher::Beat { beat: self.u32() },
             8 => FromWatcher::Announce {
                 delay: self.duration(),
+            },
+            9 => FromWatcher::Ring {
+                size: self.u32(),
+                when_full: if self.coin() {
+                    WhenFull::Drop
+                } else {
+                    WhenFull::Block
+                },
+                level: self.level(),
+                overrides: self.coin(),
+            },
+            10 => FromWatcher::LogLevel {
+                level: self.level(),
             },
             _ => FromWatcher::Look,
         }

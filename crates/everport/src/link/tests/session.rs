@@ -29,6 +29,7 @@ fn a_whole_life_is_legal() {
     let left = FromWorker::Left(Drained::default());
     let life = [
         hello(),
+        FromWorker::OpenRing,
         FromWorker::Ready,
         release,
         FromWorker::Replace {
@@ -49,7 +50,7 @@ fn nothing_comes_before_hello() {
 
 #[test]
 fn what_is_said_once_is_not_said_twice() {
-    for frame in [FromWorker::Ready, FromWorker::Leaving] {
+    for frame in [FromWorker::Ready, FromWorker::Leaving, FromWorker::OpenRing] {
         let result = last_of(&[hello(), frame.clone(), frame]);
         assert!(matches!(result, Err(Violation::Repeated(_))), "{result:?}");
     }

@@ -36,6 +36,14 @@ impl Formatter for Harmless {
 
 /// Appends a text in quotation marks.
 pub(super) fn push_text(out: &mut Vec<u8>, text: &str) {
+    // Most texts are such, and looking at all of their bytes at once is fast.
+    let is_plain = |byte| matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\');
+    if text.bytes().fold(true, |all, byte| all & is_plain(byte)) {
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+        return;
+    }
     let written = Serializer::with_formatter(&mut *out, Harmless).serialize_str(text);
     debug_assert!(written.is_ok(), "writing to memory does not fail");
 }
@@ -163,7 +171,7 @@ fn push_array<T>(out: &mut Vec<u8>, items: &[T], mut push: impl FnMut(&mut Vec<u
     out.push(b']');
 }
 
-fn push_bool(out: &mut Vec<u8>, value: bool) {
+pub(super) fn push_bool(out: &mut Vec<u8>, value: bool) {
     out.extend_from_slice(if value { b"true" } else { b"false" });
 }
 

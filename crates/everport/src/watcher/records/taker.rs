@@ -1,0 +1,146 @@
+//! Takes one worker's records out of its ring, a turn at a time, and hands them to the sink.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::losses::Losses;
+use super::share::Share;
+use crate::log::{Entry, Lost, Notice, Records, Sink, Source, WhenFull};
+use crate::ring::{Consumer, Nonsense};
+
+/// What a turn has left behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// The turn's share is used up; there is more.
+    More,
+    /// Nothing is left, but something was there, so that more is likely to come.
+    Some,
+    /// Nothing was there.
+    Nothing,
+    /// As much as may wait to be written does so.
+    Spent,
+    /// The ring makes no sense; it has been told, and nothing more is to be taken.
+    Broken,
+}
+
+/// One worker's ring and where its records go.
+pub(crate) struct Taker {
+    ring: Consumer,
+    source: Source,
+    sink: Arc<dyn Sink>,
+    share: Arc<Share>,
+    /// Whether what was taken counts until every sink has written it.
+    waits_for_all: bool,
+    losses: Losses,
+}
+
+impl Taker {
+    pub(crate) fn new(
+        source: Source,
+        ring: Consumer,
+        when_full: WhenFull,
+        sink: Arc<dyn Sink>,
+    ) -> Self {
+        Self {
+            ring,
+            source,
+            sink,
+            share: Arc::default(),
+            waits_for_all: when_full == WhenFull::Block,
+            losses: Losses::default(),
+        }
+    }
+
+    pub(super) fn share(&self) -> Arc<Share> {
+        Arc::clone(&self.share)
+    }
+
+    /// Takes one turn's share.
+    pub(super) fn take_turn(&mut self) -> Turn {
+        self.try_turn().unwrap_or_else(|nonsense| {
+            self.tell_nonsense(nonsense);
+            Turn::Broken
+        })
+    }
+
+    fn try_turn(&mut self) -> Result<Turn, Nonsense> {
+        let head = self.look()?;
+        if head != self.ring.tail() && !self.share.has_room() {
+            return Ok(Turn::Spent);
+        }
+        let took = self.take(head)?;
+        let lost = self.losses.take(self.ring.tail(), Instant::now());
+        self.tell_lost(lost);
+        Ok(if self.ring.tail() != head {
+            Turn::More
+        } else if took || self.losses.is_owed() {
+            Turn::Some
+        } else {
+            Turn::Nothing
+        })
+    }
+
+    /// Takes everything that is committed now: the worker is dead.
+    pub(super) fn finish(&mut self) {
+        if let Err(nonsense) = self.try_finish() {
+            self.tell_nonsense(nonsense);
+        }
+        let lost = self.losses.take_last();
+        self.tell_lost(lost);
+    }
+
+    fn try_finish(&mut self) -> Result<(), Nonsense> {
+        let head = self.look()?;
+        while self.take(head)? {
+            let lost = self.losses.take(self.ring.tail(), Instant::now());
+            self.tell_lost(lost);
+        }
+        Ok(())
+    }
+
+    /// Whether the worker will ring when it commits the next record.
+    pub(super) fn fall_asleep(&self) -> bool {
+        self.ring.fall_asleep()
+    }
+
+    /// The worker need not ring.
+    pub(super) fn wake_up(&self) {
+        self.ring.wake_up();
+    }
+
+    fn look(&mut self) -> Result<u64, Nonsense> {
+        let look = self.ring.look()?;
+        if look.lost > 0 {
+            self.losses.note(look.lost, look.head);
+        }
+        Ok(look.head)
+    }
+
+    /// Takes records up to `head`, as many as one turn may take. Whether there were any.
+    fn take(&mut self, head: u64) -> Result<bool, Nonsense> {
+        let bytes = self.ring.take(head)?;
+        if bytes.is_empty() {
+            return Ok(false);
+        }
+        let allowance = self.share.spend(bytes.len(), self.waits_for_all);
+        let records = Records::check(self.source, bytes, Some(allowance))?;
+        self.sink.write(Entry::Records(Arc::new(records)));
+        Ok(true)
+    }
+
+    fn tell_lost(&self, count: Option<u64>) {
+        if let Some(count) = count {
+            let source = self.source;
+            self.sink.write(Entry::Lost(Lost { source, count }));
+        }
+    }
+
+    fn tell_nonsense(&self, nonsense: Nonsense) {
+        let notice = Notice::RingBroken {
+            worker: self.source.worker,
+            slot: self.source.slot,
+            error: nonsense.to_string(),
+        };
+        self.sink.write(Entry::Notice(notice, Some(self.source)));
+    }
+}

@@ -12,6 +12,7 @@ mod files;
 mod hang;
 mod inheritance;
 mod leaving;
+mod log_files;
 mod output;
 #[cfg(target_os = "linux")]
 mod passed_sockets;

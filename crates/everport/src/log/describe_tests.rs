@@ -460,6 +460,12 @@ fn silences_are_told() {
         Level::Warn,
         "the watcher did not run for 60 s, which counts towards no limit",
     );
+    let error = "cannot write the log: no space".to_owned();
+    check(
+        Notice::LogTrouble { error },
+        Level::Warn,
+        "cannot write the log: no space",
+    );
     let changed = |others| Notice::FilesChanged {
         path: "src/\u{1b}main.rs".to_owned(),
         others,

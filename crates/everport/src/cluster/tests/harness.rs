@@ -118,6 +118,36 @@ pub(crate) async fn joined_mortally(
     (cluster, watcher, ended)
 }
 
+/// A worker that has joined and asked for a ring, which it is given or not, with the level that is wished for.
+#[cfg(feature = "tracing")]
+pub(crate) async fn logging(
+    ring: Option<(&crate::ring::Ring, crate::log::WhenFull)>,
+    level: crate::log::Level,
+    overrides: bool,
+) -> (Cluster, Watcher) {
+    let (mut watcher, theirs) = watch();
+    let (mut surroundings, _ended) = surroundings();
+    surroundings.logs_records = true;
+    let joining = tokio::spawn(Cluster::builder().join_through(theirs, surroundings));
+    watcher.welcome(Duration::from_secs(30)).await;
+    watcher.expect(FromWorker::OpenRing).await;
+    let answer = FromWatcher::Ring {
+        size: ring.map_or(0, |_| crate::ring::Size::DEFAULT.bytes()),
+        when_full: ring.map_or_else(Default::default, |(_, when_full)| when_full),
+        level,
+        overrides,
+    };
+    match ring {
+        Some((ring, _)) => {
+            let descriptors = [ring.consumer.memory(), ring.bell.as_fd()];
+            watcher.end.send(&answer, &descriptors).unwrap();
+        }
+        None => watcher.send(&answer),
+    }
+    let cluster = within(joining).await.unwrap().unwrap();
+    (cluster, watcher)
+}
+
 impl Watcher {
     /// Waits for the worker's greeting and welcomes it.
     pub(crate) async fn welcome(&mut self, shutdown_timeout: Duration) {

@@ -3,13 +3,22 @@
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
-use super::{Nonsense, Size};
+use super::Size;
+use crate::record::Malformed;
 
 /// A new ring, if there were one.
 #[derive(Debug)]
 pub(crate) struct Ring {
     pub(crate) consumer: Consumer,
     pub(crate) bell: OwnedFd,
+}
+
+/// What is wrong with a ring.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Nonsense {
+    /// The bytes between two lengths are not a record.
+    #[error(transparent)]
+    Record(#[from] Malformed),
 }
 
 /// The watcher's side.

@@ -79,10 +79,18 @@ impl Producer {
     }
 
     /// Hands a record over; `false` when it was dropped.
+    #[cfg_attr(
+        not(any(test, feature = "tracing")),
+        expect(dead_code, reason = "only the layer has records")
+    )]
     pub(crate) fn hand_over(&self, _record: &[u8]) -> bool {
         match *self {}
     }
 
+    #[cfg_attr(
+        not(any(test, feature = "tracing")),
+        expect(dead_code, reason = "only the layer has records")
+    )]
     pub(crate) fn hand_over_within(&self, _limit: std::time::Duration, _record: &[u8]) -> bool {
         match *self {}
     }

@@ -20,7 +20,8 @@ mod size;
 #[cfg(all(target_os = "linux", not(everport_portable)))]
 mod turn;
 
-#[cfg(all(test, target_os = "linux", not(everport_portable)))]
+#[cfg(test)]
+#[cfg(all(target_os = "linux", not(everport_portable)))]
 mod tests;
 
 #[cfg(any(not(target_os = "linux"), everport_portable))]

@@ -1,12 +1,13 @@
 //! The watcher's part, played by hand.
 
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use everport_core::{DrainReason, Generation, PortId, SlotId, WorkerId};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use crate::cluster::builder::Surroundings;
 use crate::link::{FromWatcher, FromWorker, LinkError, Session, WatcherEnd, Welcome, pair};
@@ -78,6 +79,17 @@ fn surroundings() -> (Surroundings, mpsc::UnboundedReceiver<i32>) {
         end: Box::new(move |code| sender.send(code).unwrap_or_default()),
     };
     (surroundings, ended)
+}
+
+/// A worker that joins and asks for a ring, and the watcher that has welcomed it.
+pub(crate) async fn asks_for_a_ring() -> (Watcher, JoinHandle<Result<Cluster, JoinError>>) {
+    let (mut watcher, theirs) = watch();
+    let (mut surroundings, _ended) = surroundings();
+    surroundings.logs_records = true;
+    let joining = tokio::spawn(Cluster::builder().join_through(theirs, surroundings));
+    watcher.welcome(Duration::from_secs(30)).await;
+    watcher.expect(FromWorker::OpenRing).await;
+    (watcher, joining)
 }
 
 /// A worker that has joined.
@@ -153,6 +165,10 @@ impl Watcher {
 
     pub(crate) fn send(&self, frame: &FromWatcher) {
         self.end.send(frame, &[]).unwrap();
+    }
+
+    pub(crate) fn send_with(&self, frame: &FromWatcher, fds: &[BorrowedFd<'_>]) {
+        self.end.send(frame, fds).unwrap();
     }
 
     /// The next frame, which must be legal.

@@ -1,6 +1,7 @@
 //! A worker that serves, and misbehaves when told to.
 
 mod behaviour;
+mod orphan;
 mod process;
 mod refusal;
 mod rude;
@@ -40,6 +41,9 @@ struct Options {
     /// Speaks the link's protocol badly instead: a word from [`rude::misbehave`].
     #[arg(long)]
     rude: Option<String>,
+    /// Plays a part in leaving an orphan behind instead: a word from [`orphan::play`].
+    #[arg(long)]
+    orphan: Option<String>,
     /// Serves by `everport::http` instead of plain axum.
     #[arg(long)]
     http: bool,
@@ -53,6 +57,9 @@ struct Options {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::parse();
+    if let Some(part) = &options.orphan {
+        return Ok(orphan::play(part)?);
+    }
     if let Some(word) = &options.rude {
         return rude::misbehave(word);
     }

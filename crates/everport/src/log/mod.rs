@@ -3,6 +3,7 @@
 
 mod describe;
 mod describe_lost;
+mod describe_port;
 mod describe_rollout;
 mod destination;
 mod duration;

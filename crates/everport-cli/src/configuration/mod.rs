@@ -5,6 +5,7 @@ pub(crate) mod place;
 mod position;
 mod reader;
 mod resolve;
+mod value;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

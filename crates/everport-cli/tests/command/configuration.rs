@@ -59,10 +59,7 @@ fn every_option_of_the_help_is_a_key() {
         // Neither text nor number nor truth value is always wrong, but the key is known.
         place.write("everport.toml", &format!("{name} = 1979-05-27"));
         let stderr = String::from_utf8(place.everport("check true").stderr).unwrap();
-        assert!(
-            stderr.starts_with(&format!("everport: everport.toml:1:")),
-            "{stderr}"
-        );
+        assert!(stderr.starts_with("everport: everport.toml:1:"), "{stderr}");
         assert!(stderr.contains(&format!(": {name}: ")), "{stderr}");
     }
 }

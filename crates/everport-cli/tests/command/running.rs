@@ -67,10 +67,44 @@ fn a_cluster_runs_as_its_file_says_and_tells_which_that_is() {
     let file = fs::canonicalize(place.path("everport.toml")).unwrap();
     let expected = format!("shop     configured by {}", file.display());
     assert!(first.ends_with(&expected), "{first}");
-    cluster.tells("runs 2 workers of ");
+    cluster.tells("2 workers of ");
     cluster.tells("out  line one two");
     cluster.signal("QUIT");
     assert_eq!(cluster.child.wait().unwrap().code(), Some(8));
+}
+
+#[test]
+fn on_hangup_the_level_of_the_log_is_read_again_and_an_error_changes_nothing() {
+    let place = Place::configured("program = './worker'\nworkers = 1\nlog-level = 'info'\n");
+    place.write_program("worker", WORKER);
+    let mut cluster = Running::start(&place, &["run"]);
+    cluster.tells("0.1 out  started");
+
+    place.write(
+        "everport.toml",
+        "program = './worker'\nworkers = 1\nlog-level = 'debgu'\nx = 1\n",
+    );
+    cluster.signal("HUP");
+    cluster.tells("the configuration cannot be read again, and nothing changes:");
+    cluster.tells("| everport.toml:3:13: log-level: not known: debgu (did you mean `debug`?)");
+    cluster.tells("| everport.toml:4:1: unknown key: x");
+
+    place.write(
+        "everport.toml",
+        "program = './worker'\nworkers = 1\nlog-level = 'debug'\n",
+    );
+    cluster.signal("HUP");
+    cluster.tells("workers were told to log from level debug up");
+
+    place.write("everport.toml", "program = './worker'\nworkers = 1\n");
+    cluster.signal("HUP");
+    cluster.tells("workers were told to log from level info up");
+
+    std::fs::remove_file(place.path("everport.toml")).unwrap();
+    cluster.signal("HUP");
+    cluster.tells("| cannot read the configuration file everport.toml: No such file");
+    cluster.signal("TERM");
+    assert_eq!(cluster.child.wait().unwrap().code(), Some(0));
 }
 
 /// A cluster whose watcher does not outlive a test that fails.

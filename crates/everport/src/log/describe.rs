@@ -27,6 +27,7 @@ impl fmt::Display for Notice {
             | Self::FilesChanged { .. }
             | Self::WatchFailed { .. }
             | Self::Overslept { .. }
+            | Self::LogTrouble { .. }
             | Self::LogLevelSet { .. }
             | Self::ServiceManagerUnreachable { .. }
             | Self::OomScoreRefused { .. } => describe_watcher(f, self),
@@ -133,6 +134,7 @@ fn describe_watcher(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result 
             "the watcher did not run for {}, which counts towards no limit",
             Readable(*gap)
         ),
+        Notice::LogTrouble { error } => write!(f, "{}", escape_display(error)),
         Notice::LogLevelSet { level } => {
             write!(f, "workers were told to log from level {level} up")
         }

@@ -400,6 +400,35 @@ fn the_cluster_is_told_as_a_whole() {
 }
 
 #[test]
+fn what_goes_wrong_with_records_is_told() {
+    check(
+        Notice::RingRefused {
+            worker: WORKER,
+            slot: SLOT,
+            error: "Too many open files (os error 24)".to_owned(),
+        },
+        Level::Warn,
+        "worker 7 (slot 2) gets no ring for its records and prints them: Too many open files (os error 24)",
+    );
+    check(
+        Notice::RingBroken {
+            worker: WORKER,
+            slot: SLOT,
+            error: "a record of 0 bytes".to_owned(),
+        },
+        Level::Error,
+        "worker 7 (slot 2) left no records in its ring but a record of 0 bytes; its records are not taken any more",
+    );
+    check(
+        Notice::LogLevelSet {
+            level: Level::Debug,
+        },
+        Level::Info,
+        "workers were told to log from level debug up",
+    );
+}
+
+#[test]
 fn silences_are_told() {
     let silent = |lasts| Notice::Silent {
         worker: WORKER,
@@ -430,6 +459,12 @@ fn silences_are_told() {
         },
         Level::Warn,
         "the watcher did not run for 60 s, which counts towards no limit",
+    );
+    let error = "cannot write the log: no space".to_owned();
+    check(
+        Notice::LogTrouble { error },
+        Level::Warn,
+        "cannot write the log: no space",
     );
     let changed = |others| Notice::FilesChanged {
         path: "src/\u{1b}main.rs".to_owned(),

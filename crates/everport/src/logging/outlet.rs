@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::console::Console;
-use super::form::LogFormat;
 use crate::cluster::State;
+use crate::log::LogFormat;
 use crate::ring::Producer;
 
 /// How long a panic waits for room in the ring before it is told otherwise.

@@ -6,7 +6,7 @@ use serde::Serializer as _;
 use serde_json::ser::{Formatter, Serializer};
 
 use super::number::{push_digits, push_float};
-use crate::log::escape::is_harmful;
+use crate::log::escape::{each_byte, is_harmful, is_plain};
 use crate::log::notice_details::Detail;
 use crate::log::{Thread, Value};
 
@@ -19,7 +19,7 @@ impl Formatter for Harmless {
     where
         W: ?Sized + Write,
     {
-        if fragment.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        if each_byte(fragment, |byte| matches!(byte, b' '..=b'~')) {
             return writer.write_all(fragment.as_bytes());
         }
         let mut rest = fragment;
@@ -36,9 +36,7 @@ impl Formatter for Harmless {
 
 /// Appends a text in quotation marks.
 pub(super) fn push_text(out: &mut Vec<u8>, text: &str) {
-    // Most texts are such, and looking at all of their bytes at once is fast.
-    let is_plain = |byte| matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\');
-    if text.bytes().fold(true, |all, byte| all & is_plain(byte)) {
+    if is_plain(text) {
         out.push(b'"');
         out.extend_from_slice(text.as_bytes());
         out.push(b'"');

@@ -56,6 +56,11 @@ fn of_the_watcher() -> Vec<Notice> {
         Notice::LogLevelSet {
             level: Level::Debug,
         },
+        Notice::FilesChanged {
+            path: "src".to_owned(),
+            others: 2,
+        },
+        Notice::WatchFailed { error: error() },
         Notice::Overslept { gap: TIME },
         Notice::OomScoreRefused { error: error() },
     ]

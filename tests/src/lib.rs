@@ -5,6 +5,7 @@ mod http;
 mod log;
 mod process;
 mod release;
+mod service_manager;
 #[cfg(target_os = "linux")]
 mod serving;
 mod share;
@@ -18,6 +19,7 @@ pub use process::{
     Exit, cpu_time, is_alive, open_descriptors, program, resident_kib, threads, zombies_of,
 };
 pub use release::{Deployment, release_of};
+pub use service_manager::{notifications, with_sockets};
 #[cfg(target_os = "linux")]
 pub use serving::{connections, stop_and_count};
 pub use share::check_share;

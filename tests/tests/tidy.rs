@@ -3,6 +3,9 @@
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use everport_tests::program;
 
 /// A file longer than this has more than one subject.
 const LONGEST_FILE: usize = 500;
@@ -104,6 +107,37 @@ fn every_fault_names_tests_that_exist() {
         for name in names {
             assert!(tests.contains(name), "no such test: {name} of: {fault}");
         }
+    }
+}
+
+#[test]
+fn what_we_show_service_managers_and_containers_is_what_the_command_takes() {
+    let contrib = Path::new(env!("CARGO_MANIFEST_DIR")).join("../contrib");
+    let mut commands = Vec::new();
+    for name in ["everport.service", "everport-notify.service"] {
+        let unit = fs::read_to_string(contrib.join("systemd").join(name)).expect("a unit");
+        let line = unit
+            .lines()
+            .find_map(|line| line.strip_prefix("ExecStart="));
+        let line = line.expect("what the unit starts");
+        commands.push(line.split_whitespace().map(str::to_owned).collect());
+    }
+    let image = fs::read_to_string(contrib.join("container/Dockerfile")).expect("a Dockerfile");
+    let line = image.lines().find(|line| line.starts_with("ENTRYPOINT"));
+    let words = line.expect("what the image starts").split('"').skip(1);
+    commands.push(words.step_by(2).map(str::to_owned).collect::<Vec<_>>());
+    for command in commands {
+        let [_, run, options @ .., separator, _program] = &command[..] else {
+            panic!("too few words: {command:?}");
+        };
+        assert_eq!((run.as_str(), separator.as_str()), ("run", "--"));
+        let mut check = Command::new(program("everport"));
+        check.args(["check", "--no-config"]).args(options);
+        let checked = check
+            .args(["--", "true"])
+            .output()
+            .expect("the command starts");
+        assert!(checked.status.success(), "{command:?}: {checked:?}");
     }
 }
 

@@ -11,8 +11,9 @@ mod output;
 mod reference;
 mod watch;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::process;
+use std::sync::Arc;
 
 use clap::FromArgMatches;
 use everport::cli::{CommandError, ExitCode};
@@ -42,7 +43,7 @@ fn obey(typed: &[OsString]) -> Result<ExitCode, Refusal> {
             }
             // Before the cluster does anything: no change is missed, and a path that is not there stops it all.
             let watch = watch::begin(&resolved.arguments).map_err(Refusal::Watch)?;
-            run(&resolved, watch).unwrap_or_else(|error| tell(&error, typed.get(1)))
+            run(resolved, watch).unwrap_or_else(|error| tell(&error, typed.get(1)))
         }
         Command::Check(_) => check::check(&resolve(words)?),
         Command::Completions { shell } => print(&completions::script(&shell).unwrap_or_default()),
@@ -53,13 +54,14 @@ fn obey(typed: &[OsString]) -> Result<ExitCode, Refusal> {
     })
 }
 
-fn run(resolved: &Resolved, watch: Option<Watch>) -> Result<ExitCode, CommandError> {
+fn run(resolved: Resolved, watch: Option<Watch>) -> Result<ExitCode, CommandError> {
     let program = find_program(&resolved.arguments)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(CommandError::Runtime)?;
-    let companion = companion::of(resolved, watch);
+    let resolved = Arc::new(resolved);
+    let companion = companion::of(Arc::clone(&resolved), watch);
     runtime.block_on(everport::cli::run_beside(
         &resolved.arguments.cluster,
         program,
@@ -69,11 +71,10 @@ fn run(resolved: &Resolved, watch: Option<Watch>) -> Result<ExitCode, CommandErr
 
 /// The program to run; the words for it were looked at already.
 fn find_program(arguments: &RunArguments) -> Result<Program, StartError> {
-    let (name, rest) = arguments.program.split_first().unwrap_or((&EMPTY, &[]));
-    Ok(Program::find(name)?.args(rest))
+    let mut words = arguments.program.iter();
+    let name = words.next().map_or(OsStr::new(""), OsString::as_os_str);
+    Ok(Program::find(name)?.args(words))
 }
-
-static EMPTY: OsString = OsString::new();
 
 /// Tells an error. A word in the place of a subcommand that is no program either was probably meant as one.
 fn tell(error: &CommandError, first: Option<&OsString>) -> ExitCode {

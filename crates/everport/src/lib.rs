@@ -14,6 +14,7 @@ compile_error!(
 
 mod address;
 mod bind;
+mod causes;
 mod cluster;
 mod link;
 mod listener;

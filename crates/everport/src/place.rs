@@ -2,11 +2,15 @@
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
-use rustix::fs::{CWD, FileType, Mode, OFlags, Stat, fstat, open, openat, readlinkat};
+use rustix::fs::{
+    AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, fstat, open, openat, readlinkat, renameat,
+    statat, unlinkat,
+};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
@@ -65,9 +69,9 @@ pub enum UnsafePath {
 }
 
 /// A file's place: its directory, held open if it must not be exchanged any more, and its name.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Place<'keep> {
-    directory: Option<OwnedFd>,
+    directory: Option<Arc<OwnedFd>>,
     /// In the directory, or else from wherever we are.
     name: PathBuf,
     path: PathBuf,
@@ -98,7 +102,7 @@ impl<'keep> Place<'keep> {
             return Err(system(path, Errno::ISDIR));
         };
         Ok(Self {
-            directory: Some(Walk::start(whom)?.to(directory)?),
+            directory: Some(Arc::new(Walk::start(whom)?.to(directory)?)),
             name: name.into(),
             path: path.to_path_buf(),
             keep_from: Some(whom),
@@ -108,8 +112,7 @@ impl<'keep> Place<'keep> {
     /// Opens the file, or makes it. A symbolic link in its place is not followed.
     pub(crate) fn open(&self, flags: OFlags, mode: Mode) -> rustix::io::Result<OwnedFd> {
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NOCTTY;
-        let directory = self.directory.as_ref().map_or(CWD, AsFd::as_fd);
-        openat(directory, &self.name, flags, mode)
+        openat(self.directory(), &self.name, flags, mode)
     }
 
     /// Whether what was opened here is nobody else's: where others may make files, they could have made it.
@@ -143,19 +146,76 @@ impl Place<'_> {
     pub(crate) fn is_kept(&self) -> bool {
         self.keep_from.is_some()
     }
+}
 
+impl Place<'_> {
     /// What is there now; a symbolic link is not followed.
     pub(crate) fn stat(&self) -> rustix::io::Result<Stat> {
-        use rustix::fs::{AtFlags, statat};
-        let directory = self.directory.as_ref().map_or(CWD, AsFd::as_fd);
-        statat(directory, &self.name, AtFlags::SYMLINK_NOFOLLOW)
+        statat(self.directory(), &self.name, AtFlags::SYMLINK_NOFOLLOW)
     }
 
     /// Removes the file.
     pub(crate) fn remove(&self) -> rustix::io::Result<()> {
-        use rustix::fs::{AtFlags, unlinkat};
-        let directory = self.directory.as_ref().map_or(CWD, AsFd::as_fd);
-        unlinkat(directory, &self.name, AtFlags::empty())
+        unlinkat(self.directory(), &self.name, AtFlags::empty())
+    }
+
+    /// The place of another file in the same directory.
+    pub(crate) fn beside(&self, name: &OsStr) -> Self {
+        Self {
+            name: self.name.with_file_name(name),
+            path: self.path.with_file_name(name),
+            ..self.clone()
+        }
+    }
+
+    /// The names of all that is in the directory.
+    pub(crate) fn names_beside(&self) -> rustix::io::Result<Vec<OsString>> {
+        let parent = self
+            .name
+            .parent()
+            .filter(|path| !path.as_os_str().is_empty());
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let parent = parent.unwrap_or(Path::new("."));
+        let directory = openat(self.directory(), parent, flags, Mode::empty())?;
+        let mut names = Vec::new();
+        for entry in Dir::new(directory)? {
+            names.push(OsString::from_vec(entry?.file_name().to_bytes().to_vec()));
+        }
+        Ok(names)
+    }
+
+    /// Gives the file another name, which replaces whatever has it.
+    pub(crate) fn rename_over(&self, other: &Self) -> rustix::io::Result<()> {
+        renameat(self.directory(), &self.name, other.directory(), &other.name)
+    }
+
+    /// Gives the file another name, unless something has it.
+    pub(crate) fn rename(&self, other: &Self) -> rustix::io::Result<()> {
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::fs::{RenameFlags, renameat_with};
+            let (from, to) = (self.directory(), other.directory());
+            let flags = RenameFlags::NOREPLACE;
+            match renameat_with(from, &self.name, to, &other.name, flags) {
+                // The file system cannot do it in one step.
+                Err(Errno::INVAL | Errno::NOSYS) => {}
+                done => return done,
+            }
+        }
+        match other.stat() {
+            Err(Errno::NOENT) => self.rename_over(other),
+            Ok(_) => Err(Errno::EXIST),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    /// The whole path, for messages.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn directory(&self) -> BorrowedFd<'_> {
+        self.directory.as_deref().map_or(CWD, AsFd::as_fd)
     }
 }
 

@@ -19,15 +19,22 @@ async fn main() -> anyhow::Result<ExitCode> {
         Role::Worker(cluster) => cluster,
         Role::Watched(exit_code) => return Ok(exit_code),
     };
+    everport::logging::init(&cluster)?;
     let member = cluster.clone();
     let health = async move || match member.is_leaving() {
         true => StatusCode::SERVICE_UNAVAILABLE,
         false => StatusCode::OK,
     };
-    let hello = Router::new().route("/", get("Hello, World!"));
-    let app = hello.route("/healthz", get(health));
+    let hello = async || {
+        tracing::debug!("somebody says hello");
+        "Hello, World!"
+    };
+    let app = Router::new()
+        .route("/", get(hello))
+        .route("/healthz", get(health));
     let ipv4 = cluster.listen("0.0.0.0:8080").await?;
     let ipv6 = cluster.listen("[::]:8080").await?;
+    tracing::info!("hello from a worker");
     tokio::try_join!(
         serve(&cluster, ipv4, app.clone()),
         serve(&cluster, ipv6, app)

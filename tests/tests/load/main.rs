@@ -10,6 +10,8 @@ mod long_requests;
 mod releases;
 mod rollouts;
 mod scaling;
+#[cfg(target_os = "linux")]
+mod service_restarts;
 // What tells of waiting connections without waking on each of them is Linux only.
 #[cfg(all(target_os = "linux", not(everport_portable)))]
 mod unwell;

@@ -1,5 +1,7 @@
 //! Workers that run as another user. Only root can show that.
 
+mod containers;
+
 use std::fs::{self, Permissions};
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -15,12 +15,16 @@ mod leaving;
 #[cfg(all(target_os = "linux", not(everport_portable)))]
 mod logs;
 mod output;
+#[cfg(target_os = "linux")]
+mod passed_sockets;
 mod pid_file;
 mod ports;
 mod privileges;
 mod recycling;
 mod replacement;
 mod rescue;
+#[cfg(target_os = "linux")]
+mod service_manager;
 mod standalone;
 mod supervision;
 mod unix_sockets;

@@ -5,6 +5,7 @@ pub(crate) mod place;
 mod position;
 mod reader;
 mod resolve;
+mod value;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -111,6 +112,3 @@ fn lines(path: &Path, complaints: &[Complaint]) -> Vec<String> {
         |complaint: &Complaint| format!("{}:{}: {}", path.display(), complaint.at, complaint.what);
     complaints.iter().map(line).collect()
 }
-
-#[cfg(test)]
-mod tests;

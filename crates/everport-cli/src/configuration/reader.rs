@@ -2,15 +2,15 @@
 
 use std::ffi::OsString;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command};
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 use super::keys::{self, PROGRAM, PROGRAM_ARGUMENTS};
 use super::position::{Complaint, Position};
+use super::value::{is_about_the_value, scalar, what_is_wrong};
 use super::{Configuration, FromFile, Setting};
 use crate::arguments::ABOUT_THE_FILE;
 use crate::negation;
@@ -32,34 +32,30 @@ pub(super) fn read(
         found: Configuration::default(),
         complaints: Vec::new(),
     };
-    for error in errors {
-        let byte = error.span().map_or(0, |span| span.start);
-        reader.complain(byte, error.message());
-    }
-    // More about the same line is what follows from the first thing.
-    reader
-        .complaints
-        .dedup_by_key(|complaint| complaint.at.line);
-    let broken: Vec<usize> = reader.complaints.iter().map(|it| it.at.line).collect();
     reader.read_table(table.get_ref());
-    let Reader {
-        mut found,
-        mut complaints,
-        ..
-    } = reader;
+    let broken = broken(text, &errors);
+    let mut complaints = reader.complaints;
     // What is said about a line that could not even be read is guesswork.
-    let syntax = broken.len();
-    let mut place = 0;
-    complaints.retain(|complaint| {
-        place += 1;
-        place <= syntax || !broken.contains(&complaint.at.line)
-    });
-    if !complaints.is_empty() {
-        complaints.sort_by_key(|complaint| complaint.at);
-        return Err(complaints);
-    }
+    complaints.retain(|complaint| !broken.iter().any(|it| it.at.line == complaint.at.line));
+    complaints.extend(broken);
+    complaints.sort_by_key(|complaint| complaint.at);
+    let mut found = reader.found;
     found.settings.sort_by_key(|setting| setting.at);
-    Ok(found)
+    match complaints.is_empty() {
+        true => Ok(found),
+        false => Err(complaints),
+    }
+}
+
+/// What is no TOML: the first thing of each line, because more about it is what follows from that.
+fn broken(text: &str, errors: &[toml::de::Error]) -> Vec<Complaint> {
+    let complaint = |error: &toml::de::Error| Complaint {
+        at: Position::of(error.span().map_or(0, |span| span.start), text),
+        what: error.message().to_owned(),
+    };
+    let mut complaints: Vec<Complaint> = errors.iter().map(complaint).collect();
+    complaints.dedup_by_key(|complaint| complaint.at.line);
+    complaints
 }
 
 struct Reader<'a> {
@@ -178,6 +174,10 @@ impl Reader<'_> {
 
     fn read_pairs(&mut self, option: &Arg, key: &str, pairs: &DeTable<'_>) {
         for (name, value) in pairs {
+            if self.is_key(name.get_ref()) {
+                self.refuse_pair(key, name);
+                continue;
+            }
             let text = match value.get_ref() {
                 DeValue::Boolean(value) => Ok(value.to_string()),
                 value => scalar(value),
@@ -194,6 +194,21 @@ impl Reader<'_> {
                 }
             }
         }
+    }
+
+    fn is_key(&self, name: &str) -> bool {
+        let is_option = keys::option(self.command, name).is_some();
+        is_option || [PROGRAM, PROGRAM_ARGUMENTS].contains(&name)
+    }
+
+    /// What follows a table's heading belongs to the table, which is easily overlooked.
+    fn refuse_pair(&mut self, key: &str, name: &Spanned<DeString<'_>>) {
+        let (span, name) = (name.span(), name.get_ref().escape_debug());
+        let what = format!(
+            "{key}.{name}: it is an option, and what follows [{key}] belongs to that (move it above [{key}]; a \
+             variable of this name is written {key} = [\"{name}=...\"])"
+        );
+        self.complain(span.start, what);
     }
 
     fn read_value(&mut self, option: &Arg, key: &str, value: &Value<'_>) {
@@ -238,54 +253,8 @@ impl Reader<'_> {
             // Without the `.` in the midst of `/etc/shop/./server`.
             false => {
                 let path = self.directory.join(path);
-                path.components().as_path().into()
+                path.components().collect::<PathBuf>().into()
             }
         }
-    }
-}
-
-/// A text or number as it would be written on the command line.
-fn scalar(value: &DeValue<'_>) -> Result<String, &'static str> {
-    let text = match value {
-        DeValue::String(text) => text.clone().into_owned(),
-        DeValue::Integer(number) => number.to_string(),
-        DeValue::Float(number) => number.as_str().to_owned(),
-        DeValue::Boolean(_) => return Err("not a text or number but a truth value"),
-        DeValue::Datetime(_) => return Err("not a text or number but a date (put it in quotes)"),
-        DeValue::Array(_) => return Err("not a text or number but a list"),
-        DeValue::Table(_) => return Err("not a text or number but a table"),
-    };
-    match text.contains('\0') {
-        true => Err("it has a NUL in it, which no program can be given"),
-        false => Ok(text),
-    }
-}
-
-fn is_about_the_value(error: &clap::Error) -> bool {
-    !matches!(
-        error.kind(),
-        ErrorKind::MissingRequiredArgument | ErrorKind::ArgumentConflict
-    )
-}
-
-/// The command line's reason, without the words that only a command line has.
-fn what_is_wrong(error: &clap::Error) -> String {
-    use std::error::Error;
-    if let Some(reason) = error.source() {
-        return reason.to_string();
-    }
-    let context = |kind| error.get(kind).map(ContextValue::to_string);
-    let given = context(ContextKind::InvalidValue).unwrap_or_default();
-    if given.is_empty() {
-        return "no value".to_owned();
-    }
-    let given = given.escape_debug();
-    match (
-        context(ContextKind::SuggestedValue),
-        context(ContextKind::ValidValue),
-    ) {
-        (Some(nearest), _) => format!("not known: {given} (did you mean `{nearest}`?)"),
-        (None, Some(known)) => format!("not known: {given} (give one of {known})"),
-        (None, None) => format!("not possible: {given}"),
     }
 }

@@ -129,3 +129,31 @@ fn options_of(words: &[OsString]) -> Command {
     let command = definition.find_subcommand(name).cloned();
     command.unwrap_or_else(|| Command::new("run"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The level after a start with these words and a file, and after the file has become another one.
+    fn levels(given: &[&str], before: &str, after: &str) -> [Level; 2] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("everport.toml");
+        let write = |text: &str| std::fs::write(&path, text).unwrap();
+        write(before);
+        let words = ["everport", "run", "--config"].map(OsString::from);
+        let words = words.into_iter().chain([path.clone().into_os_string()]);
+        let resolved = resolve(words.chain(given.iter().map(OsString::from)).collect()).unwrap();
+        let first = resolved.log_level();
+        write(after);
+        [first, resolved.reread_log_level().unwrap()]
+    }
+
+    #[test]
+    fn the_level_follows_the_file_unless_the_command_line_has_one() {
+        let [debug, warn] = ["log-level = 'debug'", "log-level = 'warn'"];
+        assert_eq!(levels(&[], debug, warn), [Level::Debug, Level::Warn]);
+        assert_eq!(levels(&[], debug, ""), [Level::Debug, Level::Info]);
+        let given = ["--log-level", "trace"];
+        assert_eq!(levels(&given, debug, warn), [Level::Trace, Level::Trace]);
+    }
+}

@@ -60,6 +60,22 @@ pub(crate) fn listen(socket: impl AsFd, options: &ListenOptions) -> Result<(), B
     Ok(())
 }
 
+/// Begins again to take connections at this address. One that was bound to a number of the kernel's choice has lost
+/// that with its shutdown and is given another one, where nobody looks for it.
+pub(crate) fn listen_again(
+    socket: impl AsFd,
+    address: SocketAddr,
+    options: &ListenOptions,
+) -> Result<(), BindCause> {
+    let socket = socket.as_fd();
+    listen(socket, options)?;
+    if local_address(socket)? == address {
+        return Ok(());
+    }
+    net::shutdown(socket, net::Shutdown::Both)?;
+    Err(BindCause::System(Errno::SHUTDOWN.raw_os_error()))
+}
+
 fn bind_alone(address: SocketAddr, options: &ListenOptions) -> Result<OwnedFd, BindCause> {
     let socket = new_socket(address, options)?;
     net::bind(&socket, &address)?;

@@ -10,7 +10,7 @@ pub enum ExitCode {
     Graceful = 0,
     /// The watcher itself failed.
     Internal = 1,
-    /// The arguments make no sense.
+    /// The arguments, or the configuration file, make no sense.
     Usage = 2,
     /// No worker was ever ready.
     NeverReady = 3,

@@ -1,7 +1,6 @@
 //! Runs a cluster as the command does: files, signals, log, exit code.
 
 use std::convert::Infallible;
-use std::error::Error;
 use std::future::pending;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -15,7 +14,8 @@ use super::service_manager::{Limits, ServiceManager};
 use super::signals::Signals;
 use super::{Beside, ClusterArgs, ExitCode};
 use crate::BindError;
-use crate::log::{OpenLogError, Sink, Writer};
+use crate::causes::with_causes;
+use crate::log::{LogFile, OpenLogError, Sink, Writer};
 use crate::watcher::{Builder, Credentials, CredentialsError, Program, RunError, StartError};
 
 /// Why the command failed. Each has its own exit code.
@@ -98,19 +98,8 @@ impl CommandError {
     #[must_use]
     pub fn report(&self) -> ExitCode {
         // Whoever closed our standard error does not want to know.
-        let _ = writeln!(io::stderr(), "everport: {}", self.with_causes());
+        let _ = writeln!(io::stderr(), "everport: {}", with_causes(self));
         self.exit_code()
-    }
-
-    fn with_causes(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            cause = error.source();
-        }
-        text
     }
 }
 
@@ -197,13 +186,15 @@ async fn watch(
 
 fn open_log(args: &ClusterArgs, workers: Option<&Credentials>) -> Result<Writer, OpenLogError> {
     let name = args.name.as_deref().unwrap_or("watcher");
-    match (&args.log_file, workers) {
-        (Some(path), Some(workers)) => {
-            Writer::to_file_kept_from(workers, path, args.log_level, name)
-        }
-        (Some(path), None) => Writer::to_file(path, args.log_level, name),
-        (None, _) => Writer::to_stdout(args.log_level, name),
+    let builder = Writer::builder(name).level(args.log_level);
+    let Some(path) = &args.log_file else {
+        return builder.stdout().start();
+    };
+    let mut file = LogFile::at(path);
+    if let Some(workers) = workers {
+        file = file.kept_from(workers);
     }
+    builder.file(file).start()
 }
 
 pub(super) fn check_directory(args: &ClusterArgs) -> Result<(), CommandError> {
@@ -255,7 +246,7 @@ mod tests {
         };
         let expected =
             "cannot use /srv as the workers' directory (create it, or correct --chdir): gone";
-        assert_eq!(error.with_causes(), expected);
+        assert_eq!(with_causes(&error), expected);
     }
 
     #[test]

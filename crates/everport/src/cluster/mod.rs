@@ -232,8 +232,12 @@ impl Cluster {
 
     /// Leaves the cluster: begins the drain if none is under way, waits until it is
     /// [`Cluster::terminated`] and until what `everport::http` serves has ended or the drain's deadline is
-    /// over, runs the hooks, and reports what became of the connections. To be called when the server has finished, as the last thing before the process ends; the watcher kills
-    /// a process that stays beyond its deadline. Called again it does nothing.
+    /// over, runs the hooks, and reports what became of the connections. To be called when the server has
+    /// finished, as the last thing before the process ends; the watcher kills a process that stays beyond its
+    /// deadline. Called again it does nothing.
+    ///
+    /// Log records need no flush: what was logged by then has been handed over, and so has what is logged after
+    /// this.
     ///
     /// # Cancel safety
     /// Not cancel safe: hooks that have begun go on, but the end of the drain may never be reported.

@@ -33,6 +33,16 @@ fn output_is_replayed() {
 }
 
 #[test]
+fn records_are_replayed() {
+    replay("record", super::record);
+}
+
+#[test]
+fn rings_are_replayed() {
+    replay("ring", super::ring);
+}
+
+#[test]
 fn addresses_are_replayed() {
     replay("address", super::address);
 }

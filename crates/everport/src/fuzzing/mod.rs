@@ -5,6 +5,7 @@
 mod address;
 mod frames;
 mod output;
+mod records;
 
 #[cfg(test)]
 mod corpus;
@@ -12,3 +13,4 @@ mod corpus;
 pub use address::address;
 pub use frames::{conversation, frame};
 pub use output::output;
+pub use records::{record, ring};

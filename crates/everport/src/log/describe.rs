@@ -4,6 +4,7 @@ use std::fmt;
 
 use everport_core::{DrainReason, ExitReason, Notice as Decision, ReplaceCause};
 
+use super::describe_lost::Grouped;
 use super::describe_rollout::{describe_abort, describe_rollout};
 use super::duration::Readable;
 use super::escape::escape_display;
@@ -12,8 +13,8 @@ use super::{Level, Notice, Thread};
 use crate::{SlotId, WorkerId};
 
 impl fmt::Display for Notice {
-    /// One line; after a death, an abort or a description, more of them, marked with `| `, for what the worker
-    /// did and its last lines. What came from outside is escaped.
+    /// One line, but three for the watcher's start. After a death, an abort or a description more of them, marked with
+    /// `| `, for what the worker did and its last lines. What came from outside is escaped.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Supervisor(decision) => describe_decision(f, decision),
@@ -25,6 +26,7 @@ impl fmt::Display for Notice {
             | Self::FilesChanged { .. }
             | Self::WatchFailed { .. }
             | Self::Overslept { .. }
+            | Self::LogTrouble { .. }
             | Self::LogLevelSet { .. }
             | Self::ServiceManagerUnreachable { .. }
             | Self::OomScoreRefused { .. } => describe_watcher(f, self),
@@ -93,7 +95,7 @@ fn describe_watcher(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result 
             program,
         } => write!(
             f,
-            "everport {version} with pid {pid} runs {} of {}",
+            "everport {version}\npid {pid}\n{} of {}",
             Counted(*workers, "worker"),
             escape_display(program)
         ),
@@ -131,6 +133,7 @@ fn describe_watcher(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result 
             "the watcher did not run for {}, which counts towards no limit",
             Readable(*gap)
         ),
+        Notice::LogTrouble { error } => write!(f, "{}", escape_display(error)),
         Notice::LogLevelSet { level } => {
             write!(f, "workers were told to log from level {level} up")
         }
@@ -402,9 +405,9 @@ fn describe_decision(f: &mut fmt::Formatter<'_>, decision: &Decision) -> fmt::Re
         | Decision::RolledBack { .. } => describe_rollout(f, decision),
         Decision::ClusterReady { workers, took } => write!(
             f,
-            "the cluster is ready: {} after {}",
+            "the cluster is ready: {} in {} ms",
             Counted(workers, "worker"),
-            Readable(took)
+            Grouped(u64::try_from(took.as_millis()).unwrap_or(u64::MAX))
         ),
         Decision::BackingOff {
             slot,

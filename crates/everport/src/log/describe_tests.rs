@@ -314,6 +314,25 @@ fn what_a_worker_names_cannot_forge_a_line() {
 }
 
 #[test]
+fn a_start_is_told_line_by_line() {
+    let started = Notice::Started {
+        version: "1.2.3",
+        pid: 4711,
+        workers: 4,
+        program: "/srv/my\nshop".to_owned(),
+    };
+    assert_eq!(
+        started.headline(),
+        "everport 1.2.3, pid 4711, 4 workers of /srv/my\\nshop"
+    );
+    check(
+        started,
+        Level::Info,
+        "everport 1.2.3\npid 4711\n4 workers of /srv/my\\nshop",
+    );
+}
+
+#[test]
 fn the_cluster_is_told_as_a_whole() {
     check_decision(
         Decision::ClusterReady {
@@ -321,7 +340,15 @@ fn the_cluster_is_told_as_a_whole() {
             took: Duration::from_millis(120),
         },
         Level::Info,
-        "the cluster is ready: 4 workers after 120 ms",
+        "the cluster is ready: 4 workers in 120 ms",
+    );
+    check_decision(
+        Decision::ClusterReady {
+            workers: 1,
+            took: Duration::from_micros(12_345_678),
+        },
+        Level::Info,
+        "the cluster is ready: 1 worker in 12,345 ms",
     );
     check_decision(
         Decision::Scaled { from: 2, to: 1 },
@@ -373,6 +400,35 @@ fn the_cluster_is_told_as_a_whole() {
 }
 
 #[test]
+fn what_goes_wrong_with_records_is_told() {
+    check(
+        Notice::RingRefused {
+            worker: WORKER,
+            slot: SLOT,
+            error: "Too many open files (os error 24)".to_owned(),
+        },
+        Level::Warn,
+        "worker 7 (slot 2) gets no ring for its records and prints them: Too many open files (os error 24)",
+    );
+    check(
+        Notice::RingBroken {
+            worker: WORKER,
+            slot: SLOT,
+            error: "a record of 0 bytes".to_owned(),
+        },
+        Level::Error,
+        "worker 7 (slot 2) left no records in its ring but a record of 0 bytes; its records are not taken any more",
+    );
+    check(
+        Notice::LogLevelSet {
+            level: Level::Debug,
+        },
+        Level::Info,
+        "workers were told to log from level debug up",
+    );
+}
+
+#[test]
 fn silences_are_told() {
     let silent = |lasts| Notice::Silent {
         worker: WORKER,
@@ -403,6 +459,12 @@ fn silences_are_told() {
         },
         Level::Warn,
         "the watcher did not run for 60 s, which counts towards no limit",
+    );
+    let error = "cannot write the log: no space".to_owned();
+    check(
+        Notice::LogTrouble { error },
+        Level::Warn,
+        "cannot write the log: no space",
     );
     let changed = |others| Notice::FilesChanged {
         path: "src/\u{1b}main.rs".to_owned(),

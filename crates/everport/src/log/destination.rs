@@ -1,19 +1,23 @@
-//! Where the log goes: standard output or a file.
+//! Where one sink's entries go, and the thread that takes them there.
 
-use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, IsTerminal};
-use std::os::fd::AsFd;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use rustix::fs::{Mode, OFlags};
+use super::Notice;
+use super::queue::{Item, Queue, Turn};
+use super::stream::Stream;
+use crate::place::UnsafePath;
 
-use crate::place::{Place, UnsafePath};
-use crate::watcher::Credentials;
+/// The thread formats and writes; 128 KiB are more than it uses.
+const STACK: usize = 128 * 1024;
+
+/// What the batch of items keeps when it is empty.
+const SMALL_BATCH: usize = 64;
 
 /// Why a log could not be opened.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum OpenLogError {
     /// The log file could not be opened.
     #[error("cannot open the log file {}{}", .path.display(), way_out(.source))]
@@ -26,6 +30,30 @@ pub enum OpenLogError {
     /// Somebody whom the log must be kept from could make it lead elsewhere.
     #[error("cannot keep the log file out of the workers' reach")]
     Unsafe(#[source] UnsafePath),
+    /// What is no regular file cannot be rotated.
+    #[error("cannot rotate {}, which is not a regular file (leave the rotation out, or name another file)", .path.display())]
+    NotRotatable {
+        /// Its path.
+        path: PathBuf,
+    },
+    /// The log file could not be given another name.
+    #[error("cannot rotate the log file {}", .path.display())]
+    Rotate {
+        /// Its path.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// Nobody takes messages at a socket.
+    #[error("cannot log to {what}: nobody takes messages at {} (start it, or log elsewhere)", .path.display())]
+    Socket {
+        /// Who should: `journald` or `syslog`.
+        what: &'static str,
+        /// The socket.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
     /// Standard output is not open.
     #[error("cannot write to standard output")]
     Stdout(#[source] io::Error),
@@ -34,48 +62,71 @@ pub enum OpenLogError {
     Thread(#[source] io::Error),
 }
 
-/// An open log.
-#[derive(Debug)]
-pub(super) struct Destination {
-    pub(super) file: File,
-    /// Whether a terminal shows it and colour is welcome.
-    pub(super) colour: bool,
+/// What a sink has to say about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Remark {
+    pub(super) text: String,
+    /// Whether it is told to other sinks alone: this one tells it in its own way, or cannot.
+    pub(super) for_others: bool,
 }
 
-impl Destination {
-    /// Our standard output.
-    pub(super) fn stdout() -> Result<Self, OpenLogError> {
-        let stdout = io::stdout();
-        let colour = stdout.is_terminal() && terminal_takes_colour();
-        let copy = stdout.as_fd().try_clone_to_owned();
-        Ok(Self {
-            file: File::from(copy.map_err(OpenLogError::Stdout)?),
-            colour,
-        })
+impl Remark {
+    pub(super) fn for_all(text: String) -> Self {
+        Self {
+            text,
+            for_others: false,
+        }
     }
 
-    /// A file that lines are appended to; `*` in its path becomes our process id. A symbolic link in place
-    /// of the file is refused: it could lead our lines anywhere. So is a place that the user it is to be kept
-    /// from could change.
-    pub(super) fn file(path: &Path, keep_from: Option<&Credentials>) -> Result<Self, OpenLogError> {
-        // A symbolic link, and one that leads to our own standard output wherever that goes.
-        if path == Path::new("/dev/stdout") {
-            return Self::stdout();
+    pub(super) fn for_others(text: String) -> Self {
+        Self {
+            text,
+            for_others: true,
         }
-        let path = path_with_pid(path, std::process::id());
-        let place = Place::find(&path, keep_from).map_err(OpenLogError::Unsafe)?;
-        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NONBLOCK; // a fifo without a reader is an error, not a wait
-        let opened = place.open(flags, Mode::from_raw_mode(0o644));
-        let file = opened.map_err(|errno| OpenLogError::File {
-            path: path.clone(),
-            source: errno.into(),
-        })?;
-        place.check(&file).map_err(OpenLogError::Unsafe)?;
-        Ok(Self {
-            file: File::from(file),
-            colour: false,
-        })
     }
+}
+
+/// Where one sink's entries go.
+pub(super) trait Destination: Send {
+    /// Writes a batch and empties it, however long that takes. What cannot be written is counted, and told where it is
+    /// missing once something can be written again.
+    fn write(&mut self, batch: &mut Vec<Item>);
+
+    /// Opens anew what others may have exchanged.
+    fn reopen(&mut self) {}
+
+    /// What there is to be said about it.
+    fn take_remarks(&mut self) -> Vec<Remark>;
+}
+
+/// Starts the thread that writes what comes into the queue until that is closed and empty.
+pub(super) fn start(
+    mut destination: Box<dyn Destination>,
+    queue: Arc<Queue>,
+    stream: Arc<Stream>,
+) -> Result<(), OpenLogError> {
+    let write = move || {
+        let mut batch = Vec::new();
+        loop {
+            match queue.take(&mut batch) {
+                Turn::Write => destination.write(&mut batch),
+                Turn::Reopen => destination.reopen(),
+                Turn::End => break,
+            }
+            batch.shrink_to(SMALL_BATCH);
+            for Remark { text, for_others } in destination.take_remarks() {
+                let but = for_others.then_some(&queue);
+                stream.tell(Notice::LogTrouble { error: text }, but);
+            }
+        }
+        queue.written();
+    };
+    std::thread::Builder::new()
+        .name("everport-log".to_owned())
+        .stack_size(STACK)
+        .spawn(write)
+        .map_err(OpenLogError::Thread)?;
+    Ok(())
 }
 
 fn way_out(error: &io::Error) -> &'static str {
@@ -85,94 +136,5 @@ fn way_out(error: &io::Error) -> &'static str {
         }
         Some(rustix::io::Errno::NXIO) => " (it is a fifo that nobody reads)",
         _ => "",
-    }
-}
-
-/// A path with our process id in place of each `*`.
-pub(crate) fn path_with_pid(path: &Path, pid: u32) -> PathBuf {
-    let pid = pid.to_string();
-    let mut bytes = Vec::new();
-    for byte in path.as_os_str().as_bytes() {
-        match byte {
-            b'*' => bytes.extend_from_slice(pid.as_bytes()),
-            byte => bytes.push(*byte),
-        }
-    }
-    OsString::from_vec(bytes).into()
-}
-
-/// The two wishes that count: `NO_COLOR` (<https://no-color.org>) and a terminal that has none.
-pub(crate) fn terminal_takes_colour() -> bool {
-    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
-    !no_color && !dumb
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_star_becomes_the_process_id() {
-        let check = |path: &str, expected: &str| {
-            assert_eq!(path_with_pid(Path::new(path), 4711), Path::new(expected));
-        };
-        check("/var/log/everport.log", "/var/log/everport.log");
-        check("/var/log/everport-*.log", "/var/log/everport-4711.log");
-        check("*/*", "4711/4711");
-    }
-
-    #[test]
-    fn a_symbolic_link_is_never_followed() {
-        let directory = tempfile::tempdir().unwrap();
-        let (target, link) = (directory.path().join("t"), directory.path().join("l"));
-        std::os::unix::fs::symlink(&target, &link).unwrap();
-        let error = Destination::file(&link, None).unwrap_err();
-        assert!(error.to_string().contains("symbolic link"), "{error}");
-        assert!(!target.exists());
-    }
-
-    #[test]
-    fn dev_stdout_is_our_own_standard_output_although_it_is_a_symbolic_link() {
-        let log = Destination::file(Path::new("/dev/stdout"), None).unwrap();
-        let inode =
-            |file: &dyn Fn() -> rustix::io::Result<rustix::fs::Stat>| file().unwrap().st_ino;
-        assert_eq!(
-            inode(&|| rustix::fs::fstat(&log.file)),
-            inode(&|| rustix::fs::fstat(io::stdout()))
-        );
-    }
-
-    #[test]
-    fn what_somebody_else_could_redirect_is_refused_and_a_device_is_not() {
-        let whom = Credentials::find("3999999999", Some("3999999998")).unwrap();
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("log");
-        Destination::file(&path, Some(&whom)).unwrap();
-        let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
-        std::fs::set_permissions(directory.path(), open).unwrap();
-        let error = Destination::file(&path, Some(&whom)).unwrap_err();
-        assert!(matches!(error, OpenLogError::Unsafe(_)), "{error}");
-        Destination::file(Path::new("/dev/null"), Some(&whom)).unwrap();
-    }
-
-    #[test]
-    fn a_fifo_without_reader_is_an_error() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("fifo");
-        rustix::fs::mkfifoat(rustix::fs::CWD, &path, Mode::RWXU).unwrap();
-        let error = Destination::file(&path, None).unwrap_err();
-        assert!(error.to_string().contains("nobody reads"), "{error}");
-    }
-
-    #[test]
-    fn a_file_is_appended_to() {
-        use std::io::Write;
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("log");
-        std::fs::write(&path, "before\n").unwrap();
-        let mut log = Destination::file(&path, None).unwrap();
-        log.file.write_all(b"after\n").unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "before\nafter\n");
     }
 }

@@ -1,6 +1,7 @@
 //! The cluster's one stream: what the watcher tells, what workers print and what they log; how that looks, and where
 //! it is written.
 
+mod day;
 mod describe;
 mod describe_lost;
 mod describe_rollout;
@@ -9,29 +10,36 @@ mod duration;
 mod ending;
 mod entry;
 mod escape;
+mod file;
+#[cfg(test)]
+mod fixtures;
 mod format;
 mod notice;
 mod notice_details;
 mod notice_event;
 mod queue;
 mod records;
+mod rotation;
 mod size;
+mod stream;
+mod text;
 mod thread;
 mod writer;
 
 pub use destination::OpenLogError;
 #[cfg(feature = "cli")]
-pub(crate) use destination::path_with_pid;
+pub(crate) use file::path_with_pid;
 #[cfg(feature = "tracing")]
-pub(crate) use destination::terminal_takes_colour;
+pub(crate) use text::terminal_takes_colour;
 pub use ending::Ending;
 pub use entry::{Entry, Level, LevelError, Line, Lost, Sink, Source, Stream};
 pub(crate) use escape::escape_bytes;
+pub use file::LogFile;
 pub use format::{Formatter, LogFormat, LogFormatError};
 pub use notice::Notice;
 pub(crate) use records::Allowance;
 pub use records::{Records, WhenFull};
 pub use thread::Thread;
-pub use writer::Writer;
+pub use writer::{Writer, WriterBuilder};
 
 pub use crate::record::{Fields, Record, Span, Spans, Value};

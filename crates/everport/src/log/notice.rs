@@ -205,6 +205,11 @@ pub enum Notice {
         /// The kernel's reason.
         error: String,
     },
+    /// Something is wrong with a place that the log is written to.
+    LogTrouble {
+        /// What.
+        error: String,
+    },
     /// The service manager cannot be told how the cluster is; said once.
     ServiceManagerUnreachable {
         /// What is in the way.
@@ -344,6 +349,7 @@ impl Notice {
             | Self::Suspended { stopped: true, .. }
             | Self::Stuck { .. }
             | Self::Overslept { .. }
+            | Self::LogTrouble { .. }
             | Self::RingRefused { .. }
             | Self::BacklogClamped { .. }
             | Self::SteeringRefused { .. }
@@ -400,6 +406,7 @@ impl Notice {
             | Self::FilesChanged { .. }
             | Self::WatchFailed { .. }
             | Self::Overslept { .. }
+            | Self::LogTrouble { .. }
             | Self::OomScoreRefused { .. }
             | Self::LogLevelSet { .. }
             | Self::PortOpened { .. }

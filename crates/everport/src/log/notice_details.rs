@@ -49,6 +49,7 @@ impl Notice {
             | Self::FilesChanged { .. }
             | Self::WatchFailed { .. }
             | Self::Overslept { .. }
+            | Self::LogTrouble { .. }
             | Self::LogLevelSet { .. }
             | Self::Configured { .. }
             | Self::ConfigurationRefused { .. }
@@ -137,7 +138,9 @@ fn tell_watcher<'a>(notice: &'a Notice, to: &mut dyn Details<'a>) {
             to.tell("path", path.as_str().into());
             to.tell("others", Detail::Count(*others as u64));
         }
-        Notice::OomScoreRefused { error } | Notice::WatchFailed { error } => {
+        Notice::LogTrouble { error }
+        | Notice::OomScoreRefused { error }
+        | Notice::WatchFailed { error } => {
             to.tell("error", error.as_str().into())
         }
         _ => {}

@@ -27,6 +27,7 @@ impl Notice {
             Self::Heard { .. } => "worker_heard",
             Self::Stuck { .. } => "worker_stuck",
             Self::Overslept { .. } => "watcher_overslept",
+            Self::LogTrouble { .. } => "log_trouble",
             Self::OomScoreRefused { .. } => "oom_score_refused",
             Self::PortOpened { .. } => "port_opened",
             Self::PortClosed { .. } => "port_closed",

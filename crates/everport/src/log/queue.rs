@@ -1,16 +1,21 @@
 //! What waits to be written: bounded in bytes, so that a stuck reader costs entries and never memory.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque, hash_map};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use super::{Entry, Level, Sink};
+use super::Entry;
+use crate::WorkerId;
 
 /// How much may wait, in bytes: a reader may pause for a while, a watcher stays small.
 pub(super) const CAPACITY: usize = 8 * 1024 * 1024;
 
-/// A share of the capacity that only notices may use, so that a flooding worker cannot displace them.
+/// A share of the capacity that only notices may use, so that flooding workers cannot displace them.
 const FOR_NOTICES: usize = 8;
+
+/// Records of workers that wait for the log are taken up to so many capacities: their allowances bound them, and what
+/// they were promised is that none is dropped.
+const FOR_WAITING: usize = 8;
 
 /// How much the writer takes out at once, in bytes.
 const BATCH: usize = 64 * 1024;
@@ -27,19 +32,21 @@ pub(super) enum Item {
     Lost(u64),
 }
 
-/// Entries between the watcher's loop, which never waits, and the thread that writes them.
+/// Entries between the watcher's loop, which never waits, and the thread that writes them for one sink.
 #[derive(Debug)]
 pub(super) struct Queue {
     state: Mutex<State>,
     changed: Condvar,
     capacity: usize,
-    least: Level,
 }
 
 #[derive(Debug, Default)]
 struct State {
     items: VecDeque<Item>,
     bytes: usize,
+    /// How much of that each worker has, if anything.
+    shares: HashMap<WorkerId, usize>,
+    asked_to_reopen: bool,
     life: Life,
 }
 
@@ -54,39 +61,62 @@ enum Life {
     Written,
 }
 
+/// What the writer has to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// There are items in the batch.
+    Write,
+    /// Files are to be opened anew.
+    Reopen,
+    /// The queue is closed and empty.
+    End,
+}
+
 impl Queue {
-    /// A queue for entries that matter at least as much as `least`.
-    pub(super) fn new(least: Level, capacity: usize) -> Self {
+    pub(super) fn new(capacity: usize) -> Self {
         Self {
             state: Mutex::default(),
             changed: Condvar::new(),
             capacity,
-            least,
         }
     }
 
-    /// Waits for items and moves some of them to `batch`, oldest first. `false` when the queue is closed
-    /// and empty.
-    pub(super) fn take(&self, batch: &mut Vec<Item>) -> bool {
+    /// Takes an entry that came at a time, or counts it as lost.
+    pub(super) fn put(&self, at: SystemTime, entry: Entry) {
+        let mut state = self.lock();
+        if state.life != Life::Open {
+            return;
+        }
+        let was_empty = state.items.is_empty();
+        state.push(Item::Entry(at, entry), self.capacity);
+        drop(state);
+        if was_empty {
+            self.changed.notify_all();
+        }
+    }
+
+    /// Waits for something to do. Items are moved to `batch`, oldest first.
+    pub(super) fn take(&self, batch: &mut Vec<Item>) -> Turn {
         let state = self.lock();
         let mut state = self
             .changed
             .wait_while(state, |state| {
-                state.items.is_empty() && state.life == Life::Open
+                state.items.is_empty() && state.life == Life::Open && !state.asked_to_reopen
             })
             .unwrap_or_else(PoisonError::into_inner);
-        let mut left = BATCH;
-        while left > 0 {
-            let Some(item) = state.items.pop_front() else {
-                state.items.shrink_to(KEPT_CAPACITY);
-                break;
-            };
-            let bytes = item.bytes();
-            state.bytes -= bytes;
-            left = left.saturating_sub(bytes);
-            batch.push(item);
+        if std::mem::take(&mut state.asked_to_reopen) {
+            return Turn::Reopen;
         }
-        !batch.is_empty()
+        match state.move_to(batch) {
+            0 => Turn::End,
+            _ => Turn::Write,
+        }
+    }
+
+    /// Asks the writer to open its file anew before it writes anything else.
+    pub(super) fn reopen(&self) {
+        self.lock().asked_to_reopen = true;
+        self.changed.notify_all();
     }
 
     /// Takes no more entries.
@@ -98,6 +128,17 @@ impl Queue {
         self.changed.notify_all();
     }
 
+    /// Whether nothing waits.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().items.is_empty()
+    }
+
+    /// Waits until the queue is closed, at most for `limit`; whether it is.
+    pub(super) fn wait_closed(&self, limit: Duration) -> bool {
+        self.wait(limit, |life| life != Life::Open)
+    }
+
     /// Says that everything is written, and that the thread is gone.
     pub(super) fn written(&self) {
         self.lock().life = Life::Written;
@@ -106,12 +147,16 @@ impl Queue {
 
     /// Waits until everything is written, at most for `limit`; whether it is.
     pub(super) fn wait_written(&self, limit: Duration) -> bool {
+        self.wait(limit, |life| life == Life::Written)
+    }
+
+    fn wait(&self, limit: Duration, is_there: impl Fn(Life) -> bool) -> bool {
         let state = self.lock();
         let (state, _) = self
             .changed
-            .wait_timeout_while(state, limit, |state| state.life != Life::Written)
+            .wait_timeout_while(state, limit, |state| !is_there(state.life))
             .unwrap_or_else(PoisonError::into_inner);
-        state.life == Life::Written
+        is_there(state.life)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -120,145 +165,113 @@ impl Queue {
     }
 }
 
-impl Sink for Queue {
-    fn write(&self, entry: Entry) {
-        if entry.level() > self.least {
-            return;
-        }
-        let limit = match entry {
-            Entry::Notice(..) | Entry::Lost(_) => self.capacity,
-            Entry::Line(_) | Entry::Records(_) => self.capacity - self.capacity / FOR_NOTICES,
-        };
-        let item = Item::Entry(SystemTime::now(), entry);
-        let mut state = self.lock();
-        if state.life != Life::Open {
-            return;
-        }
-        let was_empty = state.items.is_empty();
-        state.push(item, limit);
-        drop(state);
-        if was_empty {
-            self.changed.notify_all();
-        }
-    }
-}
-
 impl State {
-    fn push(&mut self, item: Item, limit: usize) {
+    fn push(&mut self, item: Item, capacity: usize) {
         let bytes = item.bytes();
-        if self.bytes + bytes <= limit {
+        if self.has_room(&item, bytes, capacity) {
             self.bytes += bytes;
+            if let Some(worker) = item.worker() {
+                *self.shares.entry(worker).or_default() += bytes;
+            }
             self.items.push_back(item);
         } else if let Some(Item::Lost(count)) = self.items.back_mut() {
-            *count += 1;
+            *count += item.entries();
         } else {
-            let lost = Item::Lost(1);
+            let lost = Item::Lost(item.entries());
             self.bytes += lost.bytes();
             self.items.push_back(lost);
+        }
+    }
+
+    /// What comes from a worker leaves room for notices. And no worker may have more waiting than there is still
+    /// room for others: one that floods gets half, two get a third each, and always as much stays for those who
+    /// have little to say.
+    fn has_room(&self, item: &Item, bytes: usize, capacity: usize) -> bool {
+        let Some(worker) = item.worker() else {
+            return self.bytes + bytes <= capacity;
+        };
+        if item.is_waited_for() {
+            return self.bytes + bytes <= FOR_WAITING * capacity;
+        }
+        let free = (capacity - capacity / FOR_NOTICES).saturating_sub(self.bytes);
+        let share = self.shares.get(&worker).copied().unwrap_or(0);
+        bytes <= free && share + bytes <= free
+    }
+
+    /// Moves the oldest items to the batch, and returns how many.
+    fn move_to(&mut self, batch: &mut Vec<Item>) -> usize {
+        let before = batch.len();
+        let mut left = BATCH;
+        while left > 0 {
+            let Some(item) = self.items.pop_front() else {
+                self.items.shrink_to(KEPT_CAPACITY);
+                break;
+            };
+            let bytes = item.bytes();
+            self.bytes -= bytes;
+            if let Some(worker) = item.worker() {
+                self.give_back(worker, bytes);
+            }
+            left = left.saturating_sub(bytes);
+            batch.push(item);
+        }
+        batch.len() - before
+    }
+
+    fn give_back(&mut self, worker: WorkerId, bytes: usize) {
+        if let hash_map::Entry::Occupied(mut share) = self.shares.entry(worker) {
+            *share.get_mut() -= bytes;
+            if *share.get() == 0 {
+                share.remove();
+            }
         }
     }
 }
 
 impl Item {
+    /// The worker it comes from, if it does not come from the watcher.
+    fn worker(&self) -> Option<WorkerId> {
+        match self {
+            Self::Entry(_, Entry::Line(line)) => Some(line.source.worker),
+            Self::Entry(_, Entry::Records(records)) => Some(records.source().worker),
+            Self::Entry(_, Entry::Notice(..) | Entry::Lost(_)) | Self::Lost(_) => None,
+        }
+    }
+
+    /// Its worker may hand over more, if it comes from one.
+    pub(super) fn note_written(&self) {
+        if let Self::Entry(_, Entry::Records(records)) = self {
+            records.note_written();
+        }
+    }
+
+    /// Whether its worker waits until it is written.
+    fn is_waited_for(&self) -> bool {
+        matches!(self, Self::Entry(_, Entry::Records(records)) if records.are_waited_for())
+    }
+
+    /// How many entries are missing if it is.
+    pub(super) fn entries(&self) -> u64 {
+        match self {
+            Self::Entry(_, Entry::Records(records)) => records.count(),
+            Self::Entry(_, Entry::Lost(lost)) => lost.count,
+            Self::Entry(_, Entry::Notice(..) | Entry::Line(_)) => 1,
+            Self::Lost(count) => *count,
+        }
+    }
+
     /// What it costs while it waits.
     fn bytes(&self) -> usize {
         let text = match self {
             Self::Entry(_, Entry::Line(line)) => line.text.len(),
             Self::Entry(_, Entry::Records(records)) => records.size(),
             Self::Entry(_, Entry::Notice(..)) => 256, // the longest text of most notices
-            Self::Entry(_, Entry::Lost(_)) => 0,
-            Self::Lost(_) => 0,
+            Self::Entry(_, Entry::Lost(_)) | Self::Lost(_) => 0,
         };
         size_of::<Self>() + text
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::log::{Line, Notice, Source, Stream};
-    use crate::{Generation, SlotId, WorkerId};
-
-    fn line(text: &str) -> Entry {
-        Entry::Line(Line {
-            source: Source {
-                worker: WorkerId(1),
-                slot: SlotId(0),
-                generation: Generation(1),
-                pid: 4711,
-            },
-            stream: Stream::Stdout,
-            text: text.to_owned(),
-            continues: false,
-        })
-    }
-
-    fn coalesced() -> Entry {
-        let notice = Notice::Supervisor(everport_core::Notice::RestartCoalesced);
-        Entry::Notice(notice, None)
-    }
-
-    fn drain(queue: &Queue) -> Vec<String> {
-        queue.close();
-        let mut shown = Vec::new();
-        let mut batch = Vec::new();
-        while queue.take(&mut batch) {
-            shown.extend(batch.drain(..).map(|item| match item {
-                Item::Entry(_, Entry::Line(line)) => line.text,
-                Item::Entry(_, entry) => format!("{entry:?}"),
-                Item::Lost(count) => format!("lost {count}"),
-            }));
-        }
-        shown
-    }
-
-    #[test]
-    fn entries_come_out_in_order() {
-        let queue = Queue::new(Level::Info, CAPACITY);
-        for text in ["one", "two", "three"] {
-            queue.write(line(text));
-        }
-        assert_eq!(drain(&queue), ["one", "two", "three"]);
-    }
-
-    #[test]
-    fn what_does_not_fit_is_counted_where_it_is_missing() {
-        let queue = Queue::new(Level::Info, 4096);
-        let long = "x".repeat(2000);
-        for _ in 0..5 {
-            queue.write(line(&long));
-        }
-        queue.write(line("short"));
-        let shown = drain(&queue);
-        assert_eq!(shown, [long.as_str(), "lost 4", "short"]);
-    }
-
-    #[test]
-    fn a_flood_of_lines_leaves_room_for_notices() {
-        let queue = Queue::new(Level::Info, 64 * 1024);
-        for _ in 0..10_000 {
-            queue.write(line("flood"));
-        }
-        queue.write(coalesced());
-        assert_eq!(
-            drain(&queue).last().unwrap(),
-            r"Notice(Supervisor(RestartCoalesced), None)"
-        );
-    }
-
-    #[test]
-    fn entries_below_the_level_are_left_out() {
-        let queue = Queue::new(Level::Warn, CAPACITY);
-        queue.write(coalesced());
-        queue.write(line("info"));
-        assert!(drain(&queue).is_empty());
-    }
-
-    #[test]
-    fn a_closed_queue_takes_nothing() {
-        let queue = Queue::new(Level::Info, CAPACITY);
-        queue.close();
-        queue.write(line("late"));
-        assert!(drain(&queue).is_empty());
-    }
-}
+#[path = "queue_tests.rs"]
+mod tests;

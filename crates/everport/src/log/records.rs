@@ -76,8 +76,15 @@ impl Records {
         self.bytes.len()
     }
 
-    /// A sink is done with them: its worker may have more waiting, unless others have to be done, too. When all
-    /// are, which is when this is dropped, it may in any case.
+    /// Whether their worker waits until every sink is done with them.
+    pub(crate) fn are_waited_for(&self) -> bool {
+        let allowance = self.allowance.as_ref();
+        allowance.is_some_and(|allowance| allowance.waits_for_all)
+    }
+
+    /// A sink has written them: their worker may have more waiting, unless others have to be done, too. When all
+    /// are, which is when this is dropped, it may in any case. So a sink that gives them up only drops them: were
+    /// that enough, one that is stuck would let a worker flood those that are not.
     pub(crate) fn note_written(&self) {
         if let Some(allowance) = &self.allowance
             && !allowance.waits_for_all

@@ -1,93 +1,73 @@
-//! Writers with readers that are slow, stuck or gone.
+//! Writers with several places, some of which are stuck.
 
-use std::io::Read;
+use std::fs::File;
+use std::io::{BufRead, Read};
 use std::os::fd::OwnedFd;
 
 use super::*;
-use crate::log::{Line, Source, Stream};
-use crate::{Generation, SlotId, WorkerId};
+use crate::log::Entry;
+use crate::log::fixtures::{line_of, pipe, read_back};
 
 /// More than a pipe and the writer's batch hold, less than a test wants to wait for.
-const SMALL_QUEUE: usize = 64 * 1024;
+const SMALL_QUEUE: usize = 256 * 1024;
 
 fn line(text: &str) -> Entry {
-    Entry::Line(Line {
-        source: Source {
-            worker: WorkerId(7),
-            slot: SlotId(2),
-            generation: Generation(1),
-            pid: 4711,
-        },
-        stream: Stream::Stdout,
-        text: text.to_owned(),
-        continues: false,
+    line_of(7, text)
+}
+
+fn to(end: impl Into<OwnedFd>) -> Box<dyn Destination> {
+    let formatter = Formatter::new(LogFormat::Plain, "watcher");
+    let target = Target::Stdout(File::from(end.into()));
+    Box::new(TextOutput::new(target, formatter))
+}
+
+fn writer(destinations: Vec<Box<dyn Destination>>) -> Writer {
+    Writer::start(destinations, Level::Info, SMALL_QUEUE).unwrap()
+}
+
+fn read_all(mut reader: File) -> std::thread::JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut log = String::new();
+        reader.read_to_string(&mut log).unwrap();
+        log
     })
 }
 
-fn pipe() -> (File, OwnedFd) {
-    let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
-    (read.into(), write)
-}
-
-fn writer(end: OwnedFd) -> Writer {
-    let destination = Destination {
-        file: end.into(),
-        colour: false,
-    };
-    Writer::start(destination, Level::Info, "watcher".to_owned(), SMALL_QUEUE).unwrap()
-}
-
-/// The lines' texts, and the sum of the entries that the stream says are missing.
-fn read_back(log: &str) -> (Vec<&str>, u64) {
-    let mut texts = Vec::new();
-    let mut lost = 0;
-    for line in log.lines() {
-        let (_, text) = line.split_once("  ").unwrap();
-        match text.trim_start().strip_prefix("watcher  ") {
-            Some(text) => {
-                let count = text.split(' ').next().unwrap().replace(',', "");
-                lost += count.parse::<u64>().unwrap();
-            }
-            None => texts.push(text.trim_start().rsplit(' ').next().unwrap()),
-        }
-    }
-    (texts, lost)
+fn numbers(count: usize) -> Vec<String> {
+    (0..count).map(|number| number.to_string()).collect()
 }
 
 #[test]
-fn entries_reach_a_file_whole_and_in_order() {
+fn entries_reach_every_file_whole_and_in_order() {
     let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("log");
-    let writer = Writer::to_file(&path, Level::Info, "watcher").unwrap();
+    let paths = ["one", "two"].map(|name| directory.path().join(name));
+    let builder = Writer::builder("watcher");
+    let builder = paths
+        .iter()
+        .fold(builder, |builder, path| builder.file(LogFile::at(path)));
+    let writer = builder.start().unwrap();
     let sink = writer.sink();
-    for number in 0..1000 {
-        sink.write(line(&number.to_string()));
+    for number in numbers(1000) {
+        sink.write(line(&number));
     }
     assert!(writer.close());
     sink.write(line("late"));
-    let log = std::fs::read_to_string(&path).unwrap();
-    let (texts, lost) = read_back(&log);
-    let expected: Vec<String> = (0..1000).map(|number| number.to_string()).collect();
-    assert_eq!(
-        (texts, lost),
-        (expected.iter().map(String::as_str).collect(), 0)
-    );
+    for path in paths {
+        let log = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(read_back(&log), (numbers(1000), 0));
+    }
 }
 
 #[test]
 fn a_stuck_reader_costs_entries_that_are_counted() {
-    let (mut reader, end) = pipe();
-    let writer = writer(end);
+    let (reader, end) = pipe();
+    let writer = writer(vec![to(end)]);
     let sink = writer.sink();
     let text = "x".repeat(1000);
     for _ in 0..1000 {
         sink.write(line(&text));
     }
-    let reading = std::thread::spawn(move || {
-        let mut log = String::new();
-        reader.read_to_string(&mut log).unwrap();
-        log
-    });
+    let reading = read_all(reader);
     assert!(writer.close());
     let log = reading.join().unwrap();
     let (texts, lost) = read_back(&log);
@@ -97,66 +77,102 @@ fn a_stuck_reader_costs_entries_that_are_counted() {
 }
 
 #[test]
+fn a_stuck_reader_costs_the_others_nothing() {
+    let (stuck, stuck_end) = pipe();
+    let (reader, end) = pipe();
+    rustix::pipe::fcntl_setpipe_size(&stuck_end, 4096).unwrap();
+    let writer = writer(vec![to(stuck_end), to(end)]);
+    let reading = read_all(reader);
+    let sink = writer.sink();
+    let padding = "x".repeat(1000);
+    for number in 0..3000 {
+        sink.write(line(&format!("{padding} {number}")));
+        // No faster than the one that is read can be written: its queue would be full, too.
+        let queue = &writer.stream.queues()[1];
+        while !queue.is_empty() {
+            std::thread::yield_now();
+        }
+    }
+    assert!(!writer.close_within(Duration::from_millis(20)));
+    drop(stuck);
+    drop((sink, writer));
+    assert_eq!(read_back(&reading.join().unwrap()), (numbers(3000), 0));
+}
+
+#[test]
+fn trouble_of_one_place_is_told_in_the_other() {
+    let (reader, end) = pipe();
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let writer = writer(vec![to(end), to(full)]);
+    let (sender, lines) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let lines = std::io::BufReader::new(reader).lines();
+        lines
+            .map_while(Result::ok)
+            .all(|line| sender.send(line).is_ok())
+    });
+    writer.sink().write(line("hello"));
+    let next = || lines.recv_timeout(Duration::from_secs(30)).unwrap();
+    let mut told = [next(), next()];
+    told.sort();
+    assert!(told[0].ends_with("2.7 out  hello"), "{told:?}");
+    assert!(
+        told[1].contains("WARN  watcher  cannot write the log: No space left"),
+        "{told:?}"
+    );
+}
+
+#[test]
 fn a_reader_that_stays_stuck_does_not_hold_the_end() {
     let (_reader, end) = pipe();
     rustix::pipe::fcntl_setpipe_size(&end, 4096).unwrap();
-    let writer = writer(end);
+    let writer = writer(vec![to(end)]);
     let sink = writer.sink();
     let text = "x".repeat(1000);
     for _ in 0..1000 {
         sink.write(line(&text));
     }
-    writer.queue.close();
-    assert!(!writer.queue.wait_written(Duration::from_millis(20)));
+    assert!(!writer.close_within(Duration::from_millis(20)));
 }
 
 #[test]
 fn a_reader_that_is_gone_is_no_failure() {
     let (reader, end) = pipe();
     drop(reader);
-    let writer = writer(end);
+    let writer = writer(vec![to(end)]);
     writer.sink().write(line("to nobody"));
     assert!(writer.close());
 }
 
 #[test]
-fn a_non_blocking_destination_is_waited_for() {
-    let (mut reader, end) = pipe();
-    rustix::io::ioctl_fionbio(&end, true).unwrap();
-    let mut output = output(end.into());
-    let reading = std::thread::spawn(move || {
-        let mut log = String::new();
-        reader.read_to_string(&mut log).unwrap();
-        log
-    });
-    let text = "x".repeat(1000);
-    let entry = || Item::Entry(SystemTime::now(), line(&text));
-    output.write(&mut (0..500).map(|_| entry()).collect());
-    assert!(output.failed.is_none());
-    drop(output);
-    assert_eq!(read_back(&reading.join().unwrap()).0.len(), 500);
-}
-
-fn output(file: File) -> Output {
-    Output::new(file, Formatter::new(LogFormat::Plain, "watcher"))
+fn a_file_is_opened_anew_while_entries_come() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, aside) = (directory.path().join("log"), directory.path().join("aside"));
+    let writer = Writer::builder("watcher")
+        .file(LogFile::at(&path))
+        .start()
+        .unwrap();
+    let sink = writer.sink();
+    sink.write(line("0"));
+    while std::fs::read(&path).unwrap().is_empty() {
+        std::thread::yield_now();
+    }
+    std::fs::rename(&path, &aside).unwrap();
+    writer.reopen();
+    while !path.exists() {
+        sink.write(line("between"));
+        std::thread::yield_now();
+    }
+    sink.write(line("1"));
+    assert!(writer.close());
+    let read = |path| read_back(&std::fs::read_to_string(path).unwrap()).0;
+    assert_eq!(read(&aside)[0], "0");
+    assert_eq!(read(&path).last().unwrap(), "1");
 }
 
 #[test]
-fn what_a_full_disk_refused_is_counted_when_it_takes_more() {
-    let mut output = output(File::options().write(true).open("/dev/full").unwrap());
-    let mut batch = vec![Item::Entry(SystemTime::now(), line("a")), Item::Lost(4)];
-    output.write(&mut batch);
-    output.write(&mut vec![Item::Entry(SystemTime::now(), line("b"))]);
-    assert_eq!(output.failed.as_ref().unwrap().count, 6);
-
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("log");
-    output.file = File::create(&path).unwrap();
-    output.inside_line = true;
-    output.write(&mut vec![Item::Entry(SystemTime::now(), line("c"))]);
-    let log = std::fs::read_to_string(&path).unwrap();
-    let log = log.strip_prefix('\n').expect("the torn line is ended");
-    assert!(log.contains("6 entries lost: cannot write the log: No space left on device"));
-    assert_eq!(read_back(log), (vec!["c"], 6));
-    assert!(output.failed.is_none());
+fn dev_stdout_is_our_own_standard_output_although_it_is_a_symbolic_link() {
+    assert!(LogFile::at("/dev/stdout").is_stdout());
+    let builder = Writer::builder("watcher").file(LogFile::at("/dev/stdout"));
+    assert!(builder.start().unwrap().close());
 }

@@ -9,8 +9,7 @@ use std::time::SystemTime;
 
 use rustix::event::{PollFd, PollFlags, poll};
 
-use super::form::{Formatter, LogFormat};
-use crate::log::terminal_takes_colour;
+use crate::log::{Formatter, LogFormat, terminal_takes_colour};
 use crate::record::Record;
 
 /// Said once it is over.

@@ -161,12 +161,19 @@ impl SharedFilter {
 /// A filter that follows the watcher from now on. At the beginning the program's wish counts more, unless the watcher's
 /// level was changed while it ran.
 fn begin(state: &State, wished: Option<Targets>) -> LogFilter {
-    let filter = LogFilter::new(only(Level::Info));
-    let _ = state;
-    if let Some(wished) = wished {
-        filter.replace(wished);
+    let watchers = &state.log_level;
+    let filter = LogFilter::new(only(watchers.get().level));
+    let following = filter.clone();
+    watchers.subscribe(Box::new(move |level| following.set_level_soon(level)));
+    loop {
+        let wish = watchers.get();
+        let ours = wished.clone().filter(|_| !wish.overrides);
+        filter.replace(ours.unwrap_or_else(|| only(wish.level)));
+        // A change that came meanwhile may have been overwritten just now; later ones are not.
+        if watchers.get() == wish {
+            return filter;
+        }
     }
-    filter
 }
 
 /// What the environment wishes, if anything.

@@ -9,12 +9,11 @@ use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::fields::EventFields;
-use super::form::LogFormat;
 use super::outlet::Outlet;
 use super::scratch::Scratch;
 use super::spans::{keep_fields, keep_more_fields, push_spans};
 use crate::cluster::State;
-use crate::log::Level;
+use crate::log::{Level, LogFormat};
 use crate::record::{Encoder, Header};
 
 /// Hands over to the watcher what is logged through `tracing`, or writes it to standard output where there is none.

@@ -2,10 +2,15 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::console::Console;
-use super::form::LogFormat;
 use crate::cluster::State;
+use crate::log::LogFormat;
+use crate::ring::Producer;
+
+/// How long a panic waits for room in the ring before it is told otherwise.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Takes records for the watcher.
 pub(super) trait Ring: Send + Sync {
@@ -25,8 +30,11 @@ pub(super) enum Outlet {
 }
 
 impl Outlet {
-    pub(super) fn of(_state: &State) -> Self {
-        Self::Console(Arc::new(Console::stdout(None)))
+    pub(super) fn of(state: &State) -> Self {
+        match state.ring() {
+            Some(ring) => Self::Ring(Arc::clone(ring) as Arc<dyn Ring>),
+            None => Self::Console(Arc::new(Console::stdout(None))),
+        }
     }
 
     pub(super) fn with_format(self, format: LogFormat) -> Self {
@@ -51,5 +59,15 @@ impl fmt::Debug for Outlet {
             Self::Ring(_) => "Ring",
             Self::Console(_) => "Console",
         })
+    }
+}
+
+impl Ring for Producer {
+    fn hand_over(&self, record: &[u8]) -> bool {
+        Producer::hand_over(self, record)
+    }
+
+    fn hand_over_soon(&self, record: &[u8]) -> bool {
+        self.hand_over_within(PATIENCE, record)
     }
 }

@@ -74,6 +74,10 @@ impl Producer {
         match *self {}
     }
 
+    pub(crate) fn hand_over_within(&self, _limit: std::time::Duration, _record: &[u8]) -> bool {
+        match *self {}
+    }
+
     pub(crate) fn stop_waiting(&self) {
         match *self {}
     }

@@ -158,6 +158,24 @@ impl Consumer {
     }
 }
 
+/// A ring with this head, whose data begins with these bytes.
+///
+/// # Panics
+/// When the system has no memory for it.
+#[cfg(any(test, feature = "fuzzing"))]
+#[expect(clippy::unwrap_used, reason = "it serves tests only")]
+pub(crate) fn filled(head: u64, data: &[u8]) -> Consumer {
+    let Ring { consumer, bell: _ } = Ring::new(Size::at_least(0)).unwrap();
+    let data = &data[..data.len().min(consumer.size as usize)];
+    let start = HEADER as u64;
+    assert_eq!(
+        rustix::io::pwrite(&consumer.memory, data, start),
+        Ok(data.len())
+    );
+    consumer.mapping.header().head.store(head, Ordering::SeqCst);
+    consumer
+}
+
 impl Drop for Consumer {
     fn drop(&mut self) {
         let header = self.mapping.header();

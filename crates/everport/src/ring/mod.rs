@@ -21,6 +21,12 @@ mod tests;
 
 #[cfg(any(not(target_os = "linux"), everport_portable))]
 pub(crate) use absent::{Consumer, Producer, Ring};
+#[cfg(all(
+    target_os = "linux",
+    not(everport_portable),
+    any(test, feature = "fuzzing")
+))]
+pub(crate) use consumer::filled;
 #[cfg(all(target_os = "linux", not(everport_portable)))]
 pub(crate) use consumer::{Consumer, Ring};
 pub(crate) use layout::Size;

@@ -3,7 +3,9 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::event::Timespec;
 use rustix::fs::fstat;
@@ -19,6 +21,9 @@ const SLICE: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 100_000_000,
 };
+
+/// How long who may not wait for the lock sleeps before trying again.
+const SHORT: Duration = Duration::from_millis(1);
 
 /// Hands records over to the watcher. Any thread may, one at a time.
 #[derive(Debug)]
@@ -78,9 +83,35 @@ impl Producer {
         if !self.original.is_here() {
             return false; // the lock may be somebody's who is not here, and the ring is another process's
         }
-        let mut writing = self.lock();
+        self.commit(self.lock(), record, None)
+    }
+
+    /// As [`Producer::hand_over`], for who must not wait for long even where the log is waited for. What finds
+    /// another thread waiting is not counted.
+    pub(crate) fn hand_over_within(&self, limit: Duration, record: &[u8]) -> bool {
+        let until = Instant::now() + limit;
+        while self.original.is_here() {
+            match self.writing.try_lock() {
+                Ok(writing) => return self.commit(writing, record, Some(until)),
+                Err(TryLockError::Poisoned(error)) => {
+                    return self.commit(error.into_inner(), record, Some(until));
+                }
+                // Locks of the standard library are not waited for with a limit.
+                Err(TryLockError::WouldBlock) if Instant::now() < until => thread::sleep(SHORT),
+                Err(TryLockError::WouldBlock) => break,
+            }
+        }
+        false
+    }
+
+    fn commit(
+        &self,
+        mut writing: MutexGuard<'_, Writing>,
+        record: &[u8],
+        until: Option<Instant>,
+    ) -> bool {
         let can_be = (1..=LONGEST_RECORD).contains(&record.len());
-        if !can_be || !self.find_room(&mut writing, LENGTH_PREFIX + record.len()) {
+        if !can_be || !self.find_room(&mut writing, LENGTH_PREFIX + record.len(), until) {
             writing.lost += 1;
             self.header().lost.store(writing.lost, Ordering::Release);
             return false;
@@ -114,7 +145,7 @@ impl Producer {
     }
 
     /// Whether there is room, if need be after a wait for it.
-    fn find_room(&self, writing: &mut Writing, needed: usize) -> bool {
+    fn find_room(&self, writing: &mut Writing, needed: usize, until: Option<Instant>) -> bool {
         loop {
             if self.has_room(writing, needed) {
                 return true;
@@ -122,7 +153,8 @@ impl Producer {
             // Read before anything is looked at that comes with a change of it.
             let room = self.header().room.load(Ordering::SeqCst);
             let is_gone = self.header().reader.load(Ordering::SeqCst) == reader::IS_GONE;
-            if is_gone || !self.waits() {
+            let is_late = until.is_some_and(|until| until <= Instant::now());
+            if is_gone || is_late || !self.waits() {
                 return false;
             }
             self.header().is_awaited.store(1, Ordering::SeqCst);

@@ -65,8 +65,8 @@ impl Watcher {
     }
 }
 
-/// A worker needs at least four descriptors of the watcher, so the soft limit on open files goes up to the
-/// hard one. Returns the limit as it was, which workers start with.
+/// A worker needs at least four descriptors of the watcher, and two more for its records, so the soft limit on
+/// open files goes up to the hard one. Returns the limit as it was, which workers start with.
 fn raise_open_files() -> io::Result<Rlimit> {
     let before = getrlimit(Resource::Nofile);
     let raised = Rlimit {

@@ -2,6 +2,7 @@
 
 mod behaviour;
 mod log;
+mod orphan;
 mod process;
 mod refusal;
 mod rude;
@@ -42,6 +43,9 @@ struct Options {
     /// Speaks the link's protocol badly instead: a word from [`rude::misbehave`].
     #[arg(long)]
     rude: Option<String>,
+    /// Plays a part in leaving an orphan behind instead: a word from [`orphan::play`].
+    #[arg(long)]
+    orphan: Option<String>,
     /// Serves by `everport::http` instead of plain axum.
     #[arg(long)]
     http: bool,
@@ -61,6 +65,9 @@ struct Options {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::parse();
+    if let Some(part) = &options.orphan {
+        return Ok(orphan::play(part)?);
+    }
     if let Some(word) = &options.rude {
         return rude::misbehave(word);
     }

@@ -16,6 +16,7 @@ pub(crate) fn doors() -> Router {
         .route("/status", get(status))
         .route("/grow", get(grow))
         .route("/append", get(append))
+        .route("/orphan", get(crate::orphan::leave))
 }
 
 /// Status, limits, and how readily the kernel ends this process when memory runs out.

@@ -8,7 +8,7 @@ use sd_notify::NotifyState;
 
 use super::status_line::{self, Course};
 use crate::log::Notice;
-use crate::watcher::{Builder, Decision, ExitReason, Status, WorkerState};
+use crate::watcher::{Builder, Decision, ExitReason, Status};
 use crate::{Generation, SlotId};
 
 /// What of the cluster's limits decides how long it may take to come up, to be replaced and to stop.

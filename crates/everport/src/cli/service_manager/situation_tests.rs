@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::log::Ending;
-use crate::watcher::{AbortCause, WorkerStatus};
+use crate::watcher::{AbortCause, WorkerState, WorkerStatus};
 use crate::{SlotId, WorkerId};
 
 const LIMITS: Limits = Limits {

@@ -1,12 +1,13 @@
 //! The watcher's part, played by hand.
 
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use everport_core::{DrainReason, Generation, PortId, SlotId, WorkerId};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use crate::cluster::builder::Surroundings;
 use crate::link::{FromWatcher, FromWorker, LinkError, Session, WatcherEnd, Welcome, pair};
@@ -80,6 +81,17 @@ fn surroundings() -> (Surroundings, mpsc::UnboundedReceiver<i32>) {
     (surroundings, ended)
 }
 
+/// A worker that joins and asks for a ring, and the watcher that has welcomed it.
+pub(crate) async fn asks_for_a_ring() -> (Watcher, JoinHandle<Result<Cluster, JoinError>>) {
+    let (mut watcher, theirs) = watch();
+    let (mut surroundings, _ended) = surroundings();
+    surroundings.logs_records = true;
+    let joining = tokio::spawn(Cluster::builder().join_through(theirs, surroundings));
+    watcher.welcome(Duration::from_secs(30)).await;
+    watcher.expect(FromWorker::OpenRing).await;
+    (watcher, joining)
+}
+
 /// A worker that has joined.
 pub(crate) async fn joined() -> (Cluster, Watcher) {
     joined_with(Cluster::builder(), Duration::from_secs(30)).await
@@ -106,6 +118,36 @@ pub(crate) async fn joined_mortally(
     (cluster, watcher, ended)
 }
 
+/// A worker that has joined and asked for a ring, which it is given or not, with the level that is wished for.
+#[cfg(feature = "tracing")]
+pub(crate) async fn logging(
+    ring: Option<(&crate::ring::Ring, crate::log::WhenFull)>,
+    level: crate::log::Level,
+    overrides: bool,
+) -> (Cluster, Watcher) {
+    let (mut watcher, theirs) = watch();
+    let (mut surroundings, _ended) = surroundings();
+    surroundings.logs_records = true;
+    let joining = tokio::spawn(Cluster::builder().join_through(theirs, surroundings));
+    watcher.welcome(Duration::from_secs(30)).await;
+    watcher.expect(FromWorker::OpenRing).await;
+    let answer = FromWatcher::Ring {
+        size: ring.map_or(0, |_| crate::ring::Size::DEFAULT.bytes()),
+        when_full: ring.map_or_else(Default::default, |(_, when_full)| when_full),
+        level,
+        overrides,
+    };
+    match ring {
+        Some((ring, _)) => {
+            let descriptors = [ring.consumer.memory(), ring.bell.as_fd()];
+            watcher.end.send(&answer, &descriptors).unwrap();
+        }
+        None => watcher.send(&answer),
+    }
+    let cluster = within(joining).await.unwrap().unwrap();
+    (cluster, watcher)
+}
+
 impl Watcher {
     /// Waits for the worker's greeting and welcomes it.
     pub(crate) async fn welcome(&mut self, shutdown_timeout: Duration) {
@@ -123,6 +165,10 @@ impl Watcher {
 
     pub(crate) fn send(&self, frame: &FromWatcher) {
         self.end.send(frame, &[]).unwrap();
+    }
+
+    pub(crate) fn send_with(&self, frame: &FromWatcher, fds: &[BorrowedFd<'_>]) {
+        self.end.send(frame, fds).unwrap();
     }
 
     /// The next frame, which must be legal.

@@ -11,6 +11,7 @@ mod lending;
 mod listening;
 mod process;
 mod readiness;
+mod records;
 pub(crate) mod standalone;
 mod transfer;
 // By poll(2) every connection wakes everybody, and no wake-up can be lost.

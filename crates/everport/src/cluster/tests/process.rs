@@ -10,7 +10,8 @@ use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::harness::{BOUND, Watcher, watch, within};
-use crate::link::{Drained, FromWorker, LINK_VARIABLE};
+use crate::link::{Drained, FromWatcher, FromWorker, LINK_VARIABLE};
+use crate::log::{Level, WhenFull};
 use crate::{Cluster, JoinError, LeaveError};
 
 /// Tells the program that it is executed again, and what to do then.
@@ -86,6 +87,15 @@ async fn spawn_worker(role: &str) -> (Watcher, Child) {
     let child = spawn(role, &format!("{fd}:{inode}"));
     drop(theirs);
     watcher.welcome(Duration::from_secs(30)).await;
+    if cfg!(feature = "tracing") {
+        watcher.expect(FromWorker::OpenRing).await;
+        watcher.send(&FromWatcher::Ring {
+            size: 0,
+            when_full: WhenFull::Drop,
+            level: Level::Info,
+            overrides: false,
+        });
+    }
     (watcher, child)
 }
 

@@ -1,6 +1,5 @@
 //! What stands before the text of a line: time, level, and who.
 
-use std::io::Write;
 use std::time::SystemTime;
 
 use super::timestamp::Timestamp;
@@ -28,11 +27,12 @@ pub(super) struct Paint {
     is_coloured: bool,
 }
 
-/// Who an entry is from, as the column shows it.
+/// Who an entry is from, as the column shows it, made once for many entries.
 #[derive(Debug, Clone)]
 pub(super) struct Who {
-    text: String,
-    colour: &'static str,
+    shown: Vec<u8>,
+    /// How many characters of it are seen.
+    width: usize,
 }
 
 /// Writes columns.
@@ -62,38 +62,40 @@ impl Paint {
     }
 }
 
-impl Who {
-    /// The watcher, by its name.
-    pub(super) fn watcher(name: &str) -> Self {
-        Self {
-            text: name.to_owned(),
-            colour: "",
-        }
-    }
-
-    /// A worker: `2.7` is worker 7 in slot 2.
-    pub(super) fn worker(source: &Source) -> Self {
-        Self {
-            text: format!("{}.{}", source.slot, source.worker),
-            colour: colour_of(source.slot),
-        }
-    }
-
-    /// A worker's output: `2.7 out`.
-    pub(super) fn output(source: &Source, stream: &str) -> Self {
-        Self {
-            text: format!("{}.{} {stream}", source.slot, source.worker),
-            colour: colour_of(source.slot),
-        }
-    }
-}
-
 impl Columns {
     pub(super) fn new(is_coloured: bool) -> Self {
         Self {
             paint: Paint { is_coloured },
             timestamp: Timestamp::default(),
         }
+    }
+
+    /// The watcher, by its name.
+    pub(super) fn watcher(&self, name: &str) -> Who {
+        self.who(name, "")
+    }
+
+    /// A worker: `2.7` is worker 7 in slot 2.
+    pub(super) fn worker(&self, source: &Source) -> Who {
+        let text = format!("{}.{}", source.slot, source.worker);
+        self.who(&text, colour_of(source.slot))
+    }
+
+    /// A worker's output: `2.7 out`.
+    pub(super) fn output(&self, source: &Source, stream: &str) -> Who {
+        let text = format!("{}.{} {stream}", source.slot, source.worker);
+        self.who(&text, colour_of(source.slot))
+    }
+
+    fn who(&self, text: &str, colour: &str) -> Who {
+        let text = format!("{text:<WHO$}");
+        let mut shown = Vec::new();
+        self.paint.begin(&mut shown, colour);
+        shown.extend_from_slice(text.as_bytes());
+        self.paint.end(&mut shown);
+        shown.extend_from_slice(b"  ");
+        let width = text.chars().count() + 2;
+        Who { shown, width }
     }
 
     /// Appends the columns of an entry's line. Without a watcher there is no column of who.
@@ -113,12 +115,8 @@ impl Columns {
         out.extend_from_slice(level_name(level).as_bytes());
         paint.end(out);
         out.push(b' ');
-        if let Some(Who { text, colour }) = who {
-            paint.begin(out, colour);
-            out.extend_from_slice(text.as_bytes());
-            push_spaces(out, WHO.saturating_sub(text.len()));
-            paint.end(out);
-            out.extend_from_slice(b"  ");
+        if let Some(who) = who {
+            out.extend_from_slice(&who.shown);
         }
     }
 
@@ -132,8 +130,8 @@ impl Columns {
         who: Option<&Who>,
     ) {
         if self.paint.is_coloured {
-            let who = who.map_or(0, |who| who.text.len().max(WHO) + 2);
-            push_spaces(out, BEFORE_WHO + who);
+            let width = BEFORE_WHO + who.map_or(0, |who| who.width);
+            out.resize(out.len() + width, b' ');
         } else {
             self.push(out, at, level, who);
         }
@@ -141,11 +139,6 @@ impl Columns {
         out.extend_from_slice(CONTINUATION.as_bytes());
         self.paint.end(out);
     }
-}
-
-fn push_spaces(out: &mut Vec<u8>, count: usize) {
-    let written = write!(out, "{:count$}", "");
-    debug_assert!(written.is_ok(), "writing to memory does not fail");
 }
 
 fn colour_of(slot: SlotId) -> &'static str {

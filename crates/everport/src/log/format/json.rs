@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::SystemTime;
 
-use super::json_value::{Object, push_detail, push_text, push_value};
+use super::json_value::{Object, push_bool, push_detail, push_text, push_value};
 use super::timestamp::Timestamp;
 use crate::SlotId;
 use crate::log::describe_lost::LostEntries;
@@ -84,19 +84,27 @@ impl Json {
         }
     }
 
+    /// Made of larger pieces than other entries: there may be very many of them.
     fn push_record_of_origin(&mut self, out: &mut Vec<u8>, record: &Record<'_>) {
-        let mut object = Object::begin(out);
-        self.timestamp_of(&mut object, record.time);
-        object.text("level", record.level.name());
-        object.text("kind", "record");
-        object.members(&self.origin);
-        object.text("target", record.target);
-        object.text("thread", record.thread);
-        object.text("message", record.message);
-        push_fields(object.key("fields"), record.fields);
-        push_spans(object.key("spans"), record.spans);
-        object.bool("cut", record.is_cut);
-        end_line(object);
+        out.extend_from_slice(b"{\"time\":\"");
+        self.timestamp.push_micros(out, record.time);
+        out.extend_from_slice(b"\",\"level\":\"");
+        out.extend_from_slice(record.level.name().as_bytes());
+        out.extend_from_slice(b"\",\"kind\":\"record\"");
+        out.extend_from_slice(&self.origin);
+        out.extend_from_slice(b",\"target\":");
+        push_text(out, record.target);
+        out.extend_from_slice(b",\"thread\":");
+        push_text(out, record.thread);
+        out.extend_from_slice(b",\"message\":");
+        push_text(out, record.message);
+        out.extend_from_slice(b",\"fields\":");
+        push_fields(out, record.fields);
+        out.extend_from_slice(b",\"spans\":");
+        push_spans(out, record.spans);
+        out.extend_from_slice(b",\"cut\":");
+        push_bool(out, record.is_cut);
+        out.extend_from_slice(b"}\n");
     }
 
     fn push_line(&mut self, out: &mut Vec<u8>, at: SystemTime, line: &Line) {
@@ -150,18 +158,14 @@ impl Json {
         kind: &str,
     ) -> Object<'out> {
         let mut object = Object::begin(out);
-        self.timestamp_of(&mut object, at);
+        let time = object.key("time");
+        time.push(b'"');
+        self.timestamp.push_micros(time, at);
+        time.push(b'"');
         object.text("level", level.name());
         object.text("kind", kind);
         object.members(&self.name);
         object
-    }
-
-    fn timestamp_of(&mut self, object: &mut Object<'_>, at: SystemTime) {
-        let out = object.key("time");
-        out.push(b'"');
-        self.timestamp.push_micros(out, at);
-        out.push(b'"');
     }
 }
 

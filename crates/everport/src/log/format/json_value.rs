@@ -6,7 +6,7 @@ use serde::Serializer as _;
 use serde_json::ser::{Formatter, Serializer};
 
 use super::number::{push_digits, push_float};
-use crate::log::escape::is_harmful;
+use crate::log::escape::{each_byte, is_harmful, is_plain};
 use crate::log::notice_details::Detail;
 use crate::log::{Thread, Value};
 
@@ -19,7 +19,7 @@ impl Formatter for Harmless {
     where
         W: ?Sized + Write,
     {
-        if fragment.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        if each_byte(fragment, |byte| matches!(byte, b' '..=b'~')) {
             return writer.write_all(fragment.as_bytes());
         }
         let mut rest = fragment;
@@ -36,6 +36,12 @@ impl Formatter for Harmless {
 
 /// Appends a text in quotation marks.
 pub(super) fn push_text(out: &mut Vec<u8>, text: &str) {
+    if is_plain(text) {
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+        return;
+    }
     let written = Serializer::with_formatter(&mut *out, Harmless).serialize_str(text);
     debug_assert!(written.is_ok(), "writing to memory does not fail");
 }
@@ -163,7 +169,7 @@ fn push_array<T>(out: &mut Vec<u8>, items: &[T], mut push: impl FnMut(&mut Vec<u
     out.push(b']');
 }
 
-fn push_bool(out: &mut Vec<u8>, value: bool) {
+pub(super) fn push_bool(out: &mut Vec<u8>, value: bool) {
     out.extend_from_slice(if value { b"true" } else { b"false" });
 }
 

@@ -125,4 +125,14 @@ impl Formatter {
 }
 
 #[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod json_tests;
+#[cfg(test)]
+mod notice_samples;
+#[cfg(test)]
+mod random_tests;
+#[cfg(test)]
+mod schema_tests;
+#[cfg(test)]
 mod tests;

@@ -22,10 +22,9 @@ pub(super) struct Text {
 
 impl Text {
     pub(super) fn new(is_coloured: bool, name: Option<String>) -> Self {
-        Self {
-            columns: Columns::new(is_coloured),
-            watcher: name.as_deref().map(Who::watcher),
-        }
+        let columns = Columns::new(is_coloured);
+        let watcher = name.map(|name| columns.watcher(&name));
+        Self { columns, watcher }
     }
 
     pub(super) fn push_entry(&mut self, out: &mut Vec<u8>, at: SystemTime, entry: &Entry) {
@@ -48,12 +47,12 @@ impl Text {
         source: Option<&Source>,
         record: &Record<'_>,
     ) {
-        let who = source.map(Who::worker);
+        let who = source.map(|source| self.columns.worker(source));
         self.push_record_of(out, who.as_ref(), record);
     }
 
     fn push_records(&mut self, out: &mut Vec<u8>, records: &Records) {
-        let who = Who::worker(&records.source());
+        let who = self.columns.worker(&records.source());
         for record in records.iter() {
             self.push_record_of(out, Some(&who), &record);
         }
@@ -77,7 +76,7 @@ impl Text {
             Stream::Stdout => "out",
             Stream::Stderr => "err",
         };
-        let who = Who::output(&line.source, stream);
+        let who = self.columns.output(&line.source, stream);
         self.columns.push(out, at, Level::Info, Some(&who));
         push_escaped(out, &line.text);
         if line.continues {

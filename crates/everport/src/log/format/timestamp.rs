@@ -29,46 +29,43 @@ impl Default for Timestamp {
 impl Timestamp {
     /// Appends a time with milliseconds: `2026-11-22T11:41:51.358Z`.
     pub(super) fn push_millis(&mut self, out: &mut Vec<u8>, at: SystemTime) {
-        let at = self.push_second(out, at);
-        push_fraction::<3>(out, at.subsec_millis());
+        let at = self.find_second(at);
+        self.push_with_fraction::<3>(out, at.subsec_millis());
     }
 
     /// Appends a time with microseconds: `2026-11-22T11:41:51.358123Z`.
     pub(super) fn push_micros(&mut self, out: &mut Vec<u8>, at: SystemTime) {
-        let at = self.push_second(out, at);
-        push_fraction::<6>(out, at.subsec_micros());
+        let at = self.find_second(at);
+        self.push_with_fraction::<6>(out, at.subsec_micros());
     }
 
-    /// Appends everything before the fraction; returns the time since 1970.
-    fn push_second(&mut self, out: &mut Vec<u8>, at: SystemTime) -> Duration {
+    /// Finds the digits of a time's second; returns the time since 1970.
+    fn find_second(&mut self, at: SystemTime) -> Duration {
         let since_1970 = at.duration_since(UNIX_EPOCH).unwrap_or_default();
         let since_1970 = since_1970.min(LATEST);
         let second = since_1970.as_secs();
         if second != self.second {
             let whole = UNIX_EPOCH + Duration::from_secs(second);
-            let written = write!(
-                self.digits.as_mut_slice(),
-                "{}",
-                humantime::format_rfc3339_seconds(whole)
-            );
+            let whole = humantime::format_rfc3339_seconds(whole);
+            let written = write!(self.digits.as_mut_slice(), "{whole}");
             debug_assert!(written.is_ok(), "every such time has four digits of year");
             self.second = second;
         }
-        out.extend_from_slice(&self.digits[..BEFORE_FRACTION]);
         since_1970
     }
-}
 
-/// Appends a point, the last `DIGITS` digits of the number, and the sign of UTC.
-fn push_fraction<const DIGITS: usize>(out: &mut Vec<u8>, mut number: u32) {
-    let mut digits = [b'0'; DIGITS];
-    for digit in digits.iter_mut().rev() {
-        *digit += (number % 10) as u8; // a single digit
-        number /= 10;
+    /// Appends the second, a point, the last `DIGITS` digits of the number, and the sign of UTC.
+    fn push_with_fraction<const DIGITS: usize>(&self, out: &mut Vec<u8>, mut number: u32) {
+        let mut fraction = [b'0'; DIGITS];
+        for digit in fraction.iter_mut().rev() {
+            *digit += (number % 10) as u8; // a single digit
+            number /= 10;
+        }
+        out.extend_from_slice(&self.digits[..BEFORE_FRACTION]);
+        out.push(b'.');
+        out.extend_from_slice(&fraction);
+        out.push(b'Z');
     }
-    out.push(b'.');
-    out.extend_from_slice(&digits);
-    out.push(b'Z');
 }
 
 #[cfg(test)]

@@ -1,14 +1,16 @@
 //! Records where there is no watcher.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::thread;
 
+use rustix::fs::{Mode, OFlags};
 use tracing::{Dispatch, info};
 use tracing_subscriber::layer::SubscriberExt;
 
-use crate::logging::LogFormat;
+use crate::log::LogFormat;
 use crate::logging::console::Console;
 use crate::logging::layer::LogLayer;
 use crate::logging::outlet::Outlet;
@@ -43,7 +45,7 @@ fn lines_of_many_threads_stay_whole_and_in_order() {
         let begin = format!("thread {thread} number ");
         let numbers = text.lines().filter_map(|line| {
             let (_, number) = line.split_once(&begin)?;
-            number.strip_suffix(" end")?.parse::<usize>().ok()
+            number.split_once(" end ")?.0.parse::<usize>().ok()
         });
         assert!(numbers.eq(0..RECORDS), "{text}");
     }
@@ -51,12 +53,35 @@ fn lines_of_many_threads_stay_whole_and_in_order() {
 
 #[test]
 fn what_could_not_be_written_is_counted_where_it_is_missing() {
-    let (reader, writer) = std::io::pipe().unwrap();
-    let console = Console::to(Some(writer.into()), LogFormat::Plain);
-    drop(reader);
-    let layer = LogLayer::with_outlet(Outlet::Console(Arc::new(console)));
-    let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer));
-    tracing::dispatcher::with_default(&dispatch, || info!("nobody reads this"));
+    // It takes nothing until somebody reads, and an error says so.
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("fifo");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &path, Mode::RWXU).unwrap();
+    let both_ways = OFlags::RDWR | OFlags::NONBLOCK;
+    let first_reader = rustix::fs::open(&path, both_ways, Mode::empty()).unwrap();
+    let writer = rustix::fs::open(&path, OFlags::WRONLY | OFlags::NONBLOCK, Mode::empty()).unwrap();
+    drop(first_reader);
+    let dispatch = dispatch(Some(writer));
+    let say = |text: &'static str| tracing::dispatcher::with_default(&dispatch, || info!("{text}"));
+    say("one");
+    say("two");
+    let reading = OFlags::RDONLY | OFlags::NONBLOCK;
+    let mut reader = File::from(rustix::fs::open(&path, reading, Mode::empty()).unwrap());
+    say("three");
+    say("four");
+    drop(dispatch);
+    let mut text = String::new();
+    reader.read_to_string(&mut text).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 3, "{text}");
+    assert!(
+        lines[0].contains("2 ") && lines[0].contains("standard output could not be written to"),
+        "{text}"
+    );
+    assert!(
+        lines[1].contains("three") && lines[2].contains("four"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -71,15 +96,7 @@ fn a_reader_that_is_slow_is_waited_for() {
         });
     });
     let lines = BufReader::new(reader).lines().map(Result::unwrap);
-    let is_whole = |(number, line): (usize, String)| line.ends_with(&format!(" number {number}"));
-    assert_eq!(
-        lines
-            .enumerate()
-            .filter(|_| true)
-            .map(is_whole)
-            .filter(|whole| *whole)
-            .count(),
-        100
-    );
+    let is_whole = |(number, line): &(usize, String)| line.contains(&format!("x number {number} "));
+    assert_eq!(lines.enumerate().filter(is_whole).count(), 100);
     logging.join().unwrap();
 }

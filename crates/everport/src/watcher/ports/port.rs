@@ -345,7 +345,9 @@ impl Port {
         match (&mut self.sockets, slot) {
             (Sockets::Transfer(bound), _) => {
                 let listens = match bound.address {
-                    PortAddress::Tcp(_) => tcp::listen(&bound.socket, &self.options),
+                    PortAddress::Tcp(address) => {
+                        tcp::listen_again(&bound.socket, address, &self.options)
+                    }
                     // The kernel has no way back for these.
                     PortAddress::UnixPath(_) | PortAddress::UnixAbstract(_) => {
                         Err(BindCause::System(libc::ESHUTDOWN))

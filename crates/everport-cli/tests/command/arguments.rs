@@ -1,52 +1,12 @@
 //! What the command says about its arguments, and what it exits with.
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on fails right there"
-)]
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+
+use crate::{check, everport, words};
 
 /// A program that is there and would be run if nothing were wrong; it exits at once.
 const PROGRAM: &str = "true";
-
-fn everport<A: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = A>) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_everport"))
-        .args(arguments)
-        .env_remove("EVERPORT_LINK")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap()
-}
-
-/// Runs the command and checks its exit code and that the stream it speaks on says each of `expected`:
-/// standard output when it succeeds, standard error (and nothing on standard output) otherwise.
-#[track_caller]
-fn check<A: AsRef<std::ffi::OsStr>>(
-    arguments: impl IntoIterator<Item = A>,
-    code: i32,
-    expected: &[&str],
-) {
-    let output = everport(arguments);
-    let stdout = String::from_utf8(output.stdout).unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(code), "{stdout}{stderr}");
-    let (spoken, silent) = if code == 0 {
-        (stdout, stderr)
-    } else {
-        (stderr, stdout)
-    };
-    for text in expected {
-        assert!(spoken.contains(text), "no {text:?} in:\n{spoken}");
-    }
-    assert_eq!(silent, "");
-}
-
-fn words(text: &str) -> Vec<&str> {
-    text.split_whitespace().collect()
-}
 
 /// The flag with a path as its value, and a program.
 fn with_path(flag: &str, path: &Path) -> [PathBuf; 4] {
@@ -61,7 +21,81 @@ fn help_shows_the_usage_of_the_command() {
         &["Usage: everport run [OPTIONS] [--] PROGRAM", "--version"],
     );
     check(["help"], 0, &["Usage: everport run"]);
+    check(["help", "check"], 0, &["Usage: everport check"]);
     check(["-h"], 0, &["Usage: everport run"]);
+}
+
+#[test]
+fn help_is_as_wide_as_a_terminal() {
+    for arguments in [
+        "",
+        "-h",
+        "--help",
+        "run -h",
+        "run --help",
+        "check -h",
+        "check --help",
+        "completions --help",
+    ] {
+        let output = everport(words(arguments));
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8(text).unwrap();
+        for line in text.lines() {
+            assert!(line.chars().count() <= 80, "{arguments}: {line}");
+        }
+        assert!(text.contains("Usage: everport "), "{arguments}: {text}");
+    }
+}
+
+#[test]
+fn the_short_help_is_shorter() {
+    let length = |option: &str| everport(["run", option]).stdout.len();
+    assert!(length("-h") < length("--help"));
+    check(["run", "-h"], 0, &["--workers <N>", "`--help` adds"]);
+}
+
+#[test]
+fn what_is_wrong_with_the_arguments_is_told_as_everything_else_is() {
+    for arguments in [
+        "run -w many true",
+        "run --worker 4 true",
+        "run --config x --no-config true",
+        "completions tcsh",
+    ] {
+        let output = everport(words(arguments));
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(stderr.starts_with("everport: "), "{arguments}: {stderr}");
+        assert!(!stderr.contains("error:"), "{arguments}: {stderr}");
+    }
+}
+
+#[test]
+fn a_flag_can_be_taken_back() {
+    check(
+        words("check --core-dumps --no-core-dumps true"),
+        0,
+        &["nothing is wrong"],
+    );
+    let output = everport(words("check --core-dumps --no-core-dumps true"));
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let row = stdout
+        .lines()
+        .find(|row| row.starts_with("core-dumps"))
+        .unwrap();
+    assert_eq!(words(row), ["core-dumps", "false", "command", "line"]);
+}
+
+#[test]
+fn a_misspelt_subcommand_is_told_from_a_program() {
+    let meant = |name: &str| format!("(did you mean the command `everport {name}`?)");
+    check(
+        ["chekc"],
+        127,
+        &["everport: no such program: chekc ", &meant("check")],
+    );
+    check(["completion", "bash"], 127, &[&meant("completions")]);
+    // Who writes `run` means a program.
+    check(["run", "chekc"], 127, &["write ./chekc"]);
 }
 
 #[test]
@@ -90,7 +124,12 @@ fn version_is_told() {
 #[test]
 fn nothing_at_all_shows_help() {
     check([""; 0], 2, &["Usage: everport run"]);
-    check(["run"], 2, &["required", "PROGRAM"]);
+    let expected = [
+        "everport: no program to run",
+        "everport run ./server",
+        "everport.toml",
+    ];
+    check(["run"], 2, &expected);
 }
 
 #[test]
@@ -236,79 +275,6 @@ fn a_directory_of_workers_that_is_not_there_is_named() {
         2,
         &["everport: cannot use /nonexistent as the workers'"],
     );
-}
-
-#[test]
-fn a_second_instance_is_kept_out_by_the_pid_file() {
-    let directory = tempfile::tempdir().unwrap();
-    let pid_file = directory.path().join("pid");
-    let script = directory.path().join("worker");
-    fs::write(&script, "#!/bin/sh\necho started\nexec sleep 60\n").unwrap();
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
-    let first = Command::new(env!("CARGO_BIN_EXE_everport"))
-        .args(["run", "-w", "1", "-p"])
-        .args([&pid_file, &script])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut first = Running(first);
-    let log = first.0.stdout.take().unwrap();
-    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(log));
-    assert!(lines.any(|line| line.unwrap().ends_with("0.1 out  started")));
-
-    let held = format!("is held by pid {}", first.0.id());
-    check(with_path("-p", &pid_file), 7, &["everport: ", &held]);
-    assert_eq!(
-        fs::read_to_string(&pid_file).unwrap(),
-        format!("{}\n", first.0.id())
-    );
-
-    terminate(first.0.id());
-    assert!(lines.any(|line| line.unwrap().ends_with("stopping: every worker drains")));
-    assert_eq!(first.0.wait().unwrap().code(), Some(0));
-    assert!(!pid_file.exists());
-}
-
-#[test]
-fn a_cluster_that_never_is_ready_says_so() {
-    let output = everport([
-        "run",
-        "-w",
-        "1",
-        "--",
-        "sh",
-        "-c",
-        "echo no luck >&2; exit 3",
-    ]);
-    let stdout = String::from_utf8(output.stdout).unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(3), "{stdout}{stderr}");
-    assert!(stdout.contains("INFO  0.1 err  no luck\n"), "{stdout}");
-    assert!(
-        stdout.contains("worker 1 (slot 0) died: exited with code 3\n"),
-        "{stdout}"
-    );
-    assert!(stdout.contains("ERROR watcher  | no luck\n"), "{stdout}");
-    assert_eq!(stderr.lines().count(), 1, "{stderr}");
-    assert!(
-        stderr.starts_with("everport: gave up: no worker was ever ready"),
-        "{stderr}"
-    );
-}
-
-/// A process that does not outlive a test that fails.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // One that has been waited for is not killed again.
-        let _ = self.0.kill();
-    }
-}
-
-fn terminate(pid: u32) {
-    let status = Command::new("kill").arg(pid.to_string()).status().unwrap();
-    assert!(status.success());
 }
 
 #[test]

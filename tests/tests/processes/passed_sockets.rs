@@ -1,0 +1,259 @@
+//! Sockets that a service manager passes in: which of them are ports, and that they stay its own.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+
+use everport_tests::{Cluster, Deployment, Exit, PATIENCE, get, get_unix, program, with_sockets};
+
+fn start(sockets: &[(&str, BorrowedFd<'_>)], options: &str, arguments: &str) -> Cluster {
+    let mut command = Cluster::command(options.split_whitespace());
+    command.arg("--").arg(program("test-worker"));
+    command.args(arguments.split_whitespace());
+    Cluster::spawn(with_sockets(&command, sockets))
+}
+
+fn ready(sockets: &[(&str, BorrowedFd<'_>)], options: &str, arguments: &str) -> Cluster {
+    let cluster = start(sockets, options, arguments);
+    cluster.wait_until_ready();
+    cluster
+}
+
+fn socket() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+/// The same with a port number that was asked for, which the socket keeps when it is shut down.
+fn socket_with_a_number() -> (TcpListener, SocketAddr) {
+    loop {
+        let (any, address) = socket();
+        drop(any);
+        // Somebody else may have been faster.
+        if let Ok(listener) = TcpListener::bind(address) {
+            return (listener, address);
+        }
+    }
+}
+
+/// A client that has asked and waits for its answer.
+fn waiting_client(address: SocketAddr) -> TcpStream {
+    let mut client = TcpStream::connect(address).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client
+        .write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    client
+}
+
+fn answer(mut client: impl Read) -> String {
+    let mut text = String::new();
+    client.read_to_string(&mut text).unwrap();
+    text
+}
+
+#[test]
+fn a_socket_is_the_port_of_its_address_and_told_by_its_name() {
+    let (web, address) = socket();
+    let (admin, unused) = socket();
+    let sockets = [("web", web.as_fd()), ("admin", admin.as_fd())];
+    let cluster = ready(&sockets, "-w 2 --settle 0", &format!("--listen {address}"));
+    assert_eq!(get(address, "/").body, "Hello, World!");
+    let log = cluster.log();
+    log.wait_for(&format!(
+        "listening on {address} (transfer, passed in as \"web\")"
+    ));
+    log.wait_for(&format!(
+        "no worker listens on {unused}, passed in as \"admin\""
+    ));
+    cluster.restart();
+    // Until then an old one may take one more.
+    log.wait_for_many(2, "ended: exited");
+    assert!(get(address, "/").worker() > 2);
+    assert_eq!(log.matching("no worker listens on").len(), 1);
+    assert_eq!(cluster.stop(), Exit::Code(0));
+}
+
+#[test]
+fn what_comes_while_nobody_serves_waits_for_the_next_instance() {
+    let (web, address) = socket();
+    let early = waiting_client(address);
+    let arguments = format!("--listen {address}");
+    let cluster = ready(&[("web", web.as_fd())], "-w 1", &arguments);
+    assert!(answer(early).ends_with("Hello, World!"));
+    assert_eq!(cluster.stop(), Exit::Code(0));
+    let between = waiting_client(address);
+    let _next = ready(&[("web", web.as_fd())], "-w 1", &arguments);
+    assert!(answer(between).ends_with("Hello, World!"));
+}
+
+#[test]
+fn the_file_of_a_unix_socket_stays_and_leads_to_the_next_instance() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("socket");
+    let socket = UnixListener::bind(&path).unwrap();
+    let arguments = format!("--unix {}", path.display());
+    let cluster = ready(&[("web", socket.as_fd())], "-w 2 --settle 0", &arguments);
+    assert_eq!(get_unix(&path, "/").body, "Hello, World!");
+    cluster.restart();
+    assert_eq!(cluster.stop(), Exit::Code(0));
+    let mut between = UnixStream::connect(&path).unwrap();
+    between
+        .write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let _next = ready(&[("web", socket.as_fd())], "-w 1", &arguments);
+    assert!(answer(between).ends_with("Hello, World!"));
+}
+
+#[test]
+fn a_port_that_no_release_wants_any_more_stays_open_for_one_that_does() {
+    let (web, address) = socket();
+    let (second, second_address) = socket();
+    let deployment = Deployment::of("v1 second-port");
+    let mut command = Cluster::command(["-w", "1", "--settle", "0"]);
+    command.arg("--").arg(deployment.path());
+    command.args([
+        "--listen",
+        &address.to_string(),
+        "--second-port",
+        &second_address.to_string(),
+    ]);
+    let sockets = [("web", web.as_fd()), ("second", second.as_fd())];
+    let cluster = Cluster::spawn(with_sockets(&command, &sockets));
+    cluster.wait_until_ready();
+    assert_eq!(get(second_address, "/").body, "Hello, World!");
+    deployment.put("v2");
+    cluster.restart();
+    let told = format!("no worker wants {second_address}, passed in as \"second\" any more");
+    cluster.log().wait_for(&told);
+    // Until then it may take one more.
+    cluster.log().wait_for("worker 1 (slot 0) ended: exited");
+    let waiting = waiting_client(second_address);
+    deployment.put("v3 second-port");
+    cluster.restart();
+    let answer = answer(waiting);
+    assert!(answer.contains("x-release: v3"), "{answer}");
+}
+
+#[test]
+fn one_that_a_worker_shuts_down_listens_again() {
+    let (web, address) = socket_with_a_number();
+    let cluster = ready(
+        &[("web", web.as_fd())],
+        "-w 2",
+        &format!("--listen {address}"),
+    );
+    assert_eq!(get(address, "/shutdown").body, "shut down");
+    cluster
+        .log()
+        .wait_for("was shut down by a worker and listens again");
+    assert_eq!(get(address, "/").body, "Hello, World!");
+}
+
+#[test]
+fn one_whose_number_the_kernel_chose_is_given_up_instead_of_listening_at_another() {
+    let (chosen, address) = socket();
+    let arguments = format!("--listen {address} --listen 127.0.0.1:0");
+    let cluster = ready(&[("web", chosen.as_fd())], "-w 1", &arguments);
+    assert_eq!(get(address, "/shutdown").body, "shut down");
+    cluster.log().wait_for("it does not listen again: ");
+    assert!(TcpStream::connect(address).is_err());
+}
+
+#[test]
+fn a_unix_socket_that_a_worker_shuts_down_is_not_replaced_by_our_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("socket");
+    let socket = UnixListener::bind(&path).unwrap();
+    let identity = |path: &Path| std::os::unix::fs::MetadataExt::ino(&path.metadata().unwrap());
+    let before = identity(&path);
+    let (web, address) = socket_with_a_number();
+    let arguments = format!("--listen {address} --unix {}", path.display());
+    let sockets = [("web", web.as_fd()), ("local", socket.as_fd())];
+    let cluster = ready(&sockets, "-w 1 --settle 0", &arguments);
+    assert_eq!(get(address, "/shutdown").body, "shut down");
+    cluster.log().wait_for("it does not listen again: ");
+    cluster.signal(rustix::process::Signal::USR1);
+    let told = cluster
+        .log()
+        .wait_for("which a worker has shut down: restart its socket unit");
+    assert!(told.contains("passed in as \"local\""), "{told}");
+    assert_eq!(identity(&path), before);
+}
+
+#[test]
+fn what_cannot_be_served_from_is_named_with_what_it_is() {
+    let (web, address) = socket();
+    let datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let file = File::open("/dev/null").unwrap();
+    let again = web.try_clone().unwrap();
+    let client = TcpStream::connect(address).unwrap();
+    let sockets = [
+        ("dns", datagrams.as_fd()),
+        ("web", web.as_fd()),
+        ("null", file.as_fd()),
+        ("twin", again.as_fd()),
+        ("accepted", client.as_fd()),
+    ];
+    let cluster = ready(&sockets, "-w 1", &format!("--listen {address}"));
+    for expected in [
+        "descriptor 3, passed in as \"dns\", is not used: it is no stream socket".to_owned(),
+        "descriptor 5, passed in as \"null\", is not used: it is no socket".to_owned(),
+        format!("the socket passed in as \"twin\" is not used: {address} was passed in before"),
+        "descriptor 7, passed in as \"accepted\", is not used: it does not listen".to_owned(),
+    ] {
+        cluster.log().wait_for(&expected);
+    }
+    assert_eq!(get(address, "/").body, "Hello, World!");
+}
+
+#[test]
+fn a_socket_for_all_addresses_is_no_port_for_some_and_says_so() {
+    let any = TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = any.local_addr().unwrap().port();
+    let arguments = format!("--listen 127.0.0.1:{port}");
+    let mut cluster = start(&[("web", any.as_fd())], "-w 1", &arguments);
+    let told = cluster
+        .log()
+        .wait_for(&format!("cannot listen on 127.0.0.1:{port}"));
+    let why = format!(
+        "the socket passed in as \"web\" for 0.0.0.0:{port}, whose address has to be asked for"
+    );
+    assert!(told.contains(&why), "{told}");
+    assert_eq!(cluster.wait(), Exit::Code(5));
+}
+
+#[test]
+fn an_application_that_wants_reuseport_is_served_from_it_all_the_same() {
+    let (web, address) = socket();
+    let cluster = ready(
+        &[("web", web.as_fd())],
+        "-w 2 --share reuseport",
+        &format!("--listen {address}"),
+    );
+    cluster.log().wait_for("(transfer, passed in as \"web\")");
+    assert_eq!(get(address, "/").body, "Hello, World!");
+}
+
+#[test]
+fn variables_that_speak_of_another_process_are_not_for_us() {
+    let (web, address) = socket();
+    let mut command = std::process::Command::new("sh");
+    // The one that executes the command is not the one that the variables name.
+    let script = format!(
+        "{} run -w 1 -- {} --listen 127.0.0.1:0 & trap 'kill $!' TERM; wait; wait",
+        program("everport").display(),
+        program("test-worker").display(),
+    );
+    command.args(["-c", &script]);
+    let cluster = Cluster::spawn(with_sockets(&command, &[("web", web.as_fd())]));
+    cluster.wait_until_ready();
+    assert_ne!(cluster.address(), address);
+    assert_eq!(cluster.log().matching("passed in"), [""; 0]);
+    cluster.signal(rustix::process::Signal::TERM);
+    cluster.log().wait_for("stopped after");
+}

@@ -1,4 +1,4 @@
-//! The text of notices about ports.
+//! The line of text of each notice about a port or a socket that was passed in.
 
 use std::fmt;
 

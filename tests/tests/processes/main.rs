@@ -14,6 +14,7 @@ mod inheritance;
 mod leaving;
 #[cfg(all(target_os = "linux", not(everport_portable)))]
 mod logs;
+mod log_files;
 mod output;
 #[cfg(target_os = "linux")]
 mod passed_sockets;

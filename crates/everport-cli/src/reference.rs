@@ -1,11 +1,15 @@
 //! What help and manual page say beside the options: each table once.
 
 /// What a signal does: its names, and the effect.
-pub(crate) const SIGNALS: [(&str, &str); 4] = [
+pub(crate) const SIGNALS: [(&str, &str); 5] = [
     ("TERM, INT", "stop: workers drain; a second one kills them"),
     ("QUIT", "stop at once: workers are killed"),
     ("USR1", "rolling restart"),
     ("TTIN, TTOU", "one worker more, one fewer"),
+    (
+        "HUP",
+        "open the log file anew, read the log level from the file anew",
+    ),
 ];
 
 /// What an exit code means.

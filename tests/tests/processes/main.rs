@@ -12,6 +12,8 @@ mod files;
 mod hang;
 mod inheritance;
 mod leaving;
+#[cfg(all(target_os = "linux", not(everport_portable)))]
+mod logs;
 mod output;
 #[cfg(target_os = "linux")]
 mod passed_sockets;

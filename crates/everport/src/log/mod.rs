@@ -27,18 +27,18 @@ mod thread;
 mod writer;
 
 pub use destination::OpenLogError;
-#[cfg(feature = "cli")]
-pub(crate) use file::path_with_pid;
-#[cfg(feature = "tracing")]
-pub(crate) use text::terminal_takes_colour;
 pub use ending::Ending;
 pub use entry::{Entry, Level, LevelError, Line, Lost, Sink, Source, Stream};
 pub(crate) use escape::escape_bytes;
 pub use file::LogFile;
+#[cfg(feature = "cli")]
+pub(crate) use file::path_with_pid;
 pub use format::{Formatter, LogFormat, LogFormatError};
 pub use notice::Notice;
 pub(crate) use records::Allowance;
 pub use records::{Records, WhenFull};
+#[cfg(feature = "tracing")]
+pub(crate) use text::terminal_takes_colour;
 pub use thread::Thread;
 pub use writer::{Writer, WriterBuilder};
 

@@ -140,9 +140,7 @@ fn tell_watcher<'a>(notice: &'a Notice, to: &mut dyn Details<'a>) {
         }
         Notice::LogTrouble { error }
         | Notice::OomScoreRefused { error }
-        | Notice::WatchFailed { error } => {
-            to.tell("error", error.as_str().into())
-        }
+        | Notice::WatchFailed { error } => to.tell("error", error.as_str().into()),
         _ => {}
     }
 }

@@ -4,6 +4,7 @@
 mod day;
 mod describe;
 mod describe_lost;
+mod describe_port;
 mod describe_rollout;
 mod destination;
 mod duration;
@@ -14,6 +15,8 @@ mod file;
 #[cfg(test)]
 mod fixtures;
 mod format;
+mod journald;
+mod message;
 mod notice;
 mod notice_details;
 mod notice_event;
@@ -21,7 +24,9 @@ mod queue;
 mod records;
 mod rotation;
 mod size;
+mod socket;
 mod stream;
+mod syslog;
 mod text;
 mod thread;
 mod writer;
@@ -34,9 +39,11 @@ pub use file::LogFile;
 #[cfg(feature = "cli")]
 pub(crate) use file::path_with_pid;
 pub use format::{Formatter, LogFormat, LogFormatError};
+pub use journald::Journald;
 pub use notice::Notice;
 pub(crate) use records::Allowance;
 pub use records::{Records, WhenFull};
+pub use syslog::Syslog;
 #[cfg(feature = "tracing")]
 pub(crate) use text::terminal_takes_colour;
 pub use thread::Thread;

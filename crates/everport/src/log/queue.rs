@@ -134,11 +134,6 @@ impl Queue {
         self.lock().items.is_empty()
     }
 
-    /// Waits until the queue is closed, at most for `limit`; whether it is.
-    pub(super) fn wait_closed(&self, limit: Duration) -> bool {
-        self.wait(limit, |life| life != Life::Open)
-    }
-
     /// Says that everything is written, and that the thread is gone.
     pub(super) fn written(&self) {
         self.lock().life = Life::Written;
@@ -147,16 +142,12 @@ impl Queue {
 
     /// Waits until everything is written, at most for `limit`; whether it is.
     pub(super) fn wait_written(&self, limit: Duration) -> bool {
-        self.wait(limit, |life| life == Life::Written)
-    }
-
-    fn wait(&self, limit: Duration, is_there: impl Fn(Life) -> bool) -> bool {
         let state = self.lock();
         let (state, _) = self
             .changed
-            .wait_timeout_while(state, limit, |state| !is_there(state.life))
+            .wait_timeout_while(state, limit, |state| state.life != Life::Written)
             .unwrap_or_else(PoisonError::into_inner);
-        is_there(state.life)
+        state.life == Life::Written
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

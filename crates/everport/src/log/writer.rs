@@ -5,8 +5,11 @@ use std::time::{Duration, Instant};
 
 use super::destination::{self, Destination, OpenLogError};
 use super::file::{LogFile, OpenFile};
+use super::journald::{Journald, Native};
 use super::queue::{CAPACITY, Queue};
+use super::socket::MessageOutput;
 use super::stream::Stream;
+use super::syslog::{Rfc3164, Syslog};
 use super::text::{Target, TextOutput, format_of_stdout};
 use super::{Formatter, Level, LogFormat, Sink};
 
@@ -20,13 +23,14 @@ const FLUSH_LIMIT: Duration = Duration::from_secs(2);
 /// watcher, and no error ends anything.
 ///
 /// ```no_run
-/// use everport::log::{Level, LogFile, Writer};
+/// use everport::log::{Journald, Level, LogFile, Writer};
 ///
 /// # fn example() -> Result<(), everport::log::OpenLogError> {
 /// let log = Writer::builder("shop")
 ///     .level(Level::Debug)
 ///     .stdout()
 ///     .file(LogFile::at("/var/log/shop.log").rotate_size(100 << 20).keep(7).compress())
+///     .journald(Journald::default())
 ///     .start()?;
 /// let sink = log.sink(); // for the watcher's builder
 /// # drop(sink);
@@ -46,6 +50,8 @@ pub struct WriterBuilder {
     capacity: usize,
     stdout: Option<Option<LogFormat>>,
     files: Vec<LogFile>,
+    journald: Option<Journald>,
+    syslog: Option<Syslog>,
 }
 
 impl Writer {
@@ -58,6 +64,8 @@ impl Writer {
             capacity: CAPACITY,
             stdout: None,
             files: Vec::new(),
+            journald: None,
+            syslog: None,
         }
     }
 
@@ -156,6 +164,20 @@ impl WriterBuilder {
         self
     }
 
+    /// Sends to the journal of systemd.
+    #[must_use]
+    pub fn journald(mut self, journald: Journald) -> Self {
+        self.journald = Some(journald);
+        self
+    }
+
+    /// Sends to the machine's syslog daemon.
+    #[must_use]
+    pub fn syslog(mut self, syslog: Syslog) -> Self {
+        self.syslog = Some(syslog);
+        self
+    }
+
     /// Opens every place and begins to write.
     ///
     /// # Errors
@@ -168,12 +190,23 @@ impl WriterBuilder {
         for file in &self.files {
             destinations.push(self.file_output(file)?);
         }
+        if let Some(journald) = self.journald {
+            let native = Native {
+                name: self.name.clone(),
+            };
+            let output = MessageOutput::open(native, journald.into_path())?;
+            destinations.push(Box::new(output));
+        }
+        if let Some(syslog) = self.syslog {
+            let output = MessageOutput::open(Rfc3164::new(&self.name), syslog.into_path())?;
+            destinations.push(Box::new(output));
+        }
         Writer::start(destinations, self.least, self.capacity)
     }
 
     /// The form of what goes to standard output, if anything does.
     fn stdout_format(&self) -> Option<Option<LogFormat>> {
-        let is_default = self.files.is_empty();
+        let is_default = self.files.is_empty() && self.journald.is_none() && self.syslog.is_none();
         self.stdout.or(is_default.then_some(None))
     }
 

@@ -1,0 +1,262 @@
+//! Entries for the journal of systemd, in its native protocol (<https://systemd.io/JOURNAL_NATIVE_PROTOCOL/>).
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
+
+use super::escape::escape;
+use super::message::Message;
+use super::socket::Protocol;
+use super::{Fields, Record, Value};
+
+const SOCKET: &str = "/run/systemd/journal/socket";
+
+/// The longest name of a field that the journal takes.
+const LONGEST_NAME: usize = 64;
+
+/// The journal of systemd. [`Journald::default`] is the system's own.
+///
+/// Each entry has `MESSAGE`, `PRIORITY`, `SYSLOG_IDENTIFIER` (the cluster's name) and `EVERPORT_KIND`, and as far as they
+/// apply `EVERPORT_WORKER`, `EVERPORT_SLOT`, `EVERPORT_GENERATION`, `EVERPORT_PID`, `EVERPORT_EVENT`,
+/// `EVERPORT_STREAM`, `EVERPORT_TARGET`, `EVERPORT_THREAD`, `EVERPORT_TIME` and one `EVERPORT_SPAN` for each span. The
+/// record's own field `order_id` is `F_ORDER_ID`, that of a span `S_ORDER_ID`.
+#[derive(Debug, Clone)]
+pub struct Journald {
+    path: PathBuf,
+}
+
+impl Journald {
+    /// A journal with another socket, such as that of a journal namespace.
+    pub fn at(socket: impl Into<PathBuf>) -> Self {
+        Self {
+            path: socket.into(),
+        }
+    }
+
+    pub(super) fn into_path(self) -> PathBuf {
+        self.path
+    }
+}
+
+impl Default for Journald {
+    fn default() -> Self {
+        Self::at(SOCKET)
+    }
+}
+
+/// Makes the journal's packets.
+#[derive(Debug)]
+pub(super) struct Native {
+    /// The cluster's.
+    pub(super) name: String,
+}
+
+impl Protocol for Native {
+    const NAME: &'static str = "journald";
+
+    fn encode(
+        &self,
+        buffer: &mut Vec<u8>,
+        message: &Message<'_>,
+        send: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+    ) -> io::Result<()> {
+        buffer.clear();
+        push(buffer, "MESSAGE", &message.text);
+        push(buffer, "PRIORITY", &message.priority().to_string());
+        push(buffer, "SYSLOG_IDENTIFIER", &self.name);
+        push(buffer, "EVERPORT_KIND", message.kind);
+        if let Some(worker) = message.worker {
+            push(buffer, "EVERPORT_WORKER", &worker.to_string());
+        }
+        if let Some(slot) = message.slot {
+            push(buffer, "EVERPORT_SLOT", &slot.to_string());
+        }
+        if let Some(source) = message.source {
+            push(
+                buffer,
+                "EVERPORT_GENERATION",
+                &source.generation.to_string(),
+            );
+            push(buffer, "EVERPORT_PID", &source.pid.to_string());
+        }
+        if let Some(event) = message.event {
+            push(buffer, "EVERPORT_EVENT", event);
+        }
+        if let Some(stream) = message.stream {
+            push(buffer, "EVERPORT_STREAM", stream.name());
+        }
+        let time = humantime::format_rfc3339_micros(message.at);
+        push(buffer, "EVERPORT_TIME", &time.to_string());
+        if let Some(record) = &message.record {
+            push_record(buffer, record);
+        }
+        send(buffer)
+    }
+
+    fn send_large(&self, socket: BorrowedFd<'_>, packet: &[u8]) -> io::Result<()> {
+        send_as_file(socket, packet)
+    }
+}
+
+fn push_record(buffer: &mut Vec<u8>, record: &Record<'_>) {
+    push(buffer, "EVERPORT_TARGET", &escape(record.target));
+    push(buffer, "EVERPORT_THREAD", &escape(record.thread));
+    push_fields(buffer, "F_", record.fields);
+    for span in record.spans {
+        push(buffer, "EVERPORT_SPAN", &escape(span.name));
+        push_fields(buffer, "S_", span.fields);
+    }
+}
+
+fn push_fields(buffer: &mut Vec<u8>, prefix: &str, fields: Fields<'_>) {
+    for (name, value) in fields {
+        let name = field_name(prefix, name);
+        match value {
+            Value::Text(text) => push(buffer, &name, &escape(text)),
+            Value::Signed(number) => push(buffer, &name, &number.to_string()),
+            Value::Unsigned(number) => push(buffer, &name, &number.to_string()),
+            Value::Signed128(number) => push(buffer, &name, &number.to_string()),
+            Value::Unsigned128(number) => push(buffer, &name, &number.to_string()),
+            Value::Float(number) => push(buffer, &name, &number.to_string()),
+            Value::Bool(value) => push(buffer, &name, &value.to_string()),
+        }
+    }
+}
+
+/// What the journal takes of a name: capital letters, digits and underscores.
+fn field_name(prefix: &str, name: &str) -> String {
+    let taken = name.chars().map(|character| match character {
+        'a'..='z' | 'A'..='Z' | '0'..='9' => character.to_ascii_uppercase(),
+        _ => '_',
+    });
+    prefix.chars().chain(taken).take(LONGEST_NAME).collect()
+}
+
+fn push(buffer: &mut Vec<u8>, name: &str, value: &str) {
+    buffer.extend_from_slice(name.as_bytes());
+    if value.contains('\n') {
+        buffer.push(b'\n');
+        buffer.extend_from_slice(&(value.len() as u64).to_le_bytes());
+    } else {
+        buffer.push(b'=');
+    }
+    buffer.extend_from_slice(value.as_bytes());
+    buffer.push(b'\n');
+}
+
+/// What does not fit into a datagram is passed on as a file in memory that nobody can change any more.
+#[cfg(target_os = "linux")]
+fn send_as_file(socket: BorrowedFd<'_>, packet: &[u8]) -> io::Result<()> {
+    use std::io::Write;
+    use std::mem::MaybeUninit;
+    use std::os::fd::AsFd;
+
+    use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+    use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let mut file = std::fs::File::from(memfd_create("everport-log", flags)?);
+    file.write_all(packet)?;
+    let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE | SealFlags::SEAL;
+    fcntl_add_seals(&file, seals)?;
+    let descriptors = [file.as_fd()];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    let fits = ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
+    debug_assert!(fits, "there is space for one descriptor");
+    sendmsg(socket, &[], &mut ancillary, SendFlags::NOSIGNAL)?;
+    Ok(())
+}
+
+/// There is no journal elsewhere.
+#[cfg(not(target_os = "linux"))]
+fn send_as_file(_socket: BorrowedFd<'_>, _packet: &[u8]) -> io::Result<()> {
+    Err(rustix::io::Errno::MSGSIZE.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::fixtures::{batch, line_of, record};
+    use crate::log::queue::Item;
+    use crate::log::{Entry, Notice};
+
+    fn packets(entry: Entry) -> Vec<String> {
+        let name = "shop".to_owned();
+        let item = Item::Entry(std::time::UNIX_EPOCH, entry);
+        let mut packets = Vec::new();
+        Message::each_of(&item, |message| {
+            let mut send = |packet: &[u8]| {
+                packets.push(String::from_utf8(packet.to_vec()).unwrap());
+                Ok(())
+            };
+            let protocol = Native { name: name.clone() };
+            protocol
+                .encode(&mut Vec::new(), message, &mut send)
+                .unwrap();
+        });
+        packets
+    }
+
+    #[test]
+    fn a_line_says_whose_it_is() {
+        let expected = "MESSAGE=hello\nPRIORITY=6\nSYSLOG_IDENTIFIER=shop\nEVERPORT_KIND=line\n\
+             EVERPORT_WORKER=7\nEVERPORT_SLOT=2\nEVERPORT_GENERATION=1\nEVERPORT_PID=4711\n\
+             EVERPORT_STREAM=stdout\nEVERPORT_TIME=1970-01-01T00:00:00.000000Z\n";
+        assert_eq!(packets(line_of(7, "hello")), [expected]);
+    }
+
+    #[test]
+    fn a_notice_has_its_event() {
+        let notice = Notice::Supervisor(everport_core::Notice::RestartCoalesced);
+        let packets = packets(Entry::Notice(notice, None));
+        assert!(
+            packets[0].contains("\nEVERPORT_EVENT=restart_coalesced\n"),
+            "{packets:?}"
+        );
+    }
+
+    #[test]
+    fn each_record_has_its_fields_and_forges_none() {
+        let mut bytes = record(|encoder| {
+            encoder.message("paid\nPRIORITY=0");
+            encoder.unsigned("order-id", 7);
+            encoder.text("by", "card\nPRIORITY=0\u{1b}");
+            encoder.span("request");
+            encoder.text("path", "/pay");
+        });
+        bytes.extend(record(|encoder| encoder.message("again")));
+        let records = batch(7, bytes, false, || {});
+        let packets = packets(Entry::Records(std::sync::Arc::new(records)));
+        assert_eq!(packets.len(), 2);
+        for part in [
+            "PRIORITY=4\n",
+            "EVERPORT_KIND=record\n",
+            "EVERPORT_TARGET=shop::orders\n",
+            "EVERPORT_THREAD=main\n",
+            "EVERPORT_TIME=2026-01-02T03:04:05.678000Z\n",
+            "F_ORDER_ID=7\n",
+            "F_BY=card\\nPRIORITY=0\\x1b\n",
+            "EVERPORT_SPAN=request\n",
+            "S_PATH=/pay\n",
+        ] {
+            assert!(packets[0].contains(part), "{part}: {}", packets[0]);
+        }
+        assert_eq!(packets[0].matches("\nPRIORITY=").count(), 1);
+        assert!(packets[1].starts_with("MESSAGE=again"));
+    }
+
+    #[test]
+    fn several_lines_have_their_length_before_them() {
+        let mut buffer = Vec::new();
+        push(&mut buffer, "MESSAGE", "a\nb");
+        assert_eq!(buffer, b"MESSAGE\n\x03\0\0\0\0\0\0\0a\nb\n");
+    }
+
+    #[test]
+    fn names_are_what_the_journal_takes() {
+        assert_eq!(field_name("F_", "http.status-code"), "F_HTTP_STATUS_CODE");
+        assert_eq!(field_name("F_", "größe"), "F_GR__E");
+        assert_eq!(field_name("F_", &"x".repeat(100)).len(), LONGEST_NAME);
+    }
+}

@@ -8,6 +8,8 @@ use super::escape::escape;
 use super::message::Message;
 use super::socket::Protocol;
 use super::{Fields, Record, Value};
+#[cfg(feature = "cli")]
+use super::{OpenLogError, socket};
 
 const SOCKET: &str = "/run/systemd/journal/socket";
 
@@ -31,6 +33,12 @@ impl Journald {
         Self {
             path: socket.into(),
         }
+    }
+
+    /// Whether somebody takes messages there.
+    #[cfg(feature = "cli")]
+    pub(crate) fn look(self) -> Result<(), OpenLogError> {
+        socket::look::<Native>(&self.path)
     }
 
     pub(super) fn into_path(self) -> PathBuf {

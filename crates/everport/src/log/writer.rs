@@ -75,16 +75,11 @@ impl Writer {
         Arc::clone(&self.stream) as Arc<dyn Sink>
     }
 
-    /// Changes which entries are written: those that matter at least as much. Records of workers are filtered by these
-    /// themselves.
-    pub fn set_level(&self, least: Level) {
-        self.stream.set_level(least);
-    }
-
-    /// Opens every log file anew, soon: call it when somebody has renamed or removed one.
-    pub fn reopen(&self) {
-        for queue in self.stream.queues() {
-            queue.reopen();
+    /// What can be changed while it writes.
+    #[must_use]
+    pub fn switches(&self) -> Switches {
+        Switches {
+            stream: Arc::clone(&self.stream),
         }
     }
 
@@ -125,6 +120,27 @@ impl Writer {
             destination::start(destination, Arc::clone(queue), Arc::clone(&writer.stream))?;
         }
         Ok(writer)
+    }
+}
+
+/// What can be changed about a [`Writer`] while it writes. Cheap to clone; once that is closed, nothing happens.
+#[derive(Debug, Clone)]
+pub struct Switches {
+    stream: Arc<Stream>,
+}
+
+impl Switches {
+    /// Changes which entries are written: those that matter at least as much. Records of workers are filtered by these
+    /// themselves: see [`Handle::set_log_level`](crate::watcher::Handle::set_log_level).
+    pub fn set_level(&self, least: Level) {
+        self.stream.set_level(least);
+    }
+
+    /// Opens every log file anew, soon: call it when somebody has renamed or removed one.
+    pub fn reopen(&self) {
+        for queue in self.stream.queues() {
+            queue.reopen();
+        }
     }
 }
 
@@ -219,6 +235,11 @@ impl WriterBuilder {
     }
 
     fn file_output(&self, file: &LogFile) -> Result<Box<dyn Destination>, OpenLogError> {
+        if file.is_stdout() && file.is_rotated() {
+            return Err(OpenLogError::NotRotatable {
+                path: "/dev/stdout".into(),
+            });
+        }
         if file.is_stdout() {
             return self.stdout_output(file.log_format());
         }

@@ -12,9 +12,9 @@ mod files;
 mod hang;
 mod inheritance;
 mod leaving;
+mod log_files;
 #[cfg(all(target_os = "linux", not(everport_portable)))]
 mod logs;
-mod log_files;
 mod output;
 #[cfg(target_os = "linux")]
 mod passed_sockets;

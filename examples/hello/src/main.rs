@@ -25,16 +25,11 @@ async fn main() -> anyhow::Result<ExitCode> {
         true => StatusCode::SERVICE_UNAVAILABLE,
         false => StatusCode::OK,
     };
-    let hello = async || {
-        tracing::debug!("somebody says hello");
-        "Hello, World!"
-    };
-    let app = Router::new()
-        .route("/", get(hello))
-        .route("/healthz", get(health));
+    let hello = Router::new().route("/", get("Hello, World!"));
+    let app = hello.route("/healthz", get(health));
     let ipv4 = cluster.listen("0.0.0.0:8080").await?;
     let ipv6 = cluster.listen("[::]:8080").await?;
-    tracing::info!("hello from a worker");
+    tracing::info!("about to say hello");
     tokio::try_join!(
         serve(&cluster, ipv4, app.clone()),
         serve(&cluster, ipv6, app)

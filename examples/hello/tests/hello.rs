@@ -9,6 +9,9 @@ use rustix::process::Signal;
 
 const HELLO: &str = env!("CARGO_BIN_EXE_hello");
 
+/// What it logs when it begins.
+const SAID: &str = "about to say hello (hello)";
+
 /// Where it answers.
 const ADDRESSES: [&str; 2] = ["127.0.0.1:8080", "[::1]:8080"];
 
@@ -52,6 +55,7 @@ fn it_serves_in_a_cluster() {
     command.arg("--").arg(HELLO);
     let cluster = Cluster::spawn(command);
     cluster.wait_until_ready();
+    cluster.log().wait_for_many(2, SAID);
     check_answers();
     cluster.restart();
     check_answers();
@@ -88,6 +92,7 @@ fn it_serves_standalone() {
     let hello = Cluster::spawn(Command::new(HELLO));
     wait_until_it_listens();
     check_answers();
+    hello.log().wait_for(SAID);
     assert_eq!(hello.stop(), Exit::Code(0));
 }
 

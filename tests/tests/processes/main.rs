@@ -13,6 +13,8 @@ mod hang;
 mod inheritance;
 mod leaving;
 mod log_files;
+#[cfg(all(target_os = "linux", not(everport_portable)))]
+mod logs;
 mod output;
 #[cfg(target_os = "linux")]
 mod passed_sockets;

@@ -73,7 +73,12 @@ pub(crate) fn read(path: &Path) -> Result<String, FileError> {
     if bytes.len() as u64 > LONGEST {
         return Err(FileError::TooLong(path.to_path_buf()));
     }
-    String::from_utf8(bytes).map_err(|_| FileError::NotText(path.to_path_buf()))
+    let text = String::from_utf8(bytes).map_err(|_| FileError::NotText(path.to_path_buf()))?;
+    // Some editors begin a file with a mark that they do not show, and do not count.
+    Ok(match text.strip_prefix('\u{feff}') {
+        Some(text) => text.to_owned(),
+        None => text,
+    })
 }
 
 /// Looks at what was opened, not at the path: that may lead elsewhere by now.

@@ -38,21 +38,31 @@ pub(crate) fn greet(link: &WorkerEnd, logs_records: bool) -> Result<Greeting, Jo
         // Both answers come in one go. A watcher that refuses us has closed the link by now, and its answer says why.
         link.send(&FromWorker::OpenRing).ok();
     }
-    let mut greeting = Greeting {
-        welcome: accept(receive(link, deadline)?.0)?,
-        logging: Logging::default(),
-        early: Vec::new(),
+    let welcome = accept(receive(link, deadline)?.0)?;
+    let mut early = Vec::new();
+    let logging = match logs_records {
+        true => await_ring(link, deadline, &mut early)?,
+        false => Logging::default(),
     };
-    while logs_records {
+    Ok(Greeting {
+        welcome,
+        logging,
+        early,
+    })
+}
+
+/// Waits for the answer about the ring; what comes before it is `early`.
+fn await_ring(
+    link: &WorkerEnd,
+    deadline: Instant,
+    early: &mut Vec<Received>,
+) -> Result<Logging, JoinError> {
+    loop {
         match receive(link, deadline)? {
-            (answer @ FromWatcher::Ring { .. }, fds) => {
-                greeting.logging = logging(&answer, fds);
-                break;
-            }
-            other => greeting.early.push(other),
+            (answer @ FromWatcher::Ring { .. }, fds) => return Ok(logging(&answer, fds)),
+            other => early.push(other),
         }
     }
-    Ok(greeting)
 }
 
 fn receive(link: &WorkerEnd, deadline: Instant) -> Result<Received, JoinError> {

@@ -47,6 +47,10 @@ impl LogLevel {
 
     /// Calls this with each level that is wished for from now on; every one of them overrides. Whoever looks at
     /// [`LogLevel::get`] after this misses none.
+    #[cfg_attr(
+        not(any(test, feature = "tracing")),
+        expect(dead_code, reason = "only the layer has records")
+    )]
     pub(crate) fn subscribe(&self, subscriber: Subscriber) {
         lock(&self.subscribers).push(subscriber);
     }

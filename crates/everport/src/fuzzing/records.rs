@@ -1,13 +1,13 @@
 //! What a worker leaves in its ring: its records, and the memory they lie in.
 
-use crate::log::{Records, Source};
+use crate::log::{Formatter, LogFormat, Records, Source};
 use crate::record::Record;
 use crate::{Generation, SlotId, WorkerId};
 
 /// One record: exactly a record or an error, and a record can be read to its end.
 ///
 /// # Panics
-/// When parts of a record that was read are not there.
+/// When parts of a record that was read are not there, or not in the log.
 pub fn record(bytes: &[u8]) {
     let Ok(record) = Record::decode(bytes) else {
         return;
@@ -22,6 +22,28 @@ pub fn record(bytes: &[u8]) {
     assert!(Records::check(SOURCE, half, None).is_err());
     let records = Records::check(SOURCE, batch, None);
     assert_eq!(records.map(|records| records.iter().count()).ok(), Some(1));
+    check_forms(&record);
+}
+
+/// In every form of the log a record is lines of its own with nothing but text in them, and JSON has all of it.
+fn check_forms(record: &Record<'_>) {
+    let form = |format| {
+        let mut out = Vec::new();
+        Formatter::new(format, "watcher").push_record(&mut out, Some(&SOURCE), record);
+        String::from_utf8(out).expect("UTF-8")
+    };
+    let is_text = |character: char| !character.is_control() || matches!(character, '\n' | '\t');
+    let (plain, json) = (form(LogFormat::Plain), form(LogFormat::Json));
+    assert!(plain.chars().all(is_text) && json.chars().all(is_text));
+    let are_its_own = |line: &str| line.get(31..).is_some_and(|line| line.starts_with("0.1  "));
+    assert!(plain.ends_with('\n') && plain.lines().all(are_its_own));
+    assert_eq!(json.find('\n'), Some(json.len() - 1));
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(json["message"], record.message);
+    assert_eq!(
+        json["spans"].as_array().map(Vec::len),
+        Some(record.spans.count())
+    );
 }
 
 const SOURCE: Source = Source {

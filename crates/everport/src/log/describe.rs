@@ -5,6 +5,7 @@ use std::fmt;
 use everport_core::{DrainReason, ExitReason, Notice as Decision, ReplaceCause};
 
 use super::describe_lost::Grouped;
+use super::describe_port::describe_port;
 use super::describe_rollout::{describe_abort, describe_rollout};
 use super::duration::Readable;
 use super::escape::escape_display;
@@ -297,96 +298,6 @@ fn describe_connections(
         separator = ", ";
     }
     Ok(())
-}
-
-/// The name by which a port's socket was passed in, if it was: `, passed in as "web"`.
-struct Passed<'a>(&'a Option<String>);
-
-impl fmt::Display for Passed<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(name) => write!(f, ", passed in as \"{}\"", escape_display(name)),
-            None => Ok(()),
-        }
-    }
-}
-
-fn describe_port(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result {
-    match notice {
-        Notice::PortOpened {
-            address,
-            sharing,
-            passed_in_as,
-        } => {
-            let address = escape_display(address);
-            write!(
-                f,
-                "listening on {address} ({sharing}{})",
-                Passed(passed_in_as)
-            )
-        }
-        Notice::PortClosed {
-            address,
-            passed_in_as: None,
-        } => write!(
-            f,
-            "closed {}: no worker wants it any more",
-            escape_display(address)
-        ),
-        Notice::PortClosed {
-            address,
-            passed_in_as,
-        } => write!(
-            f,
-            "no worker wants {}{} any more: connections wait there",
-            escape_display(address),
-            Passed(passed_in_as)
-        ),
-        Notice::PassedSocketRefused {
-            descriptor,
-            name,
-            error,
-        } => {
-            let (name, error) = (escape_display(name), escape_display(error));
-            match descriptor {
-                Some(number) => write!(f, "descriptor {number}, passed in as \"{name}\",")?,
-                None => write!(f, "the socket passed in as \"{name}\"")?,
-            }
-            write!(f, " is not used: {error}")
-        }
-        Notice::PassedSocketUnused { name, address } => write!(
-            f,
-            "no worker listens on {}, passed in as \"{}\": connections wait there",
-            escape_display(address),
-            escape_display(name)
-        ),
-        Notice::PortRefused {
-            worker,
-            slot,
-            error,
-        } => write!(f, "{}: {}", Who(*worker, *slot), escape_display(error)),
-        Notice::BacklogClamped { asked, limit } => write!(
-            f,
-            "the kernel keeps {limit} waiting connections per socket, not {asked} (raise net.core.somaxconn)"
-        ),
-        Notice::SteeringRefused { address, error } => write!(
-            f,
-            "cannot steer {}: {}; new connections may go to a slot that does not serve, and others accept them from there",
-            escape_display(address),
-            escape_display(error)
-        ),
-        Notice::MendFailed { error } => write!(
-            f,
-            "a worker shut a port down and it does not listen again: {}",
-            escape_display(error)
-        ),
-        Notice::PortMended { address } => write!(
-            f,
-            "{} was shut down by a worker and listens again",
-            escape_display(address)
-        ),
-        _ => Ok(()),
-    }
 }
 
 fn describe_decision(f: &mut fmt::Formatter<'_>, decision: &Decision) -> fmt::Result {

@@ -4,6 +4,7 @@
 mod day;
 mod describe;
 mod describe_lost;
+mod describe_port;
 mod describe_rollout;
 mod destination;
 mod duration;

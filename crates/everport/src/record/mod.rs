@@ -17,6 +17,11 @@ pub(crate) use encode::{Encoder, Header};
 
 /// The longest record in bytes, its own length not counted. What is longer is cut and marked as such, so that no
 /// record takes more than a small part of a ring.
+#[cfg(any(
+    test,
+    feature = "tracing",
+    all(target_os = "linux", not(everport_portable))
+))]
 pub(crate) const LONGEST_RECORD: usize = 64 * 1024;
 
 /// How many bytes stand before each record in a ring: its length.

@@ -3,13 +3,22 @@
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
-use super::{Nonsense, Size};
+use super::Size;
+use crate::record::Malformed;
 
 /// A new ring, if there were one.
 #[derive(Debug)]
 pub(crate) struct Ring {
     pub(crate) consumer: Consumer,
     pub(crate) bell: OwnedFd,
+}
+
+/// What is wrong with a ring.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Nonsense {
+    /// The bytes between two lengths are not a record.
+    #[error(transparent)]
+    Record(#[from] Malformed),
 }
 
 /// The watcher's side.
@@ -70,10 +79,18 @@ impl Producer {
     }
 
     /// Hands a record over; `false` when it was dropped.
+    #[cfg_attr(
+        not(any(test, feature = "tracing")),
+        expect(dead_code, reason = "only the layer has records")
+    )]
     pub(crate) fn hand_over(&self, _record: &[u8]) -> bool {
         match *self {}
     }
 
+    #[cfg_attr(
+        not(any(test, feature = "tracing")),
+        expect(dead_code, reason = "only the layer has records")
+    )]
     pub(crate) fn hand_over_within(&self, _limit: std::time::Duration, _record: &[u8]) -> bool {
         match *self {}
     }

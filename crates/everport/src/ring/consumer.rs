@@ -10,8 +10,8 @@ use std::sync::atomic::Ordering;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::{Errno, pread, retry_on_intr};
 
-use super::layout::{TURN, whole_records};
 use super::memory::{self, HEADER, Mapping, reader, tell_room};
+use super::turn::{TURN, whole_records};
 use super::{Nonsense, Size};
 
 /// A new ring.

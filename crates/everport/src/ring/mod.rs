@@ -6,8 +6,6 @@
 //! The worker writes records and moves the *head*, the watcher takes them and moves the *tail*. Neither ever waits
 //! for the other, unless the worker was told to wait for room.
 
-mod layout;
-
 #[cfg(any(not(target_os = "linux"), everport_portable))]
 mod absent;
 #[cfg(all(target_os = "linux", not(everport_portable)))]
@@ -15,12 +13,19 @@ mod consumer;
 #[cfg(all(target_os = "linux", not(everport_portable)))]
 mod memory;
 #[cfg(all(target_os = "linux", not(everport_portable)))]
+mod nonsense;
+#[cfg(all(target_os = "linux", not(everport_portable)))]
 mod producer;
-#[cfg(all(test, target_os = "linux", not(everport_portable)))]
+mod size;
+#[cfg(all(target_os = "linux", not(everport_portable)))]
+mod turn;
+
+#[cfg(test)]
+#[cfg(all(target_os = "linux", not(everport_portable)))]
 mod tests;
 
 #[cfg(any(not(target_os = "linux"), everport_portable))]
-pub(crate) use absent::{Consumer, Producer, Ring};
+pub(crate) use absent::{Consumer, Nonsense, Producer, Ring};
 #[cfg(all(
     target_os = "linux",
     not(everport_portable),
@@ -29,29 +34,8 @@ pub(crate) use absent::{Consumer, Producer, Ring};
 pub(crate) use consumer::filled;
 #[cfg(all(target_os = "linux", not(everport_portable)))]
 pub(crate) use consumer::{Consumer, Ring};
-pub(crate) use layout::Size;
+#[cfg(all(target_os = "linux", not(everport_portable)))]
+pub(crate) use nonsense::Nonsense;
 #[cfg(all(target_os = "linux", not(everport_portable)))]
 pub(crate) use producer::Producer;
-
-/// Why what is in a ring cannot be taken. A ring is its worker's to fill, and nothing in it is trusted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Nonsense {
-    /// The head is behind the tail, or further ahead of it than the ring is long.
-    #[error("a head at {head} with the tail at {tail}")]
-    Head { head: u64, tail: u64 },
-    /// No record is that long.
-    #[error("a record of {0} bytes")]
-    Length(u32),
-    /// The record goes on where nothing has been committed.
-    #[error("a record that goes beyond what is committed")]
-    Beyond,
-    /// The number of lost records became smaller.
-    #[error("fewer lost records ({now}) than before ({before})")]
-    Lost { now: u64, before: u64 },
-    /// The bytes between two lengths are not a record.
-    #[error(transparent)]
-    Record(#[from] crate::record::Malformed),
-    /// The system does not let us read it.
-    #[error("memory that cannot be read ({0})")]
-    Unreadable(rustix::io::Errno),
-}
+pub(crate) use size::Size;

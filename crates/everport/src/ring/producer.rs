@@ -79,6 +79,10 @@ impl Producer {
     /// waited for, and only as long as the watcher is there.
     ///
     /// In a copy of this process made by `fork` nothing is handed over.
+    #[cfg_attr(
+        not(any(test, feature = "tracing")),
+        expect(dead_code, reason = "only the layer has records")
+    )]
     pub(crate) fn hand_over(&self, record: &[u8]) -> bool {
         if !self.original.is_here() {
             return false; // the lock may be somebody's who is not here, and the ring is another process's
@@ -88,6 +92,10 @@ impl Producer {
 
     /// As [`Producer::hand_over`], for who must not wait for long even where the log is waited for. What finds
     /// another thread waiting is not counted.
+    #[cfg_attr(
+        not(any(test, feature = "tracing")),
+        expect(dead_code, reason = "only the layer has records")
+    )]
     pub(crate) fn hand_over_within(&self, limit: Duration, record: &[u8]) -> bool {
         let until = Instant::now() + limit;
         while self.original.is_here() {

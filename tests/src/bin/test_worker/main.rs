@@ -1,12 +1,15 @@
 //! A worker that serves, and misbehaves when told to.
 
 mod behaviour;
+mod log;
 mod orphan;
 mod process;
 mod refusal;
 mod rude;
+mod rude_ring;
 mod serial;
 mod service;
+mod spoiled_ring;
 mod streams;
 
 use std::error::Error;
@@ -50,6 +53,12 @@ struct Options {
     /// Makes the kernel refuse to steer connections away from its port.
     #[arg(long)]
     refuse_steering: bool,
+    /// Logs through the cluster.
+    #[arg(long)]
+    logging: bool,
+    /// Goes on logging from its start on.
+    #[arg(long, requires = "logging")]
+    chatty: bool,
     /// Runs on a multi-threaded runtime.
     #[arg(long)]
     threads: bool,
@@ -78,6 +87,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 async fn serve(options: Options, behaviour: Behaviour) -> Result<(), Box<dyn Error>> {
     let cluster = Cluster::join().await?;
+    if options.logging {
+        everport::logging::init(&cluster)?;
+    }
+    if options.chatty {
+        log::chatter();
+    }
     let service = service::router(&cluster, &behaviour);
     let mut listeners = Vec::new();
     for address in options

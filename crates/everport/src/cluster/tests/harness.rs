@@ -119,7 +119,7 @@ pub(crate) async fn joined_mortally(
 }
 
 /// A worker that has joined and asked for a ring, which it is given or not, with the level that is wished for.
-#[cfg(feature = "tracing")]
+#[cfg(all(feature = "tracing", target_os = "linux", not(everport_portable)))]
 pub(crate) async fn logging(
     ring: Option<(&crate::ring::Ring, crate::log::WhenFull)>,
     level: crate::log::Level,

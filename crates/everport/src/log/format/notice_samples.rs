@@ -61,6 +61,7 @@ fn of_the_watcher() -> Vec<Notice> {
             others: 2,
         },
         Notice::WatchFailed { error: error() },
+        Notice::LogTrouble { error: error() },
         Notice::Overslept { gap: TIME },
         Notice::OomScoreRefused { error: error() },
     ]

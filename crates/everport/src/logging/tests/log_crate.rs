@@ -14,15 +14,16 @@ fn logged(layer: impl FnOnce(LogLayer) -> LogLayer, target: &str) -> Read {
     let kept = Arc::<Kept>::default();
     let subscriber = tracing_subscriber::registry().with(layer(kept.layer()));
     tracing::subscriber::with_default(subscriber, || {
-        let record = Record::builder()
-            .args(format_args!("from {}", "log"))
-            .level(LogLevel::Warn)
-            .target(target)
-            .module_path(Some("old::module"))
-            .file(Some("src/old.rs"))
-            .line(Some(12))
-            .build();
-        LogTracer::new().log(&record);
+        LogTracer::new().log(
+            &Record::builder()
+                .args(format_args!("from {}", "log"))
+                .level(LogLevel::Warn)
+                .target(target)
+                .module_path(Some("old::module"))
+                .file(Some("src/old.rs"))
+                .line(Some(12))
+                .build(),
+        );
     });
     let mut records = kept.read();
     assert_eq!(records.len(), 1, "{records:?}");

@@ -51,7 +51,10 @@ fn a_turn_takes_whole_records_only() {
     }
     let head = consumer.look().unwrap().head;
     for record in &records {
-        assert_eq!(split(&consumer.take(head).unwrap()), [record.clone()]);
+        assert_eq!(
+            split(&consumer.take(head).unwrap()),
+            std::slice::from_ref(record)
+        );
     }
     assert!(consumer.take(head).unwrap().is_empty());
 }

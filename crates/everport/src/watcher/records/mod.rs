@@ -4,7 +4,8 @@ mod losses;
 mod share;
 mod taker;
 
-#[cfg(all(test, target_os = "linux", not(everport_portable)))]
+#[cfg(test)]
+#[cfg(all(target_os = "linux", not(everport_portable)))]
 mod tests;
 
 use std::os::fd::OwnedFd;

@@ -1,0 +1,149 @@
+//! Doors to the worker's log: numbered records in any number, hostile ones, panics, and rubbish in its ring.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use rustix::process::{Signal, getpid, kill_process};
+
+use crate::service::Parameters;
+
+pub(crate) fn doors() -> Router {
+    Router::new()
+        .route("/log", get(log))
+        .route("/log-levels", get(log_levels))
+        .route("/log-text", get(log_text))
+        .route("/panic", get(panic))
+        .route("/spoil-ring", get(crate::spoiled_ring::spoil))
+}
+
+/// What numbered records are asked for.
+#[derive(Debug, Clone)]
+struct Order {
+    /// By each thread.
+    records: u64,
+    threads: u64,
+    /// How long the text in each of them is.
+    bytes: usize,
+    /// Between two of a thread.
+    pause: Duration,
+    /// Holds the number of each thread's last record that was handed over, 8 bytes each.
+    acks: Option<Arc<File>>,
+}
+
+/// Logs numbered records on threads of their own: `records` by each of `threads`, with a text of `bytes`, each followed by
+/// a pause of `pause` microseconds. The file `acks` holds how many each thread has handed over. With `wait` this answers
+/// when all are; in any case the process ends then as `then` says.
+async fn log(parameters: Parameters) -> &'static str {
+    let number = |name: &str| parameters.get(name).and_then(|text| text.parse().ok());
+    let acks = parameters.get("acks").map(File::create);
+    let order = Order {
+        records: number("records").unwrap_or(u64::MAX),
+        threads: number("threads").unwrap_or(1),
+        bytes: number("bytes").unwrap_or(10) as usize,
+        pause: Duration::from_micros(number("pause").unwrap_or(0)),
+        acks: acks.and_then(Result::ok).map(Arc::new),
+    };
+    let then = parameters.get("then").cloned();
+    let (sender, done) = tokio::sync::oneshot::channel();
+    thread::spawn(move || {
+        log_all(&order);
+        end(then.as_deref().unwrap_or_default());
+        // Nobody may wait for it.
+        let _nobody = sender.send(());
+    });
+    if parameters.contains_key("wait") && done.await.is_err() {
+        return "it panicked";
+    }
+    "logging"
+}
+
+/// Numbered records for as long as the process lives, by two threads.
+pub(crate) fn chatter() {
+    let order = Order {
+        records: u64::MAX,
+        threads: 2,
+        bytes: 100,
+        pause: Duration::from_micros(100),
+        acks: None,
+    };
+    thread::spawn(move || log_all(&order));
+}
+
+fn log_all(order: &Order) {
+    let start = |thread| {
+        let order = order.clone();
+        thread::spawn(move || log_numbers(thread, &order))
+    };
+    let threads: Vec<_> = (0..order.threads).map(start).collect();
+    for thread in threads {
+        thread.join().expect("logging does not panic");
+    }
+}
+
+fn log_numbers(thread: u64, order: &Order) {
+    let text = "x".repeat(order.bytes);
+    for number in 1..=order.records {
+        tracing::info!(target: "numbered", thread, number, text, "a numbered record");
+        if let Some(acks) = &order.acks {
+            acks.write_all_at(&number.to_le_bytes(), thread * 8)
+                .expect("the file takes numbers");
+        }
+        if !order.pause.is_zero() {
+            thread::sleep(order.pause);
+        }
+    }
+}
+
+fn end(how: &str) {
+    match how {
+        "abort" => std::process::abort(),
+        "exit" => std::process::exit(3),
+        "kill" => drop(kill_process(getpid(), Signal::KILL)),
+        "panic" => panic!("the numbers are over"),
+        _ => {}
+    }
+}
+
+/// One record of each level, through `tracing` and through `log`.
+async fn log_levels() -> &'static str {
+    tracing::error!("as an error");
+    tracing::warn!("as a warning");
+    tracing::info!("as an information");
+    tracing::debug!("as a detail");
+    tracing::trace!("as a trace");
+    log::warn!("from the log crate");
+    log::debug!("as a detail from the log crate");
+    "logged"
+}
+
+/// Puts the text wherever a text can stand in a record: message, field, span, thread and target.
+async fn log_text(parameters: Parameters) -> &'static str {
+    let text = parameters.get("text").cloned().unwrap_or_default();
+    let thread = thread::Builder::new().name(text.clone());
+    let logging = thread.spawn(move || {
+        let span = tracing::info_span!("hostile", in_span = text);
+        let _entered = span.enter();
+        tracing::info!(in_field = text, in_debug = ?text, "{text}");
+        log::info!(target: &text, "{text}");
+    });
+    match logging.map(thread::JoinHandle::join) {
+        Ok(Ok(())) => "logged",
+        _ => "not logged",
+    }
+}
+
+/// Panics on a thread of its own.
+async fn panic(parameters: Parameters) -> &'static str {
+    let text = parameters.get("text").cloned().unwrap_or_default();
+    let thread = thread::Builder::new().name("panicking".to_owned());
+    let panicked = thread.spawn(move || panic!("{text}"));
+    match panicked.map(thread::JoinHandle::join) {
+        Ok(Err(_)) => "panicked",
+        _ => "did not panic",
+    }
+}

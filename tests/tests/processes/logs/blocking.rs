@@ -1,0 +1,79 @@
+//! A log that takes nothing: workers drop records and count them, or wait, and go on serving in both cases.
+
+use everport::log::WhenFull;
+
+use super::scene::Scene;
+
+/// More than a ring and everything between it and the sink can hold.
+const TOO_MANY: u64 = 50_000;
+
+#[test]
+fn what_is_dropped_is_counted_to_the_last_record() {
+    let scene = Scene::new("", |builder| builder.log_ring(256 * 1024));
+    scene.told.be_stuck(true);
+    // It never waits, so it comes to the end although the log takes nothing.
+    let answer = scene.get(&format!(
+        "/log?records={TOO_MANY}&threads=2&bytes=100&wait=1"
+    ));
+    assert_eq!(answer.body, "logging");
+    assert_eq!(scene.get("/").body, "Hello, World!");
+    scene.told.be_stuck(false);
+    let told = scene.stop();
+    let state = told.lock();
+    let lost = state.lost.get(&1).copied().unwrap_or(0);
+    assert_eq!(state.received(1) + lost, 2 * TOO_MANY);
+    assert!(lost > 0 && state.received(1) > 0, "{lost} lost");
+    state.check_order();
+}
+
+#[test]
+fn what_is_lost_is_told_while_the_worker_lives() {
+    let scene = Scene::new("", |builder| builder.log_ring(256 * 1024));
+    scene.told.be_stuck(true);
+    scene.get(&format!("/log?records={TOO_MANY}&bytes=100&wait=1"));
+    scene.told.be_stuck(false);
+    scene.told.wait_until("all records", |state| {
+        let lost = state.lost.get(&1).copied().unwrap_or(0);
+        (state.received(1) + lost == TOO_MANY).then_some(())
+    });
+    // From then on nothing is lost any more.
+    scene.get("/log?records=100&threads=1&wait=1");
+    scene.told.wait_until("the newest records", |state| {
+        let numbers = state.numbers.get(&(1, 0))?;
+        numbers.ends_with(&[98, 99, 100]).then_some(())
+    });
+}
+
+#[test]
+fn who_waits_for_the_log_loses_nothing_and_goes_on_serving() {
+    let scene = Scene::new("", |builder| {
+        builder.workers(2).log_when_full(WhenFull::Block)
+    });
+    scene.told.be_stuck(true);
+    let acks = scene.file("acks").display().to_string();
+    let path = format!("/log?records={TOO_MANY}&bytes=100&threads=2&acks={acks}");
+    let waiting = scene.get(&path).worker();
+    // Control goes on: it serves, and the other one is told of.
+    for _ in 0..20 {
+        assert_eq!(scene.get("/").body, "Hello, World!");
+    }
+    let handed_over: u64 = scene.acks("acks", 2).iter().sum();
+    assert!(handed_over < 2 * TOO_MANY);
+    scene.told.be_stuck(false);
+    scene.told.wait_until("all records", |state| {
+        (state.received(waiting) == 2 * TOO_MANY).then_some(())
+    });
+    scene.told.lock().check_gapless();
+}
+
+#[test]
+fn a_worker_that_waits_for_the_log_can_be_ended() {
+    let scene = Scene::new("", |builder| builder.log_when_full(WhenFull::Block));
+    scene.told.be_stuck(true);
+    scene.get("/log?bytes=100&threads=2");
+    scene.handle.restart();
+    scene.told.wait_for("rollout to generation 2 finished");
+    scene.told.wait_for("worker 1 (slot 0) ended: exited");
+    let told = scene.stop();
+    told.lock().check_order();
+}

@@ -1,0 +1,65 @@
+//! Which records are wanted, and that this can be changed while workers run.
+
+use everport::log::Level::{self, Debug, Error, Info, Trace, Warn};
+
+use super::scene::{Scene, State};
+
+/// The levels of the records that came of `/log-levels` since a position, through `tracing` and through `log`.
+fn levels(state: &State, position: usize) -> Vec<Level> {
+    let later = state.records[position..].iter();
+    later.map(|record| record.level).collect()
+}
+
+/// Asks for records of every level until the last of the wanted ones comes.
+#[track_caller]
+fn check(scene: &Scene, expected: &[Level]) {
+    let position = scene.told.lock().records.len();
+    scene.get("/log-levels");
+    scene
+        .told
+        .wait_until("records of all wanted levels", |state| {
+            (levels(state, position).len() >= expected.len()).then_some(())
+        });
+    // A marker that comes after whatever else was logged.
+    scene.get("/log?records=1&wait=1");
+    assert_eq!(levels(&scene.told.lock(), position), expected);
+}
+
+#[test]
+fn what_the_watcher_does_not_want_is_not_handed_over() {
+    let scene = Scene::new("", |builder| builder);
+    check(&scene, &[Error, Warn, Info, Warn]);
+}
+
+#[test]
+fn a_level_that_is_asked_for_holds_for_old_and_new_workers() {
+    let scene = Scene::new("", |builder| builder);
+    scene.handle.set_log_level(Trace);
+    wait_for_level(&scene, Trace);
+    check(&scene, &[Error, Warn, Info, Debug, Trace, Warn, Debug]);
+    scene.handle.restart();
+    scene.told.wait_for("worker 1 (slot 0) ended");
+    check(&scene, &[Error, Warn, Info, Debug, Trace, Warn, Debug]);
+}
+
+/// The wish is on its way to the worker: asks until records of this level come.
+fn wait_for_level(scene: &Scene, level: Level) {
+    for _ in 0..10_000 {
+        scene.get("/log-levels");
+        scene.get("/log?records=1&wait=1");
+        let state = scene.told.lock();
+        if state.records.iter().any(|record| record.level == level) {
+            return;
+        }
+    }
+    panic!("no record of the level {level}");
+}
+
+#[test]
+fn rust_log_counts_until_the_watcher_is_told_otherwise() {
+    let scene = Scene::new("", |builder| builder.env("RUST_LOG", "error,numbered=info"));
+    check(&scene, &[Error]);
+    scene.handle.set_log_level(Debug);
+    wait_for_level(&scene, Debug);
+    check(&scene, &[Error, Warn, Info, Debug, Warn, Debug]);
+}

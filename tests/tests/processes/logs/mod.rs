@@ -1,0 +1,9 @@
+//! What the log promises about the records of workers, whatever becomes of them.
+
+mod blocking;
+mod flood;
+mod hostile;
+mod levels;
+mod panics;
+mod scene;
+mod survival;

@@ -95,3 +95,58 @@ pub(super) fn describe_port(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt:
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::Level;
+    use crate::{PortAddress, Sharing};
+
+    #[track_caller]
+    fn check(notice: Notice, level: Level, text: &str) {
+        assert_eq!((notice.to_string().as_str(), notice.level()), (text, level));
+    }
+
+    fn address() -> PortAddress {
+        std::net::SocketAddr::from(([0, 0, 0, 0], 8080)).into()
+    }
+
+    #[test]
+    fn sockets_that_were_passed_in_are_told_by_their_name() {
+        let name = || "web\n".to_owned();
+        check(
+            Notice::PortOpened {
+                address: address(),
+                sharing: Sharing::Transfer,
+                passed_in_as: Some(name()),
+            },
+            Level::Info,
+            r#"listening on 0.0.0.0:8080 (transfer, passed in as "web\n")"#,
+        );
+        check(
+            Notice::PortClosed {
+                address: address(),
+                passed_in_as: Some(name()),
+            },
+            Level::Info,
+            r#"no worker wants 0.0.0.0:8080, passed in as "web\n" any more: connections wait there"#,
+        );
+        check(
+            Notice::PassedSocketUnused {
+                name: name(),
+                address: address(),
+            },
+            Level::Warn,
+            r#"no worker listens on 0.0.0.0:8080, passed in as "web\n": connections wait there"#,
+        );
+        check(
+            Notice::PassedSocketRefused {
+                descriptor: Some(4),
+                name: name(),
+                error: crate::watcher::PassedSocketError::NotASocket,
+            },
+            Level::Warn,
+            r#"descriptor 4, passed in as "web\n", is not used: it is no socket"#,
+        );
+    }
+}

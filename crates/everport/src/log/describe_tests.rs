@@ -208,45 +208,6 @@ fn a_stop_by_a_signal_and_its_end_are_told() {
 }
 
 #[test]
-fn sockets_that_were_passed_in_are_told_by_their_name() {
-    let name = || "web\n".to_owned();
-    check(
-        Notice::PortOpened {
-            address: address(),
-            sharing: Sharing::Transfer,
-            passed_in_as: Some(name()),
-        },
-        Level::Info,
-        r#"listening on 0.0.0.0:8080 (transfer, passed in as "web\n")"#,
-    );
-    check(
-        Notice::PortClosed {
-            address: address(),
-            passed_in_as: Some(name()),
-        },
-        Level::Info,
-        r#"no worker wants 0.0.0.0:8080, passed in as "web\n" any more: connections wait there"#,
-    );
-    check(
-        Notice::PassedSocketUnused {
-            name: name(),
-            address: address(),
-        },
-        Level::Warn,
-        r#"no worker listens on 0.0.0.0:8080, passed in as "web\n": connections wait there"#,
-    );
-    check(
-        Notice::PassedSocketRefused {
-            descriptor: Some(4),
-            name: name(),
-            error: crate::watcher::PassedSocketError::NotASocket,
-        },
-        Level::Warn,
-        r#"descriptor 4, passed in as "web\n", is not used: it is no socket"#,
-    );
-}
-
-#[test]
 fn ports_are_told_by_their_address() {
     check(
         Notice::PortOpened {

@@ -61,6 +61,45 @@ fn a_worker_that_breaks_the_protocol_sees_its_link_end() {
     cluster.log().wait_for("0.1 out  the link has ended");
 }
 
+/// Elsewhere there are no rings.
+#[test]
+#[cfg(all(target_os = "linux", not(everport_portable)))]
+fn a_ring_full_of_garbage_costs_a_worker_its_ring_and_nothing_else() {
+    let cluster = Cluster::start("-w 2", "--rude ring-of-garbage");
+    cluster.log().wait_for_many(
+        2,
+        "left no records in its ring but a record of 4294967295 bytes",
+    );
+    cluster.log().wait_for_many(2, "is ready after");
+    cluster.signal(Signal::TTIN);
+    cluster.log().wait_for_many(3, "is ready after");
+    assert!(
+        cluster
+            .log()
+            .matching("broke the link's protocol")
+            .is_empty()
+    );
+    assert!(cluster.log().matching("the link has ended").is_empty());
+}
+
+#[test]
+#[cfg(all(target_os = "linux", not(everport_portable)))]
+fn a_record_that_was_committed_by_hand_is_told_before_its_worker_is_dead() {
+    let cluster = Cluster::start("-w 1", "--rude ring-by-hand");
+    cluster.log().wait_for("died: killed by SIGKILL");
+    let told = cluster.log().matching("logged by hand");
+    assert!(told[0].contains("by_hand"), "{told:?}");
+    let lines = cluster.log().lines();
+    let first = |text: &str| lines.iter().position(|line| line.contains(text));
+    let (record, death) = (first("logged by hand"), first("died: killed by SIGKILL"));
+    assert!(record < death, "{}", lines.join("\n"));
+}
+
+#[test]
+fn a_worker_that_asks_for_two_rings_loses_its_link() {
+    check("ring-twice", "OpenRing was sent twice");
+}
+
 /// Elsewhere nobody sees that a socket was shut down.
 #[test]
 #[cfg(all(target_os = "linux", not(everport_portable)))]

@@ -5,9 +5,12 @@ use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::net::{SendFlags, send};
 
+use super::rude_ring;
+
 /// `Hello` for versions 1 to 1 of a library called `r`.
 const HELLO: &[u8] = b"\x01\x00everport\x01\x00\x01\x00\x01\x00r";
 const READY: &[u8] = b"\x04\x00";
+const OPEN_RING: &[u8] = b"\x09\x00";
 const RELEASE_OF_NO_PORT: &[u8] = b"\x03\x00\xff\xff\x00\x00";
 
 /// Says what the word stands for, then stays alive and silent.
@@ -29,12 +32,33 @@ pub(crate) fn misbehave(word: &str) -> Result<(), Box<dyn Error>> {
         "ready-twice" => &[HELLO, READY, READY],
         "ready-then-garbage" => &[HELLO, READY, b"\xff\xff"],
         "flood" => return flood(&link),
+        "ring-of-garbage" => return spoil_ring(&link),
+        "ring-by-hand" => return log_by_hand(&link),
+        "ring-twice" => &[HELLO, OPEN_RING, OPEN_RING],
         other => return Err(format!("no such rudeness: {other}").into()),
     };
     for frame in frames {
         send(&link, frame, SendFlags::NOSIGNAL)?;
     }
     say_when_the_link_ends(&link)?;
+    stay()
+}
+
+/// Leaves in its ring what no record is, and is well otherwise.
+fn spoil_ring(link: &OwnedFd) -> Result<(), Box<dyn Error>> {
+    send(link, HELLO, SendFlags::NOSIGNAL)?;
+    let ring = rude_ring::open(link)?;
+    ring.fill_with_garbage()?;
+    send(link, READY, SendFlags::NOSIGNAL)?;
+    say_when_the_link_ends(link)?;
+    stay()
+}
+
+/// Logs without the library, without waking the watcher, and dies of `KILL` at once.
+fn log_by_hand(link: &OwnedFd) -> Result<(), Box<dyn Error>> {
+    send(link, HELLO, SendFlags::NOSIGNAL)?;
+    rude_ring::open(link)?.log("logged by hand")?;
+    rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL)?;
     stay()
 }
 

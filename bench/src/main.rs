@@ -5,6 +5,7 @@ mod build;
 mod effort;
 mod fault;
 mod json;
+mod log_file;
 mod machine;
 mod phase;
 mod pinning;

@@ -3,6 +3,7 @@
 mod at_rest;
 mod keep_alive;
 mod kills;
+mod logs;
 mod respawn;
 mod restart_time;
 mod restarts;
@@ -20,7 +21,7 @@ pub(crate) struct Scenario {
 }
 
 /// In the order in which they are measured.
-pub(crate) const ALL: [Scenario; 8] = [
+pub(crate) const ALL: [Scenario; 9] = [
     Scenario {
         name: restarts::NAME,
         about: "What one-connection requests lose under endless rolling restarts, and how long they take",
@@ -60,5 +61,10 @@ pub(crate) const ALL: [Scenario; 8] = [
         name: at_rest::NAME,
         about: "What a watcher with idle workers needs",
         run: at_rest::run,
+    },
+    Scenario {
+        name: logs::NAME,
+        about: "How many log records a second come through the link, and what each costs its worker",
+        run: logs::run,
     },
 ];

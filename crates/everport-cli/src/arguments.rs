@@ -4,7 +4,8 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 use everport::cli::ClusterArgs;
 
 use crate::{negation, reference};
@@ -92,6 +93,23 @@ pub(crate) fn definition() -> clap::Command {
     Arguments::command().mut_subcommands(negation::allow)
 }
 
+/// Parses a command line that may yet be completed by a file: what an option needs beside it can stand there.
+pub(crate) fn parse_incomplete(words: &[OsString]) -> Result<ArgMatches, clap::Error> {
+    match definition().try_get_matches_from(words) {
+        Err(error) if error.kind() == ErrorKind::MissingRequiredArgument => {
+            // It was all parsed before it was found to be incomplete.
+            let matches = definition()
+                .ignore_errors(true)
+                .try_get_matches_from(words)?;
+            match Arguments::from_arg_matches(&matches) {
+                Ok(_) => Ok(matches),
+                Err(_) => Err(error),
+            }
+        }
+        parsed => parsed,
+    }
+}
+
 /// `everport PROGRAM …` is short for `everport run PROGRAM …`: inserts `run` unless the first argument is
 /// something else that the command knows.
 pub(crate) fn with_run(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
@@ -126,9 +144,9 @@ fn is_subcommand(word: &OsStr) -> bool {
 pub(crate) fn resembles_subcommand(word: &OsStr) -> Option<String> {
     let words = [OsStr::new("everport"), word];
     let error = Arguments::command().try_get_matches_from(words).err()?;
-    match error.get(clap::error::ContextKind::SuggestedSubcommand)? {
-        clap::error::ContextValue::String(name) => Some(name.clone()),
-        clap::error::ContextValue::Strings(names) => names.first().cloned(),
+    match error.get(ContextKind::SuggestedSubcommand)? {
+        ContextValue::String(name) => Some(name.clone()),
+        ContextValue::Strings(names) => names.first().cloned(),
         _ => None,
     }
 }

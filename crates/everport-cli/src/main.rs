@@ -31,8 +31,7 @@ fn main() -> process::ExitCode {
 
 fn obey(typed: &[OsString]) -> Result<ExitCode, Refusal> {
     let words = arguments::with_run(typed.iter().cloned());
-    let parsed = arguments::definition()
-        .try_get_matches_from(&words)
+    let parsed = arguments::parse_incomplete(&words)
         .and_then(|matches| Arguments::from_arg_matches(&matches))
         .map_err(Refusal::Usage)?;
     Ok(match parsed.command {

@@ -1,10 +1,11 @@
 //! What help and manual page say beside the options: each table once.
 
 /// What a signal does: its names, and the effect.
-pub(crate) const SIGNALS: [(&str, &str); 4] = [
+pub(crate) const SIGNALS: [(&str, &str); 5] = [
     ("TERM, INT", "stop: workers drain; a second one kills them"),
     ("QUIT", "stop at once: workers are killed"),
     ("USR1", "rolling restart"),
+    ("HUP", "open log files anew, and read the log's level again"),
     ("TTIN, TTOU", "one worker more, one fewer"),
 ];
 
@@ -16,7 +17,7 @@ pub(crate) const EXIT_CODES: [(&str, &str); 11] = [
     ("3", "no worker was ever ready"),
     ("4", "a slot was crash-looping (--exit-on-crash-loop)"),
     ("5", "no worker was ever ready, and a port was refused"),
-    ("6", "the pid file or the log file cannot be used"),
+    ("6", "the pid file or the log cannot be used"),
     ("7", "another instance holds the pid file"),
     (
         "8",

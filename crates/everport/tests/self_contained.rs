@@ -6,6 +6,7 @@
 
 use std::io::{BufRead, BufReader, Lines};
 use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitCode, Stdio};
 
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         return serve();
     }
     with_workers_it_is_its_own_watcher();
+    with_workers_it_tells_its_service_manager_how_it_is();
     without_workers_it_is_standalone();
     a_failure_of_the_watcher_becomes_the_exit_code();
     a_rollout_runs_what_was_moved_to_the_path();
@@ -63,6 +65,27 @@ fn with_workers_it_is_its_own_watcher() {
     server.tells("a worker in slot 0");
     server.tells("a worker in slot 1");
     assert_eq!(server.stop(), Some(0));
+}
+
+fn with_workers_it_tells_its_service_manager_how_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("notify");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    let ourselves = std::env::current_exe().unwrap();
+    let mut command = Server::command(&ourselves, &["--workers", "1"]);
+    let mut server = Server::spawn(command.env("NOTIFY_SOCKET", &path));
+    let is_told = |expected: &str| {
+        let mut message = [0; 1024];
+        loop {
+            let length = manager.recv(&mut message).unwrap();
+            if String::from_utf8_lossy(&message[..length]).contains(expected) {
+                return;
+            }
+        }
+    };
+    is_told("READY=1\n");
+    assert_eq!(server.stop(), Some(0));
+    is_told("STOPPING=1\n");
 }
 
 /// What tells two copies of this program apart.
@@ -138,13 +161,21 @@ impl Server {
     }
 
     fn start_at(path: &Path, flags: &[&str]) -> Self {
-        let mut child = Command::new(path)
+        Self::spawn(&mut Self::command(path, flags))
+    }
+
+    fn command(path: &Path, flags: &[&str]) -> Command {
+        let mut command = Command::new(path);
+        command
             .args(flags)
             .env(SERVE, "1")
             .env_remove("EVERPORT_LINK")
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .stdout(Stdio::piped());
+        command
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         Self {
             child,

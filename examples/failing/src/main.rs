@@ -1,7 +1,7 @@
 //! Serves on port 8080 and panics 1 to 5 seconds after its start: shows what a cluster does with crashes.
 //!
-//! Run `everport run -w 4 target/release/failing` and ask it meanwhile: `curl localhost:8080`. The log tells of each
-//! death with the worker's last words, and of its successor. The first successor comes at once; a slot that goes on
+//! Run `everport run -w 4 target/release/failing` and ask it meanwhile: `curl localhost:8080`. The log has each panic
+//! with its backtrace, the death that follows, and the successor. The first successor comes at once; a slot that goes on
 //! failing waits longer and longer (back-off), and is told of as crash-looping. The others serve what comes meanwhile.
 
 use std::hash::{BuildHasher, RandomState};
@@ -13,11 +13,14 @@ use everport::http::serve;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let cluster = everport::Cluster::join().await?;
+    everport::logging::init(&cluster)?;
+    let time = time_to_live();
+    tracing::info!(?time, "this worker has not long to live");
     let listener = cluster.listen("127.0.0.1:8080").await?;
     let app = Router::new().route("/", get("Hello, as long as it lasts!\n"));
     tokio::select! {
         served = serve(&cluster, listener, app) => served?,
-        () = tokio::time::sleep(time_to_live()) => panic!("this worker always ends like this"),
+        () = tokio::time::sleep(time) => panic!("this worker always ends like this"),
     }
     cluster.leave().await?;
     Ok(())

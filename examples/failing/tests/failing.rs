@@ -26,8 +26,10 @@ fn its_cluster_respawns_what_crashes_and_waits_longer_each_time() {
     let cluster = Cluster::spawn(command);
     cluster.wait_until_ready();
     let log = cluster.log();
+    log.wait_for("this worker has not long to live");
+    log.wait_for("this worker always ends like this location=");
+    log.wait_for("| backtrace");
     log.wait_for("died: exited with code 101");
-    log.wait_for("this worker always ends like this");
     // Three are the two first workers and a successor.
     log.wait_for_many(3, "is ready after");
     log.wait_for("before its next worker (2 failures in a row)");

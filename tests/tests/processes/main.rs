@@ -12,6 +12,7 @@ mod files;
 mod hang;
 mod inheritance;
 mod leaving;
+mod log_files;
 #[cfg(all(target_os = "linux", not(everport_portable)))]
 mod logs;
 mod output;

@@ -7,7 +7,7 @@ use clap::{ArgMatches, Command, FromArgMatches};
 use everport::log::Level;
 
 use super::{Configuration, ConfigurationError, place};
-use crate::arguments::{Arguments, Command as Asked, RunArguments, definition};
+use crate::arguments::{Arguments, Command as Asked, RunArguments, definition, parse_incomplete};
 use crate::watch::WatchError;
 
 /// Why nothing is run.
@@ -43,7 +43,8 @@ pub(crate) struct Resolved {
 /// Parses the words of `everport run` or `everport check`, which begin with these two, with the file that they name
 /// or the usual one.
 pub(crate) fn resolve(words: Vec<OsString>) -> Result<Resolved, Refusal> {
-    let (arguments, given) = parse(&words).map_err(Refusal::Usage)?;
+    let given = parse_incomplete(&words).map_err(Refusal::Usage)?;
+    let (arguments, given) = options_in(&given).map_err(Refusal::Usage)?;
     let file = match arguments.no_config {
         true => None,
         false => arguments.config.or_else(place::usual),
@@ -93,7 +94,10 @@ fn with_file(
         Some(path) => Refusal::Together(path.clone(), error),
         None => Refusal::Usage(error),
     };
-    let (mut arguments, matches) = parse(&merged).map_err(refused)?;
+    let (mut arguments, matches) = definition()
+        .try_get_matches_from(&merged)
+        .and_then(|matches| options_in(&matches))
+        .map_err(refused)?;
     if let Some(program) = &configuration.program {
         let words = std::iter::once(program).chain(&configuration.arguments);
         arguments.program = words.map(|word| word.word.clone()).collect();
@@ -108,9 +112,8 @@ fn with_file(
     })
 }
 
-fn parse(words: &[OsString]) -> Result<(RunArguments, ArgMatches), clap::Error> {
-    let matches = definition().try_get_matches_from(words)?;
-    let arguments = match Arguments::from_arg_matches(&matches)?.command {
+fn options_in(matches: &ArgMatches) -> Result<(RunArguments, ArgMatches), clap::Error> {
+    let arguments = match Arguments::from_arg_matches(matches)?.command {
         Asked::Run(arguments) | Asked::Check(arguments) => arguments,
         Asked::Completions { .. } | Asked::Man => {
             unreachable!("only the words of run and check are resolved")

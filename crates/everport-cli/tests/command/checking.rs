@@ -56,6 +56,11 @@ fn it_exits_with_what_run_would_exit_with() {
         &["everport: cannot use the pid file"],
     );
     check_wrong(
+        "check -f /nonexistent/log true",
+        6,
+        &["everport: cannot open the log file /nonexistent/log"],
+    );
+    check_wrong(
         "check --watch /nonexistent true",
         2,
         &["everport: cannot watch /nonexistent"],

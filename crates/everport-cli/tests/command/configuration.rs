@@ -251,6 +251,18 @@ fn a_file_of_somebody_else_is_not_trusted() {
 }
 
 #[test]
+fn what_does_not_go_together_is_told_apart_from_what_is_wrong_alone() {
+    let place = Place::configured("program = 'true'\nlog-keep = 3\n");
+    let expected = [
+        "everport: everport.toml and the command line together:",
+        "--log-rotate-size",
+    ];
+    place.check("check", 2, &expected);
+    let place = Place::configured("program = 'true'\nlog-file = 'log'\nlog-keep = 3\n");
+    place.check("check --log-rotate-daily", 0, &["nothing is wrong"]);
+}
+
+#[test]
 fn what_a_key_is_called_cannot_drive_a_terminal() {
     let place = Place::configured("\"a\\u001b[2Jb\" = 1\n");
     let output = place.everport("check true");

@@ -107,6 +107,26 @@ fn on_hangup_the_level_of_the_log_is_read_again_and_an_error_changes_nothing() {
     assert_eq!(cluster.child.wait().unwrap().code(), Some(0));
 }
 
+#[test]
+fn the_watcher_itself_logs_as_the_level_that_was_read_again_says() {
+    let place = Place::configured("program = './worker'\nworkers = 1\nlog-level = 'warn'\n");
+    let first_dies = "#!/bin/sh\n[ -e once ] && exec sleep 60\ntouch once\nexit 1\n";
+    place.write_program("worker", first_dies);
+    let mut cluster = Running::start(&place, &["run"]);
+    // An error, which is told at any level.
+    let seen = cluster.tells("worker 1 (slot 0) died: exited with code 1");
+    assert!(seen.is_empty(), "{seen:#?}");
+    place.write(
+        "everport.toml",
+        "log-level = 'info'\nprogram = './worker'\n",
+    );
+    cluster.signal("HUP");
+    cluster.tells("workers were told to log from level info up");
+    cluster.signal("TERM");
+    cluster.tells("stopping: every worker drains");
+    assert_eq!(cluster.child.wait().unwrap().code(), Some(0));
+}
+
 /// A cluster whose watcher does not outlive a test that fails.
 struct Running {
     child: Child,
@@ -125,13 +145,13 @@ impl Running {
         Self { child, lines }
     }
 
-    /// Waits for a line that contains this; the end of the log is a failure.
+    /// Waits for a line that contains this, and returns what came before; the end of the log is a failure.
     #[track_caller]
-    fn tells(&mut self, expected: &str) {
+    fn tells(&mut self, expected: &str) -> Vec<String> {
         let mut seen = Vec::new();
         for line in self.lines.by_ref().map_while(Result::ok) {
             if line.contains(expected) {
-                return;
+                return seen;
             }
             seen.push(line);
         }

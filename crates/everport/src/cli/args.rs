@@ -7,9 +7,9 @@ use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser}
 use everport_core::CrashLoop;
 
 use super::env_var::{self, EnvVar};
+use super::log_args::LogArgs;
 use super::{count, lifetime, name, seconds, size, umask};
 use crate::Sharing;
-use crate::log::Level;
 use crate::watcher::{Builder, Credentials, CredentialsError, Program, Watcher};
 
 /// The flags of a cluster: flatten them into your own `clap` parser.
@@ -119,14 +119,8 @@ pub struct ClusterArgs {
     #[arg(long, help_heading = WORKERS)]
     new_privileges: bool,
 
-    /// What to log: error, warn, info (with all that workers print), debug or trace
-    #[arg(short, long, value_name = "LEVEL", default_value = "info", hide_possible_values = true,
-        ignore_case = true, value_parser = level_parser(), help_heading = FILES)]
-    pub(super) log_level: Level,
-
-    /// Append the log to a file; `*` becomes the watcher's pid [default: stdout]
-    #[arg(short = 'f', long, value_name = "PATH", help_heading = FILES)]
-    pub(super) log_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) log: LogArgs,
 
     /// Write the watcher's pid to a file and keep a second instance out
     #[arg(short, long, value_name = "PATH", help_heading = FILES)]
@@ -137,7 +131,7 @@ const CLUSTER: &str = "Cluster";
 const TIMES: &str = "Times and rollouts";
 const LIMITS: &str = "Limits of a worker, after which it is replaced";
 const WORKERS: &str = "Workers";
-const FILES: &str = "Log and pid file";
+const FILES: &str = "Pid file";
 
 impl ClusterArgs {
     /// Who the workers are to be, if somebody else than we are.
@@ -153,7 +147,7 @@ impl ClusterArgs {
     /// A watcher's builder with everything that was asked for but the workers' credentials, which have to be
     /// looked up.
     pub(super) fn builder(&self, program: Program) -> Builder {
-        let mut builder = Watcher::builder(program)
+        let builder = Watcher::builder(program)
             .sharing(self.share.unwrap_or(Sharing::DEFAULT))
             .boot_timeout(self.boot_timeout)
             .shutdown_timeout(self.shutdown_timeout)
@@ -161,6 +155,7 @@ impl ClusterArgs {
             .drain_delay(self.drain_delay)
             .settle(self.settle)
             .surge(self.surge);
+        let mut builder = self.log.apply(builder);
         if let Some(workers) = self.workers {
             builder = builder.workers(workers);
         }
@@ -202,10 +197,6 @@ fn sharing_parser() -> impl TypedValueParser<Value = Sharing> {
     })
 }
 
-fn level_parser() -> impl TypedValueParser<Value = Level> {
-    PossibleValuesParser::new(Level::ALL.map(Level::name)).try_map(|text| text.parse::<Level>())
-}
-
 fn env_parser() -> impl TypedValueParser<Value = EnvVar> {
     OsStringValueParser::new().try_map(|text| env_var::parse(&text))
 }
@@ -215,6 +206,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::log::Level;
 
     #[derive(Debug, Parser)]
     struct Flags {
@@ -244,7 +236,7 @@ mod tests {
         assert_eq!(args.shutdown_timeout, Duration::from_secs(30));
         assert_eq!(args.settle, Duration::from_secs(1));
         assert_eq!(args.surge, 1);
-        assert_eq!(args.log_level, Level::Info);
+        assert_eq!(args.log.log_level, Level::Info);
         assert!(!args.exit_on_crash_loop && args.env.is_empty());
     }
 
@@ -261,7 +253,7 @@ mod tests {
         assert_eq!(args.shutdown_timeout, Duration::from_millis(2500));
         assert_eq!((args.settle, args.surge), (Duration::ZERO, 2));
         assert_eq!(args.env.len(), 2);
-        assert_eq!(args.log_level, Level::Warn);
+        assert_eq!(args.log.log_level, Level::Warn);
         assert!(args.exit_on_crash_loop);
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::log::{Level, Sink};
+use crate::log::{Level, Sink, Switches};
 use crate::watcher::Handle;
 
 /// The cluster as something sees it that runs beside it: see [`run_beside`](super::run_beside).
@@ -13,11 +13,13 @@ pub struct Beside {
     pub handle: Handle,
     /// The cluster's log.
     pub log: Arc<dyn Sink>,
+    pub(super) switches: Switches,
 }
 
 impl Beside {
     /// Changes what is logged from now on, whatever `--log-level` and the workers' `RUST_LOG` say.
     pub fn set_log_level(&self, level: Level) {
+        self.switches.set_level(level);
         self.handle.set_log_level(level);
     }
 }

@@ -17,6 +17,7 @@ use crate::watcher::{Credentials, Program};
 pub fn check(args: &ClusterArgs, program: Option<Program>) -> Vec<CommandError> {
     let mut problems = Vec::new();
     problems.extend(check_directory(args).err());
+    problems.extend(args.log.check().err().map(CommandError::from));
     let workers = match args.credentials() {
         Ok(workers) => workers,
         Err(error) => {
@@ -26,6 +27,12 @@ pub fn check(args: &ClusterArgs, program: Option<Program>) -> Vec<CommandError> 
     };
     let pid_file = args.pid_file.as_deref();
     problems.extend(pid_file.and_then(|path| check_pid_file(path, workers.as_ref()).err()));
+    problems.extend(
+        args.log
+            .look(workers.as_ref())
+            .err()
+            .map(CommandError::from),
+    );
     if let Some(program) = program {
         let mut builder = args.builder(program);
         if let Some(workers) = workers {

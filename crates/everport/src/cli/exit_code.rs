@@ -18,7 +18,7 @@ pub enum ExitCode {
     CrashLoop = 4,
     /// No worker was ever ready, and a port could not be had.
     Port = 5,
-    /// The pid file or the log file cannot be used.
+    /// The pid file or the log file cannot be used, or nobody takes the log at a socket.
     File = 6,
     /// Another instance holds the pid file.
     AlreadyRunning = 7,

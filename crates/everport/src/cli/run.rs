@@ -12,11 +12,11 @@ use super::pid_file::{PidFile, PidFileError};
 use super::port_trouble::PortTrouble;
 use super::service_manager::{Limits, ServiceManager};
 use super::signals::Signals;
-use super::{Beside, ClusterArgs, ExitCode};
+use super::{Beside, ClusterArgs, ExitCode, LogArgsError};
 use crate::BindError;
 use crate::causes::with_causes;
-use crate::log::{LogFile, OpenLogError, Sink, Writer};
-use crate::watcher::{Builder, Credentials, CredentialsError, Program, RunError, StartError};
+use crate::log::{OpenLogError, Sink, Writer};
+use crate::watcher::{Builder, CredentialsError, Program, RunError, StartError};
 
 /// Why the command failed. Each has its own exit code.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +36,9 @@ pub enum CommandError {
     /// The pid file cannot be used.
     #[error(transparent)]
     PidFile(#[from] PidFileError),
+    /// Flags of the log do not go together.
+    #[error(transparent)]
+    LogArgs(#[from] LogArgsError),
     /// The log cannot be written.
     #[error(transparent)]
     Log(#[from] OpenLogError),
@@ -69,15 +72,21 @@ impl CommandError {
         match self {
             Self::Directory { .. }
             | Self::Credentials(_)
+            | Self::LogArgs(_)
             | Self::Start(
                 StartError::NoWorkers
                 | StartError::CannotBecome { .. }
                 | StartError::CannotEnd { .. },
             ) => ExitCode::Usage,
             Self::PidFile(PidFileError::Locked { .. }) => ExitCode::AlreadyRunning,
-            Self::PidFile(_) | Self::Log(OpenLogError::File { .. } | OpenLogError::Unsafe(_)) => {
-                ExitCode::File
-            }
+            Self::PidFile(_)
+            | Self::Log(
+                OpenLogError::File { .. }
+                | OpenLogError::Unsafe(_)
+                | OpenLogError::NotRotatable { .. }
+                | OpenLogError::Rotate { .. }
+                | OpenLogError::Socket { .. },
+            ) => ExitCode::File,
             Self::Start(StartError::NoProgram(_) | StartError::NotInPath(_)) => ExitCode::NotFound,
             Self::Start(
                 StartError::NotExecutable(_)
@@ -126,6 +135,7 @@ pub async fn run_beside(
 ) -> Result<ExitCode, CommandError> {
     let signals = Signals::install().map_err(CommandError::Signals)?;
     check_directory(args)?;
+    args.log.check()?;
     let workers = args.credentials()?;
     set_title(args);
     if !args.core_dumps {
@@ -133,12 +143,12 @@ pub async fn run_beside(
     }
     let acquire = |path| PidFile::acquire(path, workers.as_ref());
     let pid_file = args.pid_file.as_deref().map(acquire).transpose()?;
-    let writer = open_log(args, workers.as_ref())?;
+    let writer = args.log.open(args.name.as_deref(), workers.as_ref())?;
     let mut builder = args.builder(program).inherit_sockets();
     if let Some(workers) = &workers {
         builder = builder.credentials(workers.clone());
     }
-    let ended = watch(builder, signals, writer.sink(), companion).await;
+    let ended = watch(builder, signals, &writer, companion).await;
     drop(pid_file);
     // A reader that is stuck misses the log's end; there is nobody else to tell.
     let _ = writer.close();
@@ -148,10 +158,10 @@ pub async fn run_beside(
 async fn watch(
     builder: Builder,
     signals: Signals,
-    sink: Arc<dyn Sink>,
+    writer: &Writer,
     companion: impl AsyncFnOnce(Beside),
 ) -> Result<ExitCode, CommandError> {
-    let ports = Arc::new(PortTrouble::watch(sink));
+    let ports = Arc::new(PortTrouble::watch(writer.sink()));
     let manager = Arc::new(ServiceManager::watch(ports.clone(), Limits::of(&builder)));
     let log = Arc::clone(&manager) as Arc<dyn Sink>;
     let watcher = builder.sink(Arc::clone(&log)).build()?;
@@ -159,6 +169,7 @@ async fn watch(
     let beside = Beside {
         handle: handle.clone(),
         log,
+        switches: writer.switches(),
     };
     let company = async {
         companion(beside).await;
@@ -168,7 +179,7 @@ async fn watch(
         // In this order, so that the log can begin with what the companion has to say.
         biased;
         never = company => match never {},
-        never = signals.forward(&handle) => match never {},
+        never = signals.forward(&handle, writer) => match never {},
         never = manager.keep_informed(&handle) => match never {},
         ended = watcher.run() => ended,
     };
@@ -182,19 +193,6 @@ async fn watch(
         }),
         ExitReason::CrashLoop => Err(CommandError::CrashLoop),
     }
-}
-
-fn open_log(args: &ClusterArgs, workers: Option<&Credentials>) -> Result<Writer, OpenLogError> {
-    let name = args.name.as_deref().unwrap_or("watcher");
-    let builder = Writer::builder(name).level(args.log_level);
-    let Some(path) = &args.log_file else {
-        return builder.stdout().start();
-    };
-    let mut file = LogFile::at(path);
-    if let Some(workers) = workers {
-        file = file.kept_from(workers);
-    }
-    builder.file(file).start()
 }
 
 pub(super) fn check_directory(args: &ClusterArgs) -> Result<(), CommandError> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
+use crate::log::Writer;
 use crate::watcher::Handle;
 
 /// Within this time two signals to stop are one request: `timeout` and some service managers send one to the
@@ -23,7 +24,9 @@ pub(super) struct Signals {
     restart: Signal,
     one_more: Signal,
     one_fewer: Signal,
+    hang_up: Signal,
     children: Signal,
+    has_terminal: bool,
 }
 
 /// What a signal asks for.
@@ -34,6 +37,7 @@ enum Asked {
     Restart,
     OneMore,
     OneFewer,
+    HangUp,
     LookAtChildren,
 }
 
@@ -46,12 +50,14 @@ impl Signals {
             restart: signal(SignalKind::user_defined1())?,
             one_more: signal(SignalKind::from_raw(libc::SIGTTIN))?,
             one_fewer: signal(SignalKind::from_raw(libc::SIGTTOU))?,
+            hang_up: signal(SignalKind::hangup())?,
             children: signal(SignalKind::child())?,
+            has_terminal: has_terminal(),
         })
     }
 
     /// Passes signals on for ever. A second `TERM` or `INT` forces the stop that the first asked for.
-    pub(super) async fn forward(mut self, handle: &Handle) -> Infallible {
+    pub(super) async fn forward(mut self, handle: &Handle, log: &Writer) -> Infallible {
         let mut stopping_since: Option<Instant> = None;
         loop {
             match self.next().await {
@@ -67,6 +73,9 @@ impl Signals {
                 Asked::Restart => handle.restart(),
                 Asked::OneMore => handle.scale_by(1),
                 Asked::OneFewer => handle.scale_by(-1),
+                // Nobody sees the cluster any more, or could stop it from where it was started.
+                Asked::HangUp if self.has_terminal && !has_terminal() => handle.stop(),
+                Asked::HangUp => log.switches().reopen(),
                 Asked::LookAtChildren => {
                     handle.children_changed();
                     handle.reap_orphans();
@@ -83,8 +92,14 @@ impl Signals {
             Some(()) = self.restart.recv() => Asked::Restart,
             Some(()) = self.one_more.recv() => Asked::OneMore,
             Some(()) = self.one_fewer.recv() => Asked::OneFewer,
+            Some(()) = self.hang_up.recv() => Asked::HangUp,
             Some(()) = self.children.recv() => Asked::LookAtChildren,
             else => pending().await,
         }
     }
+}
+
+/// Whether we belong to a terminal, which sends `HUP` when it is closed.
+fn has_terminal() -> bool {
+    std::fs::File::open("/dev/tty").is_ok()
 }

@@ -3,6 +3,12 @@
 /// Below this no program runs: such an amount is a slip in the unit.
 const LEAST: u64 = 1024 * 1024;
 
+/// One entry alone can be that long.
+const LEAST_FILE: u64 = 64 * 1024;
+
+/// The sizes that rings can have: see [`Builder::log_ring`](crate::watcher::Builder::log_ring).
+const RING: std::ops::RangeInclusive<u64> = 256 * 1024..=64 * 1024 * 1024;
+
 /// Why a text is not an amount of memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum SizeError {
@@ -10,22 +16,45 @@ pub(super) enum SizeError {
     NotASize,
     #[error("less than a mebibyte, which no program can do with (give one like 512M or 2G)")]
     TooSmall,
+    #[error("too small for a log file (give one from 64K on, like 100M)")]
+    TooSmallForFile,
+    #[error("not a size that a worker's records can have (give one from 256K to 64M)")]
+    NotForRing,
 }
 
 /// An amount of memory in bytes. The units are powers of 1024, as everywhere where memory is meant: `512M`,
 /// `512MB` and `512MiB` are the same.
 pub(super) fn parse(text: &str) -> Result<u64, SizeError> {
+    match bytes(text)? {
+        bytes if bytes < LEAST => Err(SizeError::TooSmall),
+        bytes => Ok(bytes),
+    }
+}
+
+/// How large a log file may become.
+pub(super) fn parse_file(text: &str) -> Result<u64, SizeError> {
+    match bytes(text)? {
+        bytes if bytes < LEAST_FILE => Err(SizeError::TooSmallForFile),
+        bytes => Ok(bytes),
+    }
+}
+
+/// How much room a worker's records have.
+pub(super) fn parse_ring(text: &str) -> Result<u64, SizeError> {
+    match bytes(text)? {
+        bytes if RING.contains(&bytes) => Ok(bytes),
+        _ => Err(SizeError::NotForRing),
+    }
+}
+
+fn bytes(text: &str) -> Result<u64, SizeError> {
     let text = text.trim();
     let digits = text.find(|character: char| !character.is_ascii_digit());
     let (number, unit) = text.split_at(digits.unwrap_or(text.len()));
     let number: u64 = number.parse().map_err(|_| SizeError::NotASize)?;
-    let bytes = unit_in_bytes(unit)
+    unit_in_bytes(unit)
         .and_then(|unit| number.checked_mul(unit))
-        .ok_or(SizeError::NotASize)?;
-    if bytes < LEAST {
-        return Err(SizeError::TooSmall);
-    }
-    Ok(bytes)
+        .ok_or(SizeError::NotASize)
 }
 
 fn unit_in_bytes(unit: &str) -> Option<u64> {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::Lost;
 use super::describe::Who;
+use super::escape::escape;
 
 impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -26,7 +27,8 @@ pub(super) struct LostEntries<'a> {
 impl fmt::Display for LostEntries<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let noun = if self.count == 1 { "entry" } else { "entries" };
-        write!(f, "{} {noun} lost: {}", Grouped(self.count), self.cause)
+        let cause = escape(self.cause);
+        write!(f, "{} {noun} lost: {cause}", Grouped(self.count))
     }
 }
 
@@ -68,6 +70,9 @@ mod tests {
         check(1_000, "1,000 entries lost");
         check(123_456, "123,456 entries lost");
         check(1_234_007, "1,234,007 entries lost");
+        let cause = "cannot write\nthe log";
+        let text = LostEntries { count: 2, cause }.to_string();
+        assert_eq!(text, "2 entries lost: cannot write\\nthe log");
         check(u64::MAX, "18,446,744,073,709,551,615 entries lost");
     }
 

@@ -95,3 +95,102 @@ pub(super) fn describe_port(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt:
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::Level;
+    use crate::{PortAddress, Sharing};
+
+    #[track_caller]
+    fn check(notice: Notice, level: Level, expected: &str) {
+        assert_eq!(notice.to_string(), expected);
+        assert_eq!(notice.level(), level, "{expected}");
+        assert_eq!(notice.worker(), None, "{expected}");
+    }
+
+    fn address() -> PortAddress {
+        PortAddress::Tcp(([0, 0, 0, 0], 8080).into())
+    }
+
+    #[test]
+    fn ports_are_told_by_their_address() {
+        check(
+            Notice::PortOpened {
+                address: address(),
+                sharing: Sharing::Reuseport,
+                passed_in_as: None,
+            },
+            Level::Info,
+            "listening on 0.0.0.0:8080 (reuseport)",
+        );
+        check(
+            Notice::PortClosed {
+                address: address(),
+                passed_in_as: None,
+            },
+            Level::Info,
+            "closed 0.0.0.0:8080: no worker wants it any more",
+        );
+        check(
+            Notice::PortMended { address: address() },
+            Level::Warn,
+            "0.0.0.0:8080 was shut down by a worker and listens again",
+        );
+        check(
+            Notice::BacklogClamped {
+                asked: 4096,
+                limit: 128,
+            },
+            Level::Warn,
+            "the kernel keeps 128 waiting connections per socket, not 4096 (raise net.core.somaxconn)",
+        );
+        check(
+            Notice::SteeringRefused {
+                address: address(),
+                error: "operation not permitted".to_owned(),
+            },
+            Level::Warn,
+            "cannot steer 0.0.0.0:8080: operation not permitted; new connections may go to a slot that does not serve, and others accept them from there",
+        );
+    }
+
+    #[test]
+    fn sockets_that_were_passed_in_are_told_by_their_name() {
+        let name = || "web\n".to_owned();
+        check(
+            Notice::PortOpened {
+                address: address(),
+                sharing: Sharing::Transfer,
+                passed_in_as: Some(name()),
+            },
+            Level::Info,
+            r#"listening on 0.0.0.0:8080 (transfer, passed in as "web\n")"#,
+        );
+        check(
+            Notice::PortClosed {
+                address: address(),
+                passed_in_as: Some(name()),
+            },
+            Level::Info,
+            r#"no worker wants 0.0.0.0:8080, passed in as "web\n" any more: connections wait there"#,
+        );
+        check(
+            Notice::PassedSocketUnused {
+                name: name(),
+                address: address(),
+            },
+            Level::Warn,
+            r#"no worker listens on 0.0.0.0:8080, passed in as "web\n": connections wait there"#,
+        );
+        check(
+            Notice::PassedSocketRefused {
+                descriptor: Some(4),
+                name: name(),
+                error: crate::watcher::PassedSocketError::NotASocket,
+            },
+            Level::Warn,
+            r#"descriptor 4, passed in as "web\n", is not used: it is no socket"#,
+        );
+    }
+}

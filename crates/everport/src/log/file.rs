@@ -101,8 +101,28 @@ impl LogFile {
         self
     }
 
-    pub(super) fn log_format(&self) -> Option<LogFormat> {
+    pub(crate) fn log_format(&self) -> Option<LogFormat> {
         self.format
+    }
+
+    /// Whether it could be opened, as far as that shows without making it: whether its directory is there and safe.
+    #[cfg(feature = "cli")]
+    pub(crate) fn look(&self) -> Result<(), OpenLogError> {
+        if self.is_stdout() {
+            return Ok(());
+        }
+        let path = path_with_pid(&self.path, std::process::id());
+        let failed = |source| OpenLogError::File {
+            path: path.clone(),
+            source,
+        };
+        let absolute = std::path::absolute(&path).map_err(failed)?;
+        let directory = std::fs::metadata(absolute.parent().unwrap_or(Path::new("/")));
+        if !directory.map_err(failed)?.is_dir() {
+            return Err(failed(std::io::ErrorKind::NotADirectory.into()));
+        }
+        Place::find(&absolute, self.keep_from.as_ref()).map_err(OpenLogError::Unsafe)?;
+        Ok(())
     }
 
     /// A symbolic link, and one that leads to our own standard output wherever that goes.
@@ -110,7 +130,7 @@ impl LogFile {
         self.path == Path::new("/dev/stdout")
     }
 
-    fn is_rotated(&self) -> bool {
+    pub(super) fn is_rotated(&self) -> bool {
         self.rotate_size.is_some() || self.rotate_daily
     }
 }

@@ -47,6 +47,6 @@ pub use syslog::Syslog;
 #[cfg(feature = "tracing")]
 pub(crate) use text::terminal_takes_colour;
 pub use thread::Thread;
-pub use writer::{Writer, WriterBuilder};
+pub use writer::{Switches, Writer, WriterBuilder};
 
 pub use crate::record::{Fields, Record, Span, Spans, Value};

@@ -72,12 +72,7 @@ enum Socket {
 impl<P: Protocol> MessageOutput<P> {
     /// Connects with a daemon.
     pub(super) fn open(protocol: P, path: PathBuf) -> Result<Self, OpenLogError> {
-        let connected = Socket::connect(&path);
-        let socket = connected.map_err(|source| OpenLogError::Socket {
-            what: P::NAME,
-            path: path.clone(),
-            source,
-        })?;
+        let socket = connect::<P>(&path)?;
         Ok(Self {
             protocol,
             link: Link {
@@ -224,6 +219,20 @@ impl Socket {
             Self::Stream(socket) => socket.as_fd(),
         }
     }
+}
+
+/// Whether somebody takes messages at a socket.
+#[cfg(feature = "cli")]
+pub(super) fn look<P: Protocol>(path: &Path) -> Result<(), OpenLogError> {
+    connect::<P>(path).map(drop)
+}
+
+fn connect<P: Protocol>(path: &Path) -> Result<Socket, OpenLogError> {
+    Socket::connect(path).map_err(|source| OpenLogError::Socket {
+        what: P::NAME,
+        path: path.to_path_buf(),
+        source,
+    })
 }
 
 fn is_too_large(error: &io::Error) -> bool {

@@ -9,6 +9,8 @@ use rustix::io::Errno;
 use super::Stream;
 use super::message::Message;
 use super::socket::Protocol;
+#[cfg(feature = "cli")]
+use super::{OpenLogError, socket};
 
 /// Where the daemon takes messages, on Linux and on the BSDs.
 const SOCKETS: [&str; 3] = ["/dev/log", "/var/run/log", "/var/run/syslog"];
@@ -37,6 +39,12 @@ impl Syslog {
         Self {
             path: Some(socket.into()),
         }
+    }
+
+    /// Whether somebody takes messages there.
+    #[cfg(feature = "cli")]
+    pub(crate) fn look(self) -> Result<(), OpenLogError> {
+        socket::look::<Rfc3164>(&self.into_path())
     }
 
     pub(super) fn into_path(self) -> PathBuf {
@@ -86,7 +94,7 @@ impl Rfc3164 {
         match line.len() <= room {
             true => buffer.extend_from_slice(line.as_bytes()),
             false => {
-                buffer.extend_from_slice(line[..floor_char_boundary(line, room)].as_bytes());
+                buffer.extend_from_slice(&line.as_bytes()[..floor_char_boundary(line, room)]);
                 buffer.extend_from_slice(CUT.as_bytes());
             }
         }

@@ -46,6 +46,7 @@ pub struct Writer {
 #[derive(Debug, Clone)]
 pub struct WriterBuilder {
     name: String,
+    identifier: Option<String>,
     least: Level,
     capacity: usize,
     stdout: Option<Option<LogFormat>>,
@@ -60,6 +61,7 @@ impl Writer {
     pub fn builder(name: impl Into<String>) -> WriterBuilder {
         WriterBuilder {
             name: name.into(),
+            identifier: None,
             least: Level::Info,
             capacity: CAPACITY,
             stdout: None,
@@ -75,16 +77,11 @@ impl Writer {
         Arc::clone(&self.stream) as Arc<dyn Sink>
     }
 
-    /// Changes which entries are written: those that matter at least as much. Records of workers are filtered by these
-    /// themselves.
-    pub fn set_level(&self, least: Level) {
-        self.stream.set_level(least);
-    }
-
-    /// Opens every log file anew, soon: call it when somebody has renamed or removed one.
-    pub fn reopen(&self) {
-        for queue in self.stream.queues() {
-            queue.reopen();
+    /// What can be changed while it writes.
+    #[must_use]
+    pub fn switches(&self) -> Switches {
+        Switches {
+            stream: Arc::clone(&self.stream),
         }
     }
 
@@ -128,6 +125,27 @@ impl Writer {
     }
 }
 
+/// What can be changed about a [`Writer`] while it writes. Cheap to clone; once that is closed, nothing happens.
+#[derive(Debug, Clone)]
+pub struct Switches {
+    stream: Arc<Stream>,
+}
+
+impl Switches {
+    /// Changes which entries are written: those that matter at least as much. Records of workers are filtered by these
+    /// themselves: see [`Handle::set_log_level`](crate::watcher::Handle::set_log_level).
+    pub fn set_level(&self, least: Level) {
+        self.stream.set_level(least);
+    }
+
+    /// Opens every log file anew, soon: call it when somebody has renamed or removed one.
+    pub fn reopen(&self) {
+        for queue in self.stream.queues() {
+            queue.reopen();
+        }
+    }
+}
+
 impl Drop for Writer {
     /// Lets the threads end once everything is written, without waiting for them.
     fn drop(&mut self) {
@@ -140,6 +158,13 @@ impl WriterBuilder {
     #[must_use]
     pub fn level(mut self, least: Level) -> Self {
         self.least = least;
+        self
+    }
+
+    /// What the journal and syslog call the cluster; the watcher's name unless this is called.
+    #[must_use]
+    pub fn identifier(mut self, identifier: impl Into<String>) -> Self {
+        self.identifier = Some(identifier.into());
         self
     }
 
@@ -190,15 +215,14 @@ impl WriterBuilder {
         for file in &self.files {
             destinations.push(self.file_output(file)?);
         }
+        let identifier = self.identifier.unwrap_or(self.name);
         if let Some(journald) = self.journald {
-            let native = Native {
-                name: self.name.clone(),
-            };
+            let native = Native::new(&identifier);
             let output = MessageOutput::open(native, journald.into_path())?;
             destinations.push(Box::new(output));
         }
         if let Some(syslog) = self.syslog {
-            let output = MessageOutput::open(Rfc3164::new(&self.name), syslog.into_path())?;
+            let output = MessageOutput::open(Rfc3164::new(&identifier), syslog.into_path())?;
             destinations.push(Box::new(output));
         }
         Writer::start(destinations, self.least, self.capacity)
@@ -219,6 +243,11 @@ impl WriterBuilder {
     }
 
     fn file_output(&self, file: &LogFile) -> Result<Box<dyn Destination>, OpenLogError> {
+        if file.is_stdout() && file.is_rotated() {
+            return Err(OpenLogError::NotRotatable {
+                path: "/dev/stdout".into(),
+            });
+        }
         if file.is_stdout() {
             return self.stdout_output(file.log_format());
         }

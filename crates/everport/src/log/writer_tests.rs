@@ -158,7 +158,7 @@ fn a_file_is_opened_anew_while_entries_come() {
         std::thread::yield_now();
     }
     std::fs::rename(&path, &aside).unwrap();
-    writer.reopen();
+    writer.switches().reopen();
     while !path.exists() {
         sink.write(line("between"));
         std::thread::yield_now();

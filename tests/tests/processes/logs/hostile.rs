@@ -7,7 +7,6 @@ fn what_is_no_record_costs_the_worker_its_ring_and_nobody_else_anything() {
     let ways = [
         "head-too-far",
         "head-behind",
-        "fewer-lost",
         "no-length",
         "too-long",
         "half-a-record",
@@ -43,6 +42,19 @@ fn what_is_no_record_costs_the_worker_its_ring_and_nobody_else_anything() {
             .filter(|notice| notice.contains("in its ring"));
         assert_eq!(broken.count(), 1, "{way}: {:#?}", state.notices);
     }
+}
+
+#[test]
+fn a_count_of_lost_records_that_shrinks_costs_the_worker_its_ring() {
+    let scene = Scene::new("", |builder| builder);
+    assert_eq!(scene.get("/spoil-ring?how=ten-lost").body, "spoiled");
+    scene.told.wait_until("ten lost records", |state| {
+        (state.lost.get(&1) == Some(&10)).then_some(())
+    });
+    assert_eq!(scene.get("/spoil-ring?how=nine-lost").body, "spoiled");
+    scene.told.wait_for("ring");
+    assert_eq!(scene.get("/").body, "Hello, World!");
+    assert_eq!(scene.stop().lock().lost.get(&1), Some(&10));
 }
 
 #[test]

@@ -1,6 +1,11 @@
 //! Which records are wanted, and that this can be changed while workers run.
 
+use std::os::unix::net::UnixStream;
+use std::time::Instant;
+
 use everport::log::Level::{self, Debug, Error, Info, Trace, Warn};
+use everport_tests::{Cluster, Exit, PATIENCE, get_unix, program};
+use rustix::process::Signal;
 
 use super::scene::{Scene, State};
 
@@ -62,4 +67,33 @@ fn rust_log_counts_until_the_watcher_is_told_otherwise() {
     scene.handle.set_log_level(Debug);
     wait_for_level(&scene, Debug);
     check(&scene, &[Error, Warn, Info, Debug, Warn, Debug]);
+}
+
+#[test]
+fn the_level_follows_the_configuration_file_on_hup() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("everport.toml");
+    let socket = directory.path().join("socket");
+    std::fs::write(&file, "log-level = \"warn\"\nworkers = 1\n").unwrap();
+    let mut command = Cluster::command(["--log-format", "plain", "--config"]);
+    command.arg(&file).arg("--").arg(program("test-worker"));
+    command.arg("--logging").arg("--unix").arg(&socket);
+    let cluster = Cluster::spawn(command);
+    let deadline = Instant::now() + PATIENCE;
+    while UnixStream::connect(&socket).is_err() {
+        assert!(Instant::now() < deadline, "nobody listens");
+        std::thread::yield_now();
+    }
+    get_unix(&socket, "/log-levels");
+    cluster.log().wait_for("as a warning");
+    assert_eq!(cluster.log().matching("as an information"), [""; 0]);
+    std::fs::write(&file, "log-level = \"debug\"\nworkers = 1\n").unwrap();
+    cluster.signal(Signal::HUP);
+    // The wish is on its way to the worker.
+    while cluster.log().matching("as a detail (").is_empty() {
+        assert!(Instant::now() < deadline, "no record of the new level");
+        get_unix(&socket, "/log-levels");
+    }
+    assert_eq!(cluster.log().matching("as a trace"), [""; 0]);
+    assert_eq!(cluster.stop(), Exit::Code(0));
 }

@@ -2,8 +2,10 @@
 
 mod blocking;
 mod flood;
+mod forms;
 mod hostile;
 mod levels;
 mod panics;
 mod scene;
+mod stuck;
 mod survival;

@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use super::timestamp::Timestamp;
 use crate::SlotId;
+use crate::log::escape::escape;
 use crate::log::{Level, Source};
 
 const RESET: &str = "\x1b[0m";
@@ -72,7 +73,7 @@ impl Columns {
 
     /// The watcher, by its name.
     pub(super) fn watcher(&self, name: &str) -> Who {
-        self.who(name, "")
+        self.who(&escape(name), "")
     }
 
     /// A worker: `2.7` is worker 7 in slot 2.

@@ -7,10 +7,6 @@ pub(crate) const SIGNALS: [(&str, &str); 5] = [
     ("USR1", "rolling restart"),
     ("HUP", "open log files anew, and read the log's level again"),
     ("TTIN, TTOU", "one worker more, one fewer"),
-    (
-        "HUP",
-        "open the log file anew, read the log level from the file anew",
-    ),
 ];
 
 /// What an exit code means.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::net::UnixDatagram;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -34,17 +34,16 @@ fn wait_until(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
-fn text_of(path: &Path) -> String {
-    let file = File::open(path).unwrap();
-    let text = match path.extension().is_some_and(|suffix| suffix == "gz") {
+fn text_of(path: &Path) -> io::Result<String> {
+    let file = File::open(path)?;
+    match path.extension().is_some_and(|suffix| suffix == "gz") {
         true => io::read_to_string(GzDecoder::new(file)),
         false => io::read_to_string(file),
-    };
-    text.unwrap()
+    }
 }
 
-/// The texts of all log files in a directory, the oldest first. What is there plain and compressed counts once.
-fn texts_in(directory: &Path) -> Vec<String> {
+/// The log files in a directory, the oldest first. What is there plain and compressed counts once.
+fn files_in(directory: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).unwrap();
     let names: BTreeSet<String> = entries
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -52,14 +51,22 @@ fn texts_in(directory: &Path) -> Vec<String> {
         .filter(|name| !directory.join(format!("{name}.gz")).exists())
         .collect();
     let names = names.into_iter().chain(["log".to_owned()]);
-    names.map(|name| text_of(&directory.join(name))).collect()
+    names.map(|name| directory.join(name)).collect()
 }
 
-/// How many lines say that a worker is done.
+/// The texts of these files, once nobody changes them any more.
+fn texts_in(directory: &Path) -> Vec<String> {
+    let read = |path: &PathBuf| text_of(path).unwrap();
+    files_in(directory).iter().map(read).collect()
+}
+
+/// How many lines say that a worker is done, in files that are there for long enough to be read.
 fn done(directory: &Path) -> usize {
-    let texts = texts_in(directory);
-    let count = |text: &String| text.matches(" out  that is all\n").count();
-    texts.iter().map(count).sum()
+    let count = |path: &PathBuf| {
+        let text = text_of(path).unwrap_or_default();
+        text.matches(" out  that is all\n").count()
+    };
+    files_in(directory).iter().map(count).sum()
 }
 
 /// Fails unless each worker's numbers are all there, once and in order, and nothing is lost or torn.
@@ -229,7 +236,7 @@ fn records_of_the_journal_and_of_syslog_say_whose_they_are() {
     let [journal_path, syslog_path] = ["journal", "syslog"].map(|name| directory.path().join(name));
     let [journal, syslog] = [&journal_path, &syslog_path].map(|path| bind(path));
     let options = format!(
-        "-w 1 -n shop --log-to journald:{},syslog:{},stdout",
+        "-w 1 --log-to journald:{},syslog:{},stdout",
         journal_path.display(),
         syslog_path.display()
     );
@@ -239,12 +246,12 @@ fn records_of_the_journal_and_of_syslog_say_whose_they_are() {
         "printed"
     );
     let ready = receive_until(&journal, "EVERPORT_EVENT=cluster_ready\n");
-    assert!(ready.contains("SYSLOG_IDENTIFIER=shop\n") && ready.contains("PRIORITY=6\n"));
+    assert!(ready.contains("SYSLOG_IDENTIFIER=everport\n") && ready.contains("PRIORITY=6\n"));
     let line = receive_until(&journal, "MESSAGE=hello\n");
     assert!(line.contains("EVERPORT_KIND=line\nEVERPORT_WORKER=1\nEVERPORT_SLOT=0\n"));
     let pid = cluster.workers()[0].pid;
     let line = receive_until(&syslog, "hello");
-    let streams = ["out", "err"].map(|stream| format!("<30>shop[{pid}]: 0.1 {stream} hello"));
+    let streams = ["out", "err"].map(|stream| format!("<30>everport[{pid}]: 0.1 {stream} hello"));
     assert!(streams.contains(&line), "{line}");
 
     // The daemon is restarted.

@@ -75,6 +75,8 @@ fn a_start_a_rollout_and_a_stop_are_told() {
     );
     told.wait_for_many(2, "READY=1");
     told.wait_for("STATUS=2 of 2 workers ready, generation 2");
+    // Old ones that still drain count as left, too.
+    cluster.log().wait_for_many(2, "ended: exited");
     assert_eq!(cluster.stop(), Exit::Code(0));
     let line = told.wait_for("STOPPING=1");
     assert_eq!(value(&line, "STATUS"), Some("draining: 2 workers left"));

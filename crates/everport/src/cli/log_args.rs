@@ -97,10 +97,13 @@ impl LogArgs {
     /// Opens the log. The workers' user is kept from its file.
     pub(super) fn open(
         &self,
-        name: &str,
+        name: Option<&str>,
         workers: Option<&Credentials>,
     ) -> Result<Writer, OpenLogError> {
-        let mut builder = Writer::builder(name).level(self.log_level);
+        // In the log "watcher" is not a worker; among those of a machine it says nothing.
+        let mut builder = Writer::builder(name.unwrap_or("watcher"))
+            .identifier(name.unwrap_or("everport"))
+            .level(self.log_level);
         if self.writes_stdout() {
             builder = self.add_stdout(builder);
         }

@@ -143,8 +143,7 @@ pub async fn run_beside(
     }
     let acquire = |path| PidFile::acquire(path, workers.as_ref());
     let pid_file = args.pid_file.as_deref().map(acquire).transpose()?;
-    let name = args.name.as_deref().unwrap_or("watcher");
-    let writer = args.log.open(name, workers.as_ref())?;
+    let writer = args.log.open(args.name.as_deref(), workers.as_ref())?;
     let mut builder = args.builder(program).inherit_sockets();
     if let Some(workers) = &workers {
         builder = builder.credentials(workers.clone());

@@ -18,7 +18,8 @@ const LONGEST_NAME: usize = 64;
 
 /// The journal of systemd. [`Journald::default`] is the system's own.
 ///
-/// Each entry has `MESSAGE`, `PRIORITY`, `SYSLOG_IDENTIFIER` (the cluster's name) and `EVERPORT_KIND`, and as far as they
+/// Each entry has `MESSAGE`, `PRIORITY`, `SYSLOG_IDENTIFIER` (see
+/// [`WriterBuilder::identifier`](super::WriterBuilder::identifier)) and `EVERPORT_KIND`, and as far as they
 /// apply `EVERPORT_WORKER`, `EVERPORT_SLOT`, `EVERPORT_GENERATION`, `EVERPORT_PID`, `EVERPORT_EVENT`,
 /// `EVERPORT_STREAM`, `EVERPORT_TARGET`, `EVERPORT_THREAD`, `EVERPORT_TIME` and one `EVERPORT_SPAN` for each span. The
 /// record's own field `order_id` is `F_ORDER_ID`, that of a span `S_ORDER_ID`.
@@ -55,8 +56,16 @@ impl Default for Journald {
 /// Makes the journal's packets.
 #[derive(Debug)]
 pub(super) struct Native {
-    /// The cluster's.
-    pub(super) name: String,
+    identifier: String,
+}
+
+impl Native {
+    /// For a cluster that the journal is to call so.
+    pub(super) fn new(identifier: &str) -> Self {
+        Self {
+            identifier: identifier.to_owned(),
+        }
+    }
 }
 
 impl Protocol for Native {
@@ -71,7 +80,7 @@ impl Protocol for Native {
         buffer.clear();
         push(buffer, "MESSAGE", &message.text);
         push(buffer, "PRIORITY", &message.priority().to_string());
-        push(buffer, "SYSLOG_IDENTIFIER", &self.name);
+        push(buffer, "SYSLOG_IDENTIFIER", &self.identifier);
         push(buffer, "EVERPORT_KIND", message.kind);
         if let Some(worker) = message.worker {
             push(buffer, "EVERPORT_WORKER", &worker.to_string());
@@ -190,7 +199,6 @@ mod tests {
     use crate::log::{Entry, Notice};
 
     fn packets(entry: Entry) -> Vec<String> {
-        let name = "shop".to_owned();
         let item = Item::Entry(std::time::UNIX_EPOCH, entry);
         let mut packets = Vec::new();
         Message::each_of(&item, |message| {
@@ -198,7 +206,7 @@ mod tests {
                 packets.push(String::from_utf8(packet.to_vec()).unwrap());
                 Ok(())
             };
-            let protocol = Native { name: name.clone() };
+            let protocol = Native::new("shop");
             protocol
                 .encode(&mut Vec::new(), message, &mut send)
                 .unwrap();

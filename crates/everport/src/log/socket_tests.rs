@@ -130,10 +130,7 @@ fn what_is_too_large_for_a_datagram_reaches_the_journal_as_a_file() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("socket");
     let daemon = bind(&path);
-    let native = Native {
-        name: "shop".to_owned(),
-    };
-    let mut output = MessageOutput::open(native, path).unwrap();
+    let mut output = MessageOutput::open(Native::new("shop"), path).unwrap();
     let text = "x".repeat(1 << 20);
     output.write(&mut vec![line(&text)]);
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];

@@ -94,7 +94,7 @@ impl Rfc3164 {
         match line.len() <= room {
             true => buffer.extend_from_slice(line.as_bytes()),
             false => {
-                buffer.extend_from_slice(line[..floor_char_boundary(line, room)].as_bytes());
+                buffer.extend_from_slice(&line.as_bytes()[..floor_char_boundary(line, room)]);
                 buffer.extend_from_slice(CUT.as_bytes());
             }
         }

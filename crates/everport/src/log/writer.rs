@@ -46,6 +46,7 @@ pub struct Writer {
 #[derive(Debug, Clone)]
 pub struct WriterBuilder {
     name: String,
+    identifier: Option<String>,
     least: Level,
     capacity: usize,
     stdout: Option<Option<LogFormat>>,
@@ -60,6 +61,7 @@ impl Writer {
     pub fn builder(name: impl Into<String>) -> WriterBuilder {
         WriterBuilder {
             name: name.into(),
+            identifier: None,
             least: Level::Info,
             capacity: CAPACITY,
             stdout: None,
@@ -159,6 +161,13 @@ impl WriterBuilder {
         self
     }
 
+    /// What the journal and syslog call the cluster; the watcher's name unless this is called.
+    #[must_use]
+    pub fn identifier(mut self, identifier: impl Into<String>) -> Self {
+        self.identifier = Some(identifier.into());
+        self
+    }
+
     /// Writes to standard output: in colour if that is a terminal and `NO_COLOR` is not set, else plainly.
     #[must_use]
     pub fn stdout(mut self) -> Self {
@@ -206,15 +215,14 @@ impl WriterBuilder {
         for file in &self.files {
             destinations.push(self.file_output(file)?);
         }
+        let identifier = self.identifier.unwrap_or(self.name);
         if let Some(journald) = self.journald {
-            let native = Native {
-                name: self.name.clone(),
-            };
+            let native = Native::new(&identifier);
             let output = MessageOutput::open(native, journald.into_path())?;
             destinations.push(Box::new(output));
         }
         if let Some(syslog) = self.syslog {
-            let output = MessageOutput::open(Rfc3164::new(&self.name), syslog.into_path())?;
+            let output = MessageOutput::open(Rfc3164::new(&identifier), syslog.into_path())?;
             destinations.push(Box::new(output));
         }
         Writer::start(destinations, self.least, self.capacity)

@@ -132,7 +132,7 @@ fn serving() -> Container {
 fn as_process_1_it_serves_from_a_read_only_root_and_ends_when_told_to() {
     needs_root();
     let mut container = serving();
-    container.log.wait_for("with pid 1 runs 2 workers");
+    container.log.wait_for("watcher  pid 1");
     let address = container.address();
     assert_eq!(get(address, "/").body, "Hello, World!");
     container.signal(Signal::USR1);

@@ -181,6 +181,11 @@ fn a_release_that_does_not_come_up_leaves_the_old_workers_serving() {
     assert_eq!(served().as_deref(), Some("v1"));
     fs::write(directory.path().join("release"), "v3").unwrap();
     cluster.log().wait_for("rollout to generation 3 finished");
+    // The last of the old ones may take one more before it hears that it drains.
+    for worker in [1, 2] {
+        let ended = format!("worker {worker} (slot {}) ended", worker - 1);
+        cluster.log().wait_for(&ended);
+    }
     assert_eq!(served().as_deref(), Some("v3"));
     assert_eq!(cluster.stop(), Exit::Code(0));
 }

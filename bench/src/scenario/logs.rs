@@ -1,7 +1,7 @@
 //! How many records a second come through the link, and what a record costs the worker that logs it.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

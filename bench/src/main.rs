@@ -30,8 +30,8 @@ use crate::table::Outcome;
 
 /// Measures the figures everport promises, side by side in one run.
 ///
-/// The machine should do nothing else meanwhile. Exit code 1: it could not be measured, or requests were lost
-/// that may not be lost.
+/// The machine should do nothing else meanwhile. Exit code 1: it could not be measured, or requests or log
+/// records were lost that may not be lost.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// What to measure

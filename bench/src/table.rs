@@ -74,6 +74,9 @@ impl Table {
 /// The unit of figures that count lost requests.
 pub(crate) const LOST: &str = "requests";
 
+/// The unit of figures that count log records which are missing and must not be.
+pub(crate) const LOST_RECORDS: &str = "records";
+
 impl Figure {
     /// A count that must be zero.
     pub(crate) fn lost(what: String, requests: u64) -> Self {
@@ -82,6 +85,14 @@ impl Figure {
             limit: Limit::AtMost(0.0),
             measured: Interval::exact(requests as f64),
             unit: LOST,
+        }
+    }
+
+    /// The same for log records.
+    pub(crate) fn lost_records(what: String, records: u64) -> Self {
+        Self {
+            unit: LOST_RECORDS,
+            ..Self::lost(what, records)
         }
     }
 
@@ -120,9 +131,10 @@ impl Outcome {
         }
     }
 
-    /// Whether requests were lost that may not be lost. A count is no matter of how fast the machine is.
+    /// Whether requests or records were lost that may not be lost. A count is no matter of how fast the machine is.
     pub(crate) fn has_losses(&self) -> bool {
-        let is_lost = |figure: &Figure| figure.unit == LOST && figure.verdict() == Verdict::Missed;
+        let counts = |figure: &Figure| [LOST, LOST_RECORDS].contains(&figure.unit);
+        let is_lost = |figure: &Figure| counts(figure) && figure.verdict() == Verdict::Missed;
         self.figures.iter().any(is_lost)
     }
 }

@@ -95,11 +95,11 @@ fn floods(outcome: &mut Outcome, rounds: u32, seconds: Duration) -> anyhow::Resu
         });
         let vanished = floods.iter().map(Flood::vanished).sum();
         let what = format!("records neither written nor counted, {format}, {when_full}");
-        outcome.figures.push(Figure::lost(what, vanished));
+        outcome.figures.push(Figure::lost_records(what, vanished));
         if when_full == "block" {
             let lost = floods.iter().map(|flood| flood.counted.lost).sum();
             let what = format!("records lost by workers that wait, {format}");
-            outcome.figures.push(Figure::lost(what, lost));
+            outcome.figures.push(Figure::lost_records(what, lost));
         }
     }
     outcome.tables.push(table);

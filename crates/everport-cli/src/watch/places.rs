@@ -233,9 +233,9 @@ mod tests {
 
     use super::*;
 
-    fn places(paths: &[PathBuf], ours: &[&Path]) -> Places {
+    fn places(path: &Path, ours: &[&Path]) -> Places {
         let ours = WrittenByUs::find(ours.iter().map(|path| path.to_path_buf()));
-        Places::find(paths, &ours).unwrap()
+        Places::find(&[path.to_owned()], &ours).unwrap()
     }
 
     /// A directory without symbolic links in its name.
@@ -251,7 +251,7 @@ mod tests {
         let src = top.join("src");
         fs::create_dir(&src).unwrap();
         let called = top.join("src/../src");
-        let places = places(&[called.clone()], &[]);
+        let places = places(&called, &[]);
         let name = |path: &str| places.name(&top.join(path));
         assert_eq!(name("src/main.rs"), Some(called.join("main.rs")));
         assert_eq!(name("src/deep/er.rs"), Some(called.join("deep/er.rs")));
@@ -262,7 +262,7 @@ mod tests {
     #[test]
     fn what_editors_and_versions_leave_does_not_matter() {
         let (_kept, top) = directory();
-        let places = places(&[top.clone()], &[]);
+        let places = places(&top, &[]);
         for name in [
             ".git/index",
             ".main.rs.swp",
@@ -283,7 +283,7 @@ mod tests {
         let (_kept, top) = directory();
         let file = top.join(".env");
         fs::write(&file, "").unwrap();
-        let places = places(&[file.clone()], &[]);
+        let places = places(&file, &[]);
         assert_eq!(places.name(&file), Some(file.clone()));
         assert_eq!(places.name(&top.join("other")), None);
         assert_eq!(places.directories(RecursiveMode::Recursive).count(), 0);
@@ -296,7 +296,7 @@ mod tests {
         fs::create_dir_all(top.join("releases/1")).unwrap();
         let link = top.join("current");
         symlink("releases/1", &link).unwrap();
-        let places = places(&[link.clone()], &[]);
+        let places = places(&link, &[]);
         assert_eq!(places.name(&link), Some(link.clone()));
         let changed = top.join("releases/1/server");
         assert_eq!(places.name(&changed), Some(link.join("server")));
@@ -307,7 +307,7 @@ mod tests {
     fn what_we_write_does_not_matter_nor_what_is_rotated() {
         let (_kept, top) = directory();
         let log = top.join("app.log");
-        let places = places(&[top.clone()], &[&log]);
+        let places = places(&top, &[&log]);
         for name in ["app.log", "app.log.1", "app.log.2.gz", "app.log-2026-11-22"] {
             assert!(!places.contains(&top.join(name)), "{name}");
         }
@@ -321,7 +321,7 @@ mod tests {
         let (_kept, top) = directory();
         let socket = top.join("socket");
         let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
-        let places = places(&[top.clone()], &[]);
+        let places = places(&top, &[]);
         assert_eq!(places.name(&socket), None);
     }
 

@@ -28,7 +28,7 @@ fn lines_of_hostile_texts(form: &str) -> Vec<String> {
         let path = format!("/log-text?text={}", escaped(text));
         assert_eq!(get_unix(&socket, &path).body, "logged");
     }
-    get_unix(&socket, "/log?records=1&wait=1");
+    assert_eq!(get_unix(&socket, "/log?records=1&wait=1").body, "logging");
     cluster.log().wait_for("a numbered record");
     let lines = cluster.log().lines();
     assert_eq!(cluster.stop(), Exit::Code(0));
@@ -151,8 +151,8 @@ fn lines_of_levels(cluster: Cluster, socket: &str, directory: &tempfile::TempDir
         assert!(std::time::Instant::now() < deadline, "nobody listens");
         std::thread::yield_now();
     }
-    get_unix(&socket, "/log-levels");
-    get_unix(&socket, "/log?records=1&wait=1");
+    assert_eq!(get_unix(&socket, "/log-levels").body, "logged");
+    assert_eq!(get_unix(&socket, "/log?records=1&wait=1").body, "logging");
     cluster.log().wait_for("a numbered record");
     let of_records = |line: &String| line.contains("(test_worker::log)");
     let lines = cluster.log().lines().into_iter().filter(of_records);

@@ -88,7 +88,7 @@ fn the_level_follows_the_configuration_file_on_hup() {
         assert!(Instant::now() < deadline, "nobody listens");
         std::thread::yield_now();
     }
-    get_unix(&socket, "/log-levels");
+    assert_eq!(get_unix(&socket, "/log-levels").body, "logged");
     cluster.log().wait_for("as a warning");
     assert_eq!(cluster.log().matching("as an information"), [""; 0]);
     std::fs::write(&file, "log-level = \"debug\"\nworkers = 1\n").unwrap();
@@ -96,7 +96,7 @@ fn the_level_follows_the_configuration_file_on_hup() {
     // The wish is on its way to the worker.
     while cluster.log().matching("as a detail (").is_empty() {
         assert!(Instant::now() < deadline, "no record of the new level");
-        get_unix(&socket, "/log-levels");
+        assert_eq!(get_unix(&socket, "/log-levels").body, "logged");
     }
     assert_eq!(cluster.log().matching("as a trace"), [""; 0]);
     assert_eq!(cluster.stop(), Exit::Code(0));

@@ -230,7 +230,6 @@ impl State {
     fn note(&mut self, worker: WorkerId, record: &Record<'_>) {
         let fields: HashMap<String, String> = record
             .fields
-            .clone()
             .map(|(name, value)| (name.to_owned(), text(value)))
             .collect();
         if record.target == "numbered" {

@@ -33,7 +33,7 @@ fn workers_and_control_go_on_and_every_record_is_told_or_counted() {
     wait_until("it is restarted", || get_unix(&socket, "/").worker() == 2);
     let log = Log::default();
     log.follow(unread);
-    get_unix(&socket, "/log?records=1&wait=1");
+    assert_eq!(get_unix(&socket, "/log?records=1&wait=1").body, "logging");
     let is_newest = |line: &String| line.contains(r#""worker":2"#) && line.contains("numbered");
     log.wait_until("the newest record", |lines| {
         lines.iter().any(is_newest).then_some(())

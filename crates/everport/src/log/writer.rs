@@ -18,7 +18,7 @@ const FLUSH_LIMIT: Duration = Duration::from_secs(2);
 
 /// Writes a cluster's entries, each of them to every place that was asked for.
 ///
-/// Each place has a queue of 8 MiB and a thread. If its reader is stuck or its disk is full, entries are missing there
+/// Each place has a queue and a thread. If its reader is stuck or its disk is full, entries are missing there
 /// and nowhere else; their number is written where they are missing as soon as it moves again. Nothing ever blocks the
 /// watcher, and no error ends anything.
 ///
@@ -158,6 +158,15 @@ impl WriterBuilder {
     #[must_use]
     pub fn level(mut self, least: Level) -> Self {
         self.least = least;
+        self
+    }
+
+    /// How much may wait for each place, in bytes; 8 MiB unless this is called, and never less. A worker has at most
+    /// half of that: for one that dies with a full ring to lose nothing, it takes four times what
+    /// [`log_ring`](crate::watcher::Builder::log_ring) was given.
+    #[must_use]
+    pub fn queue(mut self, bytes: usize) -> Self {
+        self.capacity = bytes.max(CAPACITY);
         self
     }
 

@@ -88,7 +88,7 @@ impl Producer {
     }
 
     #[cfg_attr(
-        not(any(test, feature = "tracing")),
+        not(feature = "tracing"),
         expect(dead_code, reason = "only the layer has records")
     )]
     pub(crate) fn hand_over_within(&self, _limit: std::time::Duration, _record: &[u8]) -> bool {

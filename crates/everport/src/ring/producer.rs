@@ -93,7 +93,7 @@ impl Producer {
     /// As [`Producer::hand_over`], for who must not wait for long even where the log is waited for. What finds
     /// another thread waiting is not counted.
     #[cfg_attr(
-        not(any(test, feature = "tracing")),
+        not(feature = "tracing"),
         expect(dead_code, reason = "only the layer has records")
     )]
     pub(crate) fn hand_over_within(&self, limit: Duration, record: &[u8]) -> bool {

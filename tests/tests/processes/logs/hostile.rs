@@ -18,7 +18,7 @@ fn what_is_no_record_costs_the_worker_its_ring_and_nobody_else_anything() {
         let spoiler = scene.get(&format!("/spoil-ring?how={way}"));
         assert_eq!(spoiler.body, "spoiled", "{way}");
         let spoiler = spoiler.worker();
-        let notice = scene.told.wait_for("ring");
+        let notice = scene.told.wait_for("in its ring");
         assert!(
             notice.contains(&format!("worker {spoiler} ")),
             "{way}: {notice}"
@@ -39,7 +39,7 @@ fn what_is_no_record_costs_the_worker_its_ring_and_nobody_else_anything() {
         let broken = state
             .notices
             .iter()
-            .filter(|notice| notice.contains("ring"));
+            .filter(|notice| notice.contains("in its ring"));
         assert_eq!(broken.count(), 1, "{way}: {:#?}", state.notices);
     }
 }

@@ -1,7 +1,7 @@
 //! The watcher's part, played by hand.
 
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use everport_core::{DrainReason, Generation, PortId, SlotId, WorkerId};
@@ -167,7 +167,9 @@ impl Watcher {
         self.end.send(frame, &[]).unwrap();
     }
 
-    pub(crate) fn send_with(&self, frame: &FromWatcher, fds: &[BorrowedFd<'_>]) {
+    /// Elsewhere no frame about rings has any.
+    #[cfg(all(target_os = "linux", not(everport_portable)))]
+    pub(crate) fn send_with(&self, frame: &FromWatcher, fds: &[std::os::fd::BorrowedFd<'_>]) {
         self.end.send(frame, fds).unwrap();
     }
 

@@ -230,11 +230,13 @@ fn check_that_writing_restarts_nothing(cluster: Cluster, directory: &Path) {
     let log = directory.join("log");
     let wait_for = |text: &str| {
         let deadline = std::time::Instant::now() + everport_tests::PATIENCE;
-        while !fs::read_to_string(&log).unwrap_or_default().contains(text) {
-            assert!(
-                std::time::Instant::now() < deadline,
-                "no {text:?} in the log"
-            );
+        loop {
+            let told = fs::read_to_string(&log).unwrap_or_default();
+            if told.contains(text) {
+                break;
+            }
+            let is_in_time = std::time::Instant::now() < deadline;
+            assert!(is_in_time, "no {text:?} in the log:\n{told}");
             std::thread::yield_now();
         }
     };

@@ -65,7 +65,7 @@ impl Burst {
         for path in &event.paths {
             let is_place = matches!(news, News::Came | News::Went) && places.hang_on(path);
             self.is_place_gone |= is_place;
-            if places.contains(path) {
+            if places.counts(path) {
                 is_news |= self.note_news(now, path, news);
             } else if is_place {
                 self.go_on(now);

@@ -107,11 +107,6 @@ impl Places {
         })
     }
 
-    /// Whether the path may matter, as far as its name tells.
-    pub(super) fn contains(&self, path: &Path) -> bool {
-        self.by_user(path).is_some() && !self.ours.is_named(path)
-    }
-
     /// Whether what is watched hangs on this path: when it goes, or something else takes its place, the system goes on
     /// watching what was there.
     pub(super) fn hang_on(&self, path: &Path) -> bool {
@@ -119,6 +114,11 @@ impl Places {
             let is_link = place.is_link && place.file_is(path);
             is_link || place.directory == path
         })
+    }
+
+    /// Whether it matters that the path has changed.
+    pub(super) fn counts(&self, path: &Path) -> bool {
+        self.name(path).is_some()
     }
 
     /// What the user would call a path that has changed; nothing if that does not matter.
@@ -271,10 +271,10 @@ mod tests {
             "4913",
             "a/.b/c",
         ] {
-            assert!(!places.contains(&top.join(name)), "{name}");
+            assert!(!places.counts(&top.join(name)), "{name}");
         }
         for name in ["main.rs", "a/b.c", "a~b", "#a"] {
-            assert!(places.contains(&top.join(name)), "{name}");
+            assert!(places.counts(&top.join(name)), "{name}");
         }
     }
 
@@ -309,10 +309,10 @@ mod tests {
         let log = top.join("app.log");
         let places = places(&top, &[&log]);
         for name in ["app.log", "app.log.1", "app.log.2.gz", "app.log-2026-11-22"] {
-            assert!(!places.contains(&top.join(name)), "{name}");
+            assert!(!places.counts(&top.join(name)), "{name}");
         }
         for name in ["app.logic", "app.log.rs", "b/app.log"] {
-            assert!(places.contains(&top.join(name)), "{name}");
+            assert!(places.counts(&top.join(name)), "{name}");
         }
     }
 

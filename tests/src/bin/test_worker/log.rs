@@ -8,11 +8,18 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use everport::Cluster;
 use rustix::process::{Signal, getpid, kill_process};
 
 use crate::service::Parameters;
 
-pub(crate) fn doors() -> Router {
+pub(crate) fn doors(cluster: &Cluster) -> Router {
+    let own = cluster.id().map(|id| id.to_string());
+    let log = async move |parameters: Parameters| match parameters.get("spare") {
+        // Whoever asks wants another worker, and cannot choose which one answers.
+        Some(spared) if own.as_ref() == Some(spared) => "spared",
+        _ => log(parameters).await,
+    };
     Router::new()
         .route("/log", get(log))
         .route("/log-levels", get(log_levels))

@@ -208,6 +208,21 @@ fn what_the_cluster_writes_itself_restarts_nothing() {
 }
 
 #[test]
+fn what_the_cluster_writes_behind_a_symbolic_link_restarts_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    fs::create_dir(path("shared")).unwrap();
+    fs::create_dir(path("app")).unwrap();
+    std::os::unix::fs::symlink("../shared", path("app/logs")).unwrap();
+    let mut command =
+        Cluster::command("-w 1 --settle 0 --watch . -p logs/pid -f logs/log".split(' '));
+    command.current_dir(path("app"));
+    command.arg("--").arg(program("test-worker"));
+    command.args(["--listen", "127.0.0.1:0"]);
+    check_that_writing_restarts_nothing(Cluster::spawn(command), &path("app/logs"));
+}
+
+#[test]
 fn a_log_that_the_shell_redirects_to_a_watched_directory_restarts_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let log = directory.path().join("log");

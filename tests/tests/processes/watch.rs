@@ -163,6 +163,23 @@ fn a_file_that_is_being_written_is_waited_for() {
 }
 
 #[test]
+fn a_file_that_stays_open_delays_no_restart() {
+    let scene = Scene::new("-w 1 --settle 0");
+    scene.write("database");
+    scene.check(1, "database", 0);
+    let mut open = File::options()
+        .append(true)
+        .open(scene.path("database"))
+        .unwrap();
+    open.write_all(b"more").unwrap();
+    scene.write("main.rs");
+    // That it is alone shows that it was not waited for the other.
+    scene.check(2, "main.rs", 0);
+    drop(open);
+    scene.check(3, "database", 0);
+}
+
+#[test]
 fn a_release_that_does_not_come_up_leaves_the_old_workers_serving() {
     let directory = tempfile::tempdir().unwrap();
     let release = directory.path().join("release");

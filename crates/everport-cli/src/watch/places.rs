@@ -121,16 +121,17 @@ impl Places {
         })
     }
 
+    /// Whether what is at the path now does not matter: our own output, or no file.
+    pub(super) fn pass_over(&self, path: &Path) -> bool {
+        // The sockets that a cluster listens on are among what is no file.
+        fs::symlink_metadata(path)
+            .is_ok_and(|found| self.ours.is_redirected(&found) || is_no_file(&found))
+    }
+
     /// What the user would call a path that has changed; nothing if that does not matter.
     pub(super) fn name(&self, path: &Path) -> Option<PathBuf> {
-        if self.ours.is_named(path) {
+        if self.ours.is_named(path) || self.pass_over(path) {
             return None;
-        }
-        match fs::symlink_metadata(path) {
-            Ok(metadata) if self.ours.is_redirected(&metadata) => return None,
-            // The sockets that a cluster listens on are among them.
-            Ok(metadata) if is_no_file(&metadata) => return None,
-            _ => {}
         }
         self.by_user(path)
     }
@@ -196,6 +197,16 @@ impl WrittenByUs {
             let names = path.file_name().zip(ours.file_name());
             names.is_some_and(|(name, ours)| is_of(name, ours)) && are_neighbours(path, ours)
         })
+    }
+
+    /// As if standard output had been redirected to this file.
+    #[cfg(test)]
+    pub(super) fn redirected_to(path: &Path) -> Self {
+        let file = fs::metadata(path).unwrap();
+        Self {
+            paths: Vec::new(),
+            redirected: vec![(file.dev(), file.ino())],
+        }
     }
 
     fn is_redirected(&self, metadata: &Metadata) -> bool {

@@ -240,9 +240,10 @@ fn is_too_large(error: &io::Error) -> bool {
     matches!(errno, Some(Errno::MSGSIZE | Errno::NOBUFS))
 }
 
-/// Whether nobody is there to take messages, which may change soon.
+/// Whether nobody is there to take messages, which may change soon. What goes beyond our own limit on the size of files
+/// never gets through.
 fn is_gone(error: &io::Error) -> bool {
-    !is_too_large(error)
+    !is_too_large(error) && Errno::from_io_error(error) != Some(Errno::FBIG)
 }
 
 #[cfg(test)]

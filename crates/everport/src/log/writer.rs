@@ -20,7 +20,8 @@ const FLUSH_LIMIT: Duration = Duration::from_secs(2);
 ///
 /// Each place has a queue and a thread. If its reader is stuck or its disk is full, entries are missing there
 /// and nowhere else; their number is written where they are missing as soon as it moves again. Nothing ever blocks the
-/// watcher, and no error ends anything.
+/// watcher, and no error ends anything. What the kernel does beyond a limit on the size of files (`RLIMIT_FSIZE`) is an
+/// error only in a program that takes or ignores `SIGXFSZ`, as the command does.
 ///
 /// ```no_run
 /// use everport::log::{Journald, Level, LogFile, Writer};

@@ -247,8 +247,9 @@ impl OpenFile {
     pub(super) fn reopen(&mut self) -> bool {
         match open(&self.wanted) {
             Ok(file) => {
+                let is_another = !is_same_file(&file, &self.file);
                 self.go_on_with(file);
-                true
+                is_another
             }
             Err(error) => {
                 let error = with_causes(&error);
@@ -378,6 +379,14 @@ fn is_small_again(here: &Stat, size: u64) -> bool {
 
 fn is_same(one: &Stat, other: &Stat) -> bool {
     (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
+}
+
+fn is_same_file(one: &File, other: &File) -> bool {
+    fstat(one).is_ok_and(|one| is_at(&one, other))
+}
+
+fn is_at(there: &Stat, file: &File) -> bool {
+    fstat(file).is_ok_and(|file| is_same(there, &file))
 }
 
 fn is_regular(file: &File) -> bool {

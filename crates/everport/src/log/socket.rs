@@ -98,7 +98,7 @@ impl<P: Protocol> MessageOutput<P> {
             };
             if !self.tell_lost() || !self.send(message) {
                 is_whole = false;
-                self.lost += entries;
+                self.lost = self.lost.saturating_add(entries); // a worker may claim any number
             }
         });
         is_whole

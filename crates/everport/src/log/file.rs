@@ -105,23 +105,68 @@ impl LogFile {
         self.format
     }
 
-    /// Whether it could be opened, as far as that shows without making it: whether its directory is there and safe.
+    /// Whether it could be opened, as far as that shows without making or changing anything. Whether somebody reads a
+    /// fifo is not looked at: for its reader the look would be the end.
     #[cfg(feature = "cli")]
     pub(crate) fn look(&self) -> Result<(), OpenLogError> {
+        self.check_stdout()?;
         if self.is_stdout() {
             return Ok(());
         }
         let path = path_with_pid(&self.path, std::process::id());
-        let failed = |source| OpenLogError::File {
+        let failed = |errno: Errno| OpenLogError::File {
+            path: path.clone(),
+            source: errno.into(),
+        };
+        let absolute = std::path::absolute(&path).map_err(|source| OpenLogError::File {
             path: path.clone(),
             source,
-        };
-        let absolute = std::path::absolute(&path).map_err(failed)?;
-        let directory = std::fs::metadata(absolute.parent().unwrap_or(Path::new("/")));
-        if !directory.map_err(failed)?.is_dir() {
-            return Err(failed(std::io::ErrorKind::NotADirectory.into()));
+        })?;
+        let place = Place::find(&absolute, self.keep_from.as_ref());
+        let place = place.map_err(OpenLogError::Unsafe)?;
+        match place.stat() {
+            Ok(there) => self.look_at(&there, &place, &failed)?,
+            Err(Errno::NOENT) => place.look_at_directory().map_err(failed)?,
+            Err(errno) => return Err(failed(errno)),
         }
-        Place::find(&absolute, self.keep_from.as_ref()).map_err(OpenLogError::Unsafe)?;
+        Ok(())
+    }
+
+    /// Looks at what is there.
+    #[cfg(feature = "cli")]
+    fn look_at(
+        &self,
+        there: &Stat,
+        place: &Place<'_>,
+        failed: &dyn Fn(Errno) -> OpenLogError,
+    ) -> Result<(), OpenLogError> {
+        match FileType::from_raw_mode(there.st_mode) {
+            FileType::Symlink => return Err(failed(Errno::LOOP)),
+            FileType::Directory => return Err(failed(Errno::ISDIR)),
+            FileType::RegularFile => {
+                let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NONBLOCK;
+                let file = place.open(flags, Mode::empty()).map_err(failed)?;
+                place.check(&file).map_err(OpenLogError::Unsafe)?;
+            }
+            _ => {
+                place.look_at_file().map_err(failed)?;
+                place.check_owner(there).map_err(OpenLogError::Unsafe)?;
+                if self.is_rotated() {
+                    let path = place.path().to_path_buf();
+                    return Err(OpenLogError::NotRotatable { path });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Our own standard output is nothing that can be rotated.
+    pub(super) fn check_stdout(&self) -> Result<(), OpenLogError> {
+        if self.is_stdout() && self.is_rotated() {
+            return Err(OpenLogError::NotRotatable {
+                path: self.path.clone(),
+            });
+        }
         Ok(())
     }
 

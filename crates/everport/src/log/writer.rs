@@ -254,11 +254,7 @@ impl WriterBuilder {
     }
 
     fn file_output(&self, file: &LogFile) -> Result<Box<dyn Destination>, OpenLogError> {
-        if file.is_stdout() && file.is_rotated() {
-            return Err(OpenLogError::NotRotatable {
-                path: "/dev/stdout".into(),
-            });
-        }
+        file.check_stdout()?;
         if file.is_stdout() {
             return self.stdout_output(file.log_format());
         }

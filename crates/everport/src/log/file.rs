@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use rustix::fs::{FileType, Mode, OFlags, Stat, fchmod, fstat};
+use rustix::fs::{FileType, Mode, OFlags, Stat, fstat};
 use rustix::io::Errno;
 
 use super::day::Day;
 use super::destination::Remark;
-use super::rotation::{Rotated, TidyError, Tidying, day_of};
+use super::rotation::{Rotated, TidyError, Tidying, day_of, give_access, is_ours, mark_in_use};
 use super::{LogFormat, OpenLogError};
 use crate::causes::with_causes;
 use crate::place::Place;
@@ -30,7 +30,8 @@ const ATTEMPTS: u32 = 16;
 /// A file that the log is appended to, and when that is rotated.
 ///
 /// A rotated file is called like the log with the day of its last entry, in UTC, and a number:
-/// `shop.log.2026-11-22.0001`. So the names sort by age, and none is renamed later.
+/// `shop.log.2026-11-22.0001`. So the names sort by age, and none is renamed later. After a clock that was ahead, the day
+/// is that of the newest rotated file there is.
 #[derive(Debug, Clone)]
 pub struct LogFile {
     path: PathBuf,
@@ -324,8 +325,8 @@ impl OpenFile {
         let rotated = set_aside(&place, path, self.day).map_err(failed)?;
         match open(&self.wanted) {
             Ok(file) => {
-                // Who could read the log can read it still.
-                let _ = fchmod(&file, Mode::from_raw_mode(here.st_mode));
+                // Who could read the log can read it still, or the log goes on without them.
+                let _ = give_access(&file, &here);
                 self.go_on_with(file);
                 Ok(())
             }
@@ -390,7 +391,14 @@ fn set_aside<'keep>(
     day: Day,
 ) -> rustix::io::Result<Place<'keep>> {
     let base = path.file_name().unwrap_or_default();
-    let mut rotated = Rotated::next(day, &place.names_beside()?, base);
+    let names = place.names_beside()?.into_iter();
+    let files: Vec<_> = names
+        .map(|name| {
+            let is_ours = is_ours(&place.beside(&name));
+            (name, is_ours)
+        })
+        .collect();
+    let mut rotated = Rotated::next(day, &files, base);
     for _ in 0..ATTEMPTS {
         let aside = place.beside(&rotated.name(base));
         match place.rename(&aside) {
@@ -404,13 +412,25 @@ fn set_aside<'keep>(
 
 /// Opens the file to append to it, or makes it, unless the user it is to be kept from could change its place.
 fn open(wanted: &LogFile) -> Result<File, OpenLogError> {
-    let path = &wanted.path;
     let keep_from = wanted.keep_from.as_ref();
-    let place = Place::find(path, keep_from).map_err(OpenLogError::Unsafe)?;
+    let place = Place::find(&wanted.path, keep_from).map_err(OpenLogError::Unsafe)?;
+    let mut file = open_at(&place)?;
+    for _ in 1..ATTEMPTS {
+        mark_in_use(&file);
+        // Rotated before it was marked, it may be compressed already.
+        if place.stat().is_ok_and(|there| is_at(&there, &file)) {
+            break;
+        }
+        file = open_at(&place)?;
+    }
+    Ok(file)
+}
+
+fn open_at(place: &Place<'_>) -> Result<File, OpenLogError> {
     let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NONBLOCK; // a fifo without a reader is an error, not a wait
     let opened = place.open(flags, Mode::from_raw_mode(0o644));
     let file = opened.map_err(|errno| OpenLogError::File {
-        path: path.clone(),
+        path: place.path().to_path_buf(),
         source: errno.into(),
     })?;
     place.check(&file).map_err(OpenLogError::Unsafe)?;

@@ -248,6 +248,38 @@ fn a_full_disk_stops_nothing_and_the_other_places_are_told() {
     assert_eq!(cluster.stop(), Exit::Code(0));
 }
 
+/// More than 64 KiB, less than a ring takes. A block is one of 512 bytes, or of 1024, as the shell counts.
+const SMALL_FILES: &str = "ulimit -f 256; exec \"$0\" run \"$@\"";
+
+#[test]
+fn a_limit_on_the_size_of_files_ends_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log");
+    let mut command = Command::new("sh");
+    command.args(["-c", SMALL_FILES]).arg(program("everport"));
+    command.args(["-w", "1", "--log-to", "stdout", "--log-file"]);
+    command.arg(&path).arg("--").arg(program("test-worker"));
+    command.args(["--listen", "127.0.0.1:0", "--logging"]);
+    let cluster = Cluster::spawn(command);
+    cluster.wait_until_ready();
+    #[cfg(target_os = "linux")]
+    cluster.log().wait_for("File too large");
+    let text = "x".repeat(4000);
+    for _ in 0..100 {
+        get(cluster.address(), &format!("/print?text={text}\\n"));
+    }
+    cluster
+        .log()
+        .wait_for("WARN  watcher  cannot write the log: File too large");
+    assert_eq!(cluster.stop(), Exit::Code(0));
+    let log = fs::read_to_string(&path).unwrap();
+    assert!(
+        log.len() > 64 * 1024 && log.ends_with('\n'),
+        "{}",
+        log.len()
+    );
+}
+
 #[test]
 fn a_stuck_reader_costs_the_file_nothing() {
     let directory = tempfile::tempdir().unwrap();

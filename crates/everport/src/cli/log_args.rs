@@ -111,7 +111,7 @@ impl LogArgs {
         if let Some(file) = self.file(workers) {
             builder = builder.file(file);
         }
-        for target in &self.log_to {
+        for target in self.targets() {
             builder = match target {
                 LogTarget::Stdout => builder,
                 LogTarget::Journald(None) => builder.journald(Journald::default()),
@@ -126,7 +126,7 @@ impl LogArgs {
     /// Whether the log could be opened, as far as that shows without making or changing anything.
     pub(super) fn look(&self, workers: Option<&Credentials>) -> Result<(), OpenLogError> {
         self.file(workers).map_or(Ok(()), |file| file.look())?;
-        for target in &self.log_to {
+        for target in self.targets() {
             match target.clone() {
                 LogTarget::Stdout => {}
                 LogTarget::Journald(None) => Journald::default().look()?,
@@ -136,6 +136,13 @@ impl LogArgs {
             }
         }
         Ok(())
+    }
+
+    /// The places beside the file, each once.
+    fn targets(&self) -> impl Iterator<Item = &LogTarget> {
+        let is_first = |number, target| !self.log_to[..number].contains(target);
+        let targets = self.log_to.iter().enumerate();
+        targets.filter_map(move |(number, target)| is_first(number, target).then_some(target))
     }
 
     /// Tells the watcher how workers' records come to it.

@@ -26,6 +26,9 @@ pub(super) struct Signals {
     one_fewer: Signal,
     hang_up: Signal,
     children: Signal,
+    /// Never waited for: while it is taken, what goes beyond a limit on the size of files is an error of its writer,
+    /// and not our end. Workers have the default again.
+    _file_too_large: Signal,
     has_terminal: bool,
 }
 
@@ -52,6 +55,7 @@ impl Signals {
             one_fewer: signal(SignalKind::from_raw(libc::SIGTTOU))?,
             hang_up: signal(SignalKind::hangup())?,
             children: signal(SignalKind::child())?,
+            _file_too_large: signal(SignalKind::from_raw(libc::SIGXFSZ))?,
             has_terminal: has_terminal(),
         })
     }

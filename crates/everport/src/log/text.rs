@@ -199,15 +199,16 @@ impl TextOutput {
     fn note_failure(&mut self, stopped: &Stopped, preface: usize, parts: &[Part]) {
         self.take_back_torn(stopped, parts);
         let missing = parts.iter().filter(|part| part.end > stopped.written);
-        let count: u64 = missing.map(|part| part.entries).sum();
+        let entries = missing.map(|part| part.entries);
         let cause = format!("cannot write the log: {}", stopped.error);
         if self.failed.is_none() {
             self.remarks.push(Remark::for_others(cause.clone()));
         }
         let was_told = stopped.written >= preface;
         let before = self.failed.take().filter(|_| !was_told);
+        let before = before.map_or(0, |failed| failed.count);
         self.failed = Some(Failed {
-            count: before.map_or(0, |failed| failed.count) + count,
+            count: entries.fold(before, u64::saturating_add), // a worker may claim any number
             cause,
         });
     }

@@ -61,6 +61,36 @@ fn what_a_full_disk_refused_is_counted_when_it_takes_more() {
 }
 
 #[test]
+fn no_count_that_could_not_be_written_is_too_large() {
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let mut output = output(Target::Stdout(full));
+    for _ in 0..2 {
+        output.write(&mut vec![Item::Lost(u64::MAX), line("a")]);
+    }
+    assert_eq!(output.failed.as_ref().unwrap().count, u64::MAX);
+}
+
+#[test]
+fn a_torn_line_is_ended_in_the_file_that_it_is_in() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log");
+    let mut output = output(log_file(LogFile::at(&path)));
+    std::fs::write(&path, "torn").unwrap();
+    output.inside_line = true;
+    output.reopen();
+    output.write(&mut vec![line("next")]);
+    let log = std::fs::read_to_string(&path).unwrap();
+    assert!(
+        log.starts_with("torn\n") && log.ends_with("next\n"),
+        "{log}"
+    );
+    output.inside_line = true;
+    std::fs::remove_file(&path).unwrap();
+    output.reopen();
+    assert!(!output.inside_line);
+}
+
+#[test]
 fn the_beginning_of_an_entry_that_did_not_fit_is_removed() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("log");

@@ -20,6 +20,7 @@ mod seconds;
 mod service_manager;
 mod signals;
 mod size;
+mod terminal;
 mod umask;
 
 pub use args::ClusterArgs;

@@ -68,6 +68,11 @@ impl Consumer {
         self.memory.as_fd()
     }
 
+    /// How many bytes of data it holds.
+    pub(crate) fn size(&self) -> usize {
+        usize::try_from(self.size).unwrap_or(usize::MAX)
+    }
+
     /// Looks at what the worker has committed and dropped.
     pub(crate) fn look(&mut self) -> Result<Look, Nonsense> {
         let header = self.mapping.header();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::losses::Losses;
+use super::pool::{Pool, PooledRing};
 use super::share::Share;
 use crate::log::{Entry, Lost, Notice, Records, Sink, Source, WhenFull};
 use crate::ring::{Consumer, Nonsense};
@@ -26,6 +27,7 @@ pub(super) enum Turn {
 /// One worker's ring and where its records go.
 pub(crate) struct Taker {
     ring: Consumer,
+    pooled: PooledRing,
     source: Source,
     sink: Arc<dyn Sink>,
     share: Arc<Share>,
@@ -40,8 +42,10 @@ impl Taker {
         ring: Consumer,
         when_full: WhenFull,
         sink: Arc<dyn Sink>,
+        pool: &Arc<Pool>,
     ) -> Self {
         Self {
+            pooled: pool.add(ring.size()),
             ring,
             source,
             sink,
@@ -91,7 +95,7 @@ impl Taker {
 
     fn try_finish(&mut self) -> Result<(), Nonsense> {
         let head = self.look()?;
-        while self.take(head)? {
+        while self.take_last(head)? {
             self.tell_due_losses();
         }
         Ok(())
@@ -123,6 +127,18 @@ impl Taker {
         }
         let allowance = self.share.spend(bytes.len(), self.waits_for_all);
         let records = Records::check(self.source, bytes, Some(allowance))?;
+        self.sink.write(Entry::Records(Arc::new(records)));
+        Ok(true)
+    }
+
+    /// As [`take`](Self::take), but nobody waits for what these take to be given back.
+    fn take_last(&mut self, head: u64) -> Result<bool, Nonsense> {
+        let bytes = self.ring.take(head)?;
+        if bytes.is_empty() {
+            return Ok(false);
+        }
+        let records = Records::check(self.source, bytes, None)?;
+        let records = records.into_last_words(self.pooled.most_last_words());
         self.sink.write(Entry::Records(Arc::new(records)));
         Ok(true)
     }

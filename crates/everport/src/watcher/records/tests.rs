@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use tokio::io::Interest;
 
 use super::*;
-use crate::log::{Entry, Level, Records, Sink, Source, WhenFull};
+use crate::log::{Entry, Level, LogFile, Records, Sink, Source, WhenFull, Writer};
 use crate::reactor;
 use crate::record::{Encoder, Header, LONGEST_RECORD};
 use crate::ring::{Producer, Ring, Size};
@@ -41,19 +41,24 @@ fn start(when_full: WhenFull) -> Worker {
     let producer = Producer::open(&memory, theirs, size, when_full).unwrap();
     let (sender, entries) = mpsc::channel();
     let sink = Arc::new(Entries(Mutex::new(sender)));
-    let source = Source {
-        worker: WorkerId(7),
-        slot: SlotId(2),
-        generation: Generation(1),
-        pid: 4711,
-    };
+    let source = source(7);
     let bell = reactor::register(bell, Interest::READABLE).unwrap();
-    let capture = RecordCapture::start(Taker::new(source, consumer, when_full, sink), bell);
+    let taker = Taker::new(source, consumer, when_full, sink, &Arc::default());
+    let capture = RecordCapture::start(taker, bell);
     Worker {
         producer,
         memory,
         capture,
         entries,
+    }
+}
+
+fn source(worker: u64) -> Source {
+    Source {
+        worker: WorkerId(worker),
+        slot: SlotId(2),
+        generation: Generation(1),
+        pid: 4711,
     }
 }
 
@@ -114,6 +119,53 @@ async fn what_a_dead_worker_committed_last_is_taken() {
     let records = next_records(&worker.entries).await;
     assert_eq!(messages(&records), ["last words"]);
     assert!(worker.entries.recv().is_err(), "something more came");
+}
+
+/// Fills rings of so many workers, which die together then, and returns how many records were committed and how many
+/// are in the log.
+fn written_after_the_death_of(workers: u64, size: Size) -> (usize, usize) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log");
+    let writer = Writer::builder("watcher").file(LogFile::at(&path));
+    let writer = writer.start().unwrap();
+    let pool = Arc::default();
+    let record = encoded(&"x".repeat(2000));
+    let mut committed = 0;
+    let full = |worker| {
+        let Ring { consumer, bell } = Ring::new(size).unwrap();
+        let memory = consumer.memory().try_clone_to_owned().unwrap();
+        let producer = Producer::open(&memory, bell, size, WhenFull::Drop).unwrap();
+        committed += (0..).take_while(|_| producer.hand_over(&record)).count();
+        let (source, sink) = (source(worker), writer.sink());
+        Taker::new(source, consumer, WhenFull::Drop, sink, &pool)
+    };
+    let takers: Vec<_> = (0..workers).map(full).collect();
+    takers.into_iter().for_each(|mut taker| taker.finish());
+    // More than a writer's end may take, should the machine be busy.
+    let sink = Arc::downgrade(&writer.sink());
+    drop(writer);
+    let until = std::time::Instant::now() + PATIENCE;
+    while sink.strong_count() > 0 {
+        assert!(std::time::Instant::now() < until, "it is never written");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let log = std::fs::read_to_string(&path).unwrap();
+    let written = log.lines().filter(|line| line.contains("xxx")).count();
+    (committed, written)
+}
+
+#[test]
+fn all_of_a_large_ring_is_written_after_its_workers_death() {
+    let (committed, written) = written_after_the_death_of(1, Size::at_least(32 << 20));
+    assert!(committed > 10_000);
+    assert_eq!(written, committed);
+}
+
+#[test]
+fn all_that_many_workers_committed_is_written_although_they_die_together() {
+    let (committed, written) = written_after_the_death_of(40, Size::DEFAULT);
+    assert!(committed > 10_000);
+    assert_eq!(written, committed);
 }
 
 #[tokio::test]

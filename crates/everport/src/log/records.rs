@@ -120,11 +120,9 @@ impl Records {
     }
 }
 
-impl Drop for Records {
+impl Drop for Allowance {
     fn drop(&mut self) {
-        if let Some(allowance) = &self.allowance {
-            allowance.give_back_once();
-        }
+        self.give_back_once();
     }
 }
 

@@ -1,12 +1,18 @@
-//! What the rings of all workers hold together: as much may wait to be written of what dead workers left.
+//! What the records of all workers together may take while they wait to be written.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The rings of a cluster's workers.
-#[derive(Debug, Default)]
+use tokio::sync::Semaphore;
+
+/// How many bytes may wait of workers that wait for the log: none of these is dropped, so the rest stays in their rings.
+const MOST_WAITED_FOR: usize = 64 * 1024 * 1024;
+
+/// What bounds the records of a cluster's workers. As much as their rings hold together may wait of what dead ones left.
+#[derive(Debug)]
 pub(crate) struct Pool {
-    /// How many bytes they hold now.
+    for_waited_for: Arc<Semaphore>,
+    /// How many bytes the rings hold now.
     bytes: AtomicUsize,
     /// How many they have held at most. When all workers die at once, the first of them are no more when the last are
     /// buried.
@@ -21,12 +27,32 @@ pub(super) struct PooledRing {
 }
 
 impl Pool {
+    /// One in which so many bytes may wait of workers that wait for the log.
+    pub(super) fn new(most_waited_for: usize) -> Self {
+        Self {
+            for_waited_for: Arc::new(Semaphore::new(most_waited_for)),
+            bytes: AtomicUsize::new(0),
+            most: AtomicUsize::new(0),
+        }
+    }
+
+    /// Room for records that are waited for, one permit for each byte.
+    pub(super) fn for_waited_for(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.for_waited_for)
+    }
+
     /// Counts a ring as long as what this returns lives.
     pub(super) fn add(self: &Arc<Self>, bytes: usize) -> PooledRing {
         let now = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
         self.most.fetch_max(now, Ordering::Relaxed);
         let pool = Arc::clone(self);
         PooledRing { pool, bytes }
+    }
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self::new(MOST_WAITED_FOR)
     }
 }
 

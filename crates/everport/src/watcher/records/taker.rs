@@ -44,13 +44,15 @@ impl Taker {
         sink: Arc<dyn Sink>,
         pool: &Arc<Pool>,
     ) -> Self {
+        let waits = when_full == WhenFull::Block;
+        let share = waits.then(|| Share::within(pool.for_waited_for()));
         Self {
             pooled: pool.add(ring.size()),
             ring,
             source,
             sink,
-            share: Arc::default(),
-            waits_for_all: when_full == WhenFull::Block,
+            share: Arc::new(share.unwrap_or_default()),
+            waits_for_all: waits,
             losses: Losses::default(),
         }
     }
@@ -69,7 +71,7 @@ impl Taker {
 
     fn try_turn(&mut self) -> Result<Turn, Nonsense> {
         let head = self.look()?;
-        if head != self.ring.tail() && !self.share.has_room() {
+        if head != self.ring.tail() && !self.share.reserve() {
             self.tell_due_losses();
             return Ok(Turn::Spent);
         }

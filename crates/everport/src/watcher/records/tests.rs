@@ -34,6 +34,10 @@ struct Worker {
 }
 
 fn start(when_full: WhenFull) -> Worker {
+    start_in(&Arc::default(), when_full)
+}
+
+fn start_in(pool: &Arc<Pool>, when_full: WhenFull) -> Worker {
     let size = Size::at_least(0);
     let Ring { consumer, bell } = Ring::new(size).unwrap();
     let memory = consumer.memory().try_clone_to_owned().unwrap();
@@ -43,7 +47,7 @@ fn start(when_full: WhenFull) -> Worker {
     let sink = Arc::new(Entries(Mutex::new(sender)));
     let source = source(7);
     let bell = reactor::register(bell, Interest::READABLE).unwrap();
-    let taker = Taker::new(source, consumer, when_full, sink, &Arc::default());
+    let taker = Taker::new(source, consumer, when_full, sink, pool);
     let capture = RecordCapture::start(taker, bell);
     Worker {
         producer,
@@ -309,6 +313,40 @@ async fn a_worker_may_wait_until_its_records_are_written() {
     assert!(writing.await.unwrap());
     // Kept until here, or the ring would have been closed.
     drop(worker.capture);
+}
+
+#[tokio::test]
+async fn what_all_workers_wait_for_is_bounded_and_all_of_it_comes() {
+    const MOST: usize = 512 * 1024;
+    let pool = Arc::new(Pool::new(MOST));
+    let workers: Vec<_> = (0..20).map(|_| start_in(&pool, WhenFull::Block)).collect();
+    let large = encoded(&"x".repeat(20_000));
+    for worker in &workers {
+        assert!((0..8).all(|_| worker.producer.hand_over(&large)));
+    }
+    // The place is stuck, so that nothing of what was taken is done; then it moves again.
+    let come = || workers.iter().flat_map(|worker| worker.entries.try_iter());
+    let mut waiting: Vec<_> = Vec::new();
+    while pool.for_waited_for().available_permits() >= LONGEST_RECORD {
+        tokio::task::yield_now().await;
+        waiting.extend(come());
+    }
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+    waiting.extend(come());
+    let bytes: usize = waiting.iter().map(|it| records_of(it).size()).sum();
+    assert!((MOST - LONGEST_RECORD..=MOST).contains(&bytes), "{bytes}");
+    let mut count = 0;
+    let until = tokio::time::Instant::now() + PATIENCE;
+    while count < 20 * 8 {
+        assert!(tokio::time::Instant::now() < until, "{count} have come");
+        let written = waiting.drain(..);
+        count += written.map(|it| records_of(&it).count()).sum::<u64>();
+        tokio::task::yield_now().await;
+        waiting.extend(come());
+    }
+    assert_eq!(pool.for_waited_for().available_permits(), MOST);
 }
 
 #[tokio::test]

@@ -82,11 +82,11 @@ impl Consumer {
         let before = self.lost;
         let lost = now.checked_sub(before);
         let lost = lost.ok_or(Nonsense::Lost { now, before })?;
-        self.lost = now;
         if head.wrapping_sub(self.tail) > self.size {
             let tail = self.tail;
             return Err(Nonsense::Head { head, tail });
         }
+        self.lost = now;
         Ok(Look { head, lost })
     }
 

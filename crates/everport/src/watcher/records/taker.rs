@@ -65,6 +65,7 @@ impl Taker {
     pub(super) fn take_turn(&mut self) -> Turn {
         self.try_turn().unwrap_or_else(|nonsense| {
             self.tell_nonsense(nonsense);
+            self.tell_last_losses();
             Turn::Broken
         })
     }
@@ -91,8 +92,7 @@ impl Taker {
         if let Err(nonsense) = self.try_finish() {
             self.tell_nonsense(nonsense);
         }
-        let lost = self.losses.take_last();
-        self.tell_lost(lost);
+        self.tell_last_losses();
     }
 
     fn try_finish(&mut self) -> Result<(), Nonsense> {
@@ -147,6 +147,11 @@ impl Taker {
 
     fn tell_due_losses(&mut self) {
         let lost = self.losses.take(self.ring.tail(), Instant::now());
+        self.tell_lost(lost);
+    }
+
+    fn tell_last_losses(&mut self) {
+        let lost = self.losses.take_last();
         self.tell_lost(lost);
     }
 

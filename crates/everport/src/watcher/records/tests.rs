@@ -264,6 +264,21 @@ async fn a_ring_that_makes_no_sense_is_closed_and_told_once() {
 }
 
 #[tokio::test]
+async fn what_was_lost_before_a_ring_made_no_sense_is_told() {
+    let worker = start(WhenFull::Drop);
+    let large = encoded(&"x".repeat(LONGEST_RECORD - 4096));
+    // The runtime has no turn meanwhile.
+    assert!(worker.producer.hand_over(b"this is no record"));
+    while worker.producer.hand_over(&large) {}
+    assert!(matches!(next(&worker.entries).await, Entry::Notice(..)));
+    let lost = next(&worker.entries).await;
+    assert!(
+        matches!(lost, Entry::Lost(lost) if lost.count == 1),
+        "{lost:?}"
+    );
+}
+
+#[tokio::test]
 async fn good_records_before_nonsense_in_the_ring_of_a_dead_worker_are_taken() {
     let worker = start(WhenFull::Drop);
     let large = encoded(&"x".repeat(LONGEST_RECORD - 4096));

@@ -103,7 +103,6 @@ impl LogArgs {
         // In the log "watcher" is not a worker; among those of a machine it says nothing.
         let mut builder = Writer::builder(name.unwrap_or("watcher"))
             .identifier(name.unwrap_or("everport"))
-            .queue(self.queue())
             .level(self.log_level);
         if self.writes_stdout() {
             builder = self.add_stdout(builder);
@@ -151,12 +150,6 @@ impl LogArgs {
             .log_level(self.log_level)
             .log_ring(self.log_buffer)
             .log_when_full(self.log_when_full)
-    }
-
-    /// What a worker leaves in a full ring has room, even where little else is written any more.
-    fn queue(&self) -> usize {
-        // It is at most 256 MiB, which any address space has.
-        usize::try_from(self.log_buffer.saturating_mul(4)).unwrap_or(usize::MAX)
     }
 
     fn writes_stdout(&self) -> bool {

@@ -23,6 +23,18 @@ pub struct Records {
     bytes: Vec<u8>,
     count: u64,
     allowance: Option<Allowance>,
+    most_last_words: Option<usize>,
+}
+
+/// What the room that records find in a queue depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Claim {
+    /// Their worker has its share of it.
+    Share,
+    /// Their worker waits until they are written, and was promised that none is dropped.
+    WaitedFor,
+    /// Their worker is dead: they have room beside everything else, where no more than so many bytes of the kind wait.
+    LastWords { most: usize },
 }
 
 /// What the records take of the amount that one worker may have waiting to be written. Given back once.
@@ -50,7 +62,14 @@ impl Records {
             bytes,
             count,
             allowance,
+            most_last_words: None,
         })
+    }
+
+    /// Makes them what a dead worker left. Of such records as many bytes may wait for each sink.
+    pub(crate) fn into_last_words(mut self, most: usize) -> Self {
+        self.most_last_words = Some(most);
+        self
     }
 
     /// Whose they are.
@@ -76,10 +95,13 @@ impl Records {
         self.bytes.len()
     }
 
-    /// Whether their worker waits until every sink is done with them.
-    pub(crate) fn are_waited_for(&self) -> bool {
+    pub(super) fn claim(&self) -> Claim {
         let allowance = self.allowance.as_ref();
-        allowance.is_some_and(|allowance| allowance.waits_for_all)
+        match self.most_last_words {
+            Some(most) => Claim::LastWords { most },
+            None if allowance.is_some_and(|it| it.waits_for_all) => Claim::WaitedFor,
+            None => Claim::Share,
+        }
     }
 
     /// To be called once they are written, or could not be: their worker may have more waiting then, unless it waits for
@@ -98,11 +120,9 @@ impl Records {
     }
 }
 
-impl Drop for Records {
+impl Drop for Allowance {
     fn drop(&mut self) {
-        if let Some(allowance) = &self.allowance {
-            allowance.give_back_once();
-        }
+        self.give_back_once();
     }
 }
 

@@ -163,8 +163,8 @@ impl WriterBuilder {
     }
 
     /// How much may wait for each place, in bytes; 8 MiB unless this is called, and never less. A worker has at most
-    /// half of that: for one that dies with a full ring to lose nothing, it takes four times what
-    /// [`log_ring`](crate::watcher::Builder::log_ring) was given.
+    /// half of that. What comes beside it are records that workers wait for, and what dead workers left in their rings,
+    /// of which as much may wait as the rings of all workers hold.
     #[must_use]
     pub fn queue(mut self, bytes: usize) -> Self {
         self.capacity = bytes.max(CAPACITY);

@@ -39,6 +39,10 @@ impl Ring {
 }
 
 impl Consumer {
+    pub(crate) fn size(&self) -> usize {
+        match *self {}
+    }
+
     pub(crate) fn memory(&self) -> BorrowedFd<'_> {
         match *self {}
     }

@@ -1,6 +1,7 @@
 //! What workers log: taken out of their rings in bounded turns, up to the last record before a crash.
 
 mod losses;
+mod pool;
 mod share;
 mod taker;
 
@@ -15,6 +16,7 @@ use std::time::Duration;
 use tokio::io::unix::AsyncFd;
 use tokio::task::JoinHandle;
 
+pub(crate) use self::pool::Pool;
 use self::share::Share;
 pub(crate) use self::taker::Taker;
 use self::taker::Turn;

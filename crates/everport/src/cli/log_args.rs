@@ -63,7 +63,7 @@ pub(super) struct LogArgs {
     #[arg(long, requires = "log_rotation", help_heading = LOG)]
     log_compress: bool,
 
-    /// What a worker does whose records are not taken in time: drop them and count, or block
+    /// What a worker does whose records are not taken in time: drop them and count, or block as long as the log moves
     #[arg(long, value_name = "WHAT", default_value = "drop", hide_possible_values = true,
         value_parser = when_full_parser(), help_heading = LOG)]
     log_when_full: WhenFull,

@@ -26,7 +26,9 @@ use crate::watcher::{Builder, Credentials, CredentialsError, Program, Watcher};
 /// let flags = Flags::parse_from(["server", "-w", "4", "--settle", "0.5"]);
 /// # let _ = flags.cluster;
 /// ```
+// This text is for the documentation only: what a program says about itself is its own affair.
 #[derive(Debug, Clone, clap::Args)]
+#[command(about = None, long_about = None)]
 pub struct ClusterArgs {
     /// How many workers serve [default: one per CPU]
     #[arg(short, long, value_name = "N", allow_negative_numbers = true,
@@ -203,7 +205,7 @@ fn env_parser() -> impl TypedValueParser<Value = EnvVar> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
+    use clap::{CommandFactory, Parser};
 
     use super::*;
     use crate::log::Level;
@@ -225,6 +227,34 @@ mod tests {
     fn check_refused(text: &str, expected: &str) {
         let error = parse(text).unwrap_err();
         assert!(error.contains(expected), "{text}: {error}");
+    }
+
+    /// A program that sells coffee.
+    #[derive(Debug, Parser)]
+    struct Described {
+        #[command(flatten)]
+        cluster: ClusterArgs,
+    }
+
+    #[derive(Debug, Parser)]
+    #[command(about = "A program that sells coffee")]
+    struct DescribedByAttribute {
+        #[command(flatten)]
+        cluster: ClusterArgs,
+    }
+
+    #[test]
+    fn what_a_program_says_about_itself_is_its_own() {
+        let long_help = |mut command: clap::Command| command.render_long_help().to_string();
+        for command in [Described::command(), DescribedByAttribute::command()] {
+            let help = long_help(command);
+            assert!(
+                help.starts_with("A program that sells coffee\n\nUsage:"),
+                "{help}"
+            );
+        }
+        let help = long_help(Flags::command());
+        assert!(help.starts_with("Usage:"), "{help}");
     }
 
     #[test]
@@ -279,6 +309,6 @@ mod tests {
 
     #[test]
     fn the_parser_is_consistent() {
-        <Flags as clap::CommandFactory>::command().debug_assert();
+        Flags::command().debug_assert();
     }
 }

@@ -16,7 +16,7 @@ const LOG: &str = "Log";
 
 /// The flags of the log.
 #[derive(Debug, Clone, clap::Args)]
-#[command(group(ArgGroup::new("log_rotation")
+#[command(about = None, long_about = None, group(ArgGroup::new("log_rotation")
     .args(["log_rotate_size", "log_rotate_daily"])
     .multiple(true)))]
 pub(super) struct LogArgs {

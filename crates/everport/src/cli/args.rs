@@ -208,6 +208,7 @@ mod tests {
     use clap::{CommandFactory, Parser};
 
     use super::*;
+    use crate::cli::parsing::{self, check_refused};
     use crate::log::Level;
 
     #[derive(Debug, Parser)]
@@ -217,16 +218,7 @@ mod tests {
     }
 
     fn parse(text: &str) -> Result<ClusterArgs, String> {
-        let words = std::iter::once("server").chain(text.split_whitespace());
-        Flags::try_parse_from(words)
-            .map(|flags| flags.cluster)
-            .map_err(|error| error.to_string())
-    }
-
-    #[track_caller]
-    fn check_refused(text: &str, expected: &str) {
-        let error = parse(text).unwrap_err();
-        assert!(error.contains(expected), "{text}: {error}");
+        parsing::parse::<Flags>(text).map(|flags| flags.cluster)
     }
 
     /// A program that sells coffee.
@@ -289,22 +281,22 @@ mod tests {
 
     #[test]
     fn values_that_make_no_sense_are_refused_with_a_way_out() {
-        check_refused("-w 0", "give one from 1 to 4096");
-        check_refused("-w -1", "give one from 1 to 4096");
-        check_refused("-w 4097", "give one from 1 to 4096");
-        check_refused("-w four", "give one from 1 to 4096");
-        check_refused("--surge 0", "give one from 1 to 4096");
-        check_refused("--umask 8", "write it in octal");
-        check_refused("-t -1", "a time cannot be negative");
-        check_refused("-t inf", "longer than a day");
-        check_refused("--boot-timeout 0", "zero leaves no time");
-        check_refused("--share both", "[possible values: reuseport, transfer]");
-        check_refused("--env A", "write KEY=VALUE");
-        check_refused(
+        check_refused::<Flags>("-w 0", "give one from 1 to 4096");
+        check_refused::<Flags>("-w -1", "give one from 1 to 4096");
+        check_refused::<Flags>("-w 4097", "give one from 1 to 4096");
+        check_refused::<Flags>("-w four", "give one from 1 to 4096");
+        check_refused::<Flags>("--surge 0", "give one from 1 to 4096");
+        check_refused::<Flags>("--umask 8", "write it in octal");
+        check_refused::<Flags>("-t -1", "a time cannot be negative");
+        check_refused::<Flags>("-t inf", "longer than a day");
+        check_refused::<Flags>("--boot-timeout 0", "zero leaves no time");
+        check_refused::<Flags>("--share both", "[possible values: reuseport, transfer]");
+        check_refused::<Flags>("--env A", "write KEY=VALUE");
+        check_refused::<Flags>(
             "-l loud",
             "[possible values: error, warn, info, debug, trace]",
         );
-        check_refused("--workes 4", "a similar argument exists: '--workers'");
+        check_refused::<Flags>("--workes 4", "a similar argument exists: '--workers'");
     }
 
     #[test]

@@ -198,7 +198,7 @@ fn a_full_disk_stops_nothing_and_the_other_places_are_told() {
     );
     cluster
         .log()
-        .wait_for("WARN  watcher  cannot write the log: No space left on device");
+        .wait_for("WARN  watcher  cannot write the log to /dev/full: No space left on device");
     assert_eq!(
         get(cluster.address(), "/print?text=hello\\n").body,
         "printed"

@@ -16,7 +16,7 @@ const LOG: &str = "Log";
 
 /// The flags of the log.
 #[derive(Debug, Clone, clap::Args)]
-#[command(group(ArgGroup::new("log_rotation")
+#[command(about = None, long_about = None, group(ArgGroup::new("log_rotation")
     .args(["log_rotate_size", "log_rotate_daily"])
     .multiple(true)))]
 pub(super) struct LogArgs {
@@ -210,6 +210,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::cli::parsing::{self, check_refused};
 
     #[derive(Debug, Parser)]
     struct Flags {
@@ -218,16 +219,7 @@ mod tests {
     }
 
     fn parse(text: &str) -> Result<LogArgs, String> {
-        let words = std::iter::once("server").chain(text.split_whitespace());
-        Flags::try_parse_from(words)
-            .map(|flags| flags.log)
-            .map_err(|error| error.to_string())
-    }
-
-    #[track_caller]
-    fn check_refused(text: &str, expected: &str) {
-        let error = parse(text).unwrap_err();
-        assert!(error.contains(expected), "{text}: {error}");
+        parsing::parse::<Flags>(text).map(|flags| flags.log)
     }
 
     #[test]
@@ -290,14 +282,14 @@ mod tests {
 
     #[test]
     fn what_does_not_go_together_is_refused() {
-        check_refused("--log-rotate-daily", "--log-file <PATH>");
-        check_refused("--log-rotate-size 1M", "--log-file <PATH>");
-        check_refused("--log-file-format json", "--log-file <PATH>");
-        check_refused(
+        check_refused::<Flags>("--log-rotate-daily", "--log-file <PATH>");
+        check_refused::<Flags>("--log-rotate-size 1M", "--log-file <PATH>");
+        check_refused::<Flags>("--log-file-format json", "--log-file <PATH>");
+        check_refused::<Flags>(
             "-f log --log-keep 3",
             "--log-rotate-size <SIZE>|--log-rotate-daily",
         );
-        check_refused(
+        check_refused::<Flags>(
             "-f log --log-compress",
             "--log-rotate-size <SIZE>|--log-rotate-daily",
         );
@@ -307,16 +299,16 @@ mod tests {
 
     #[test]
     fn values_that_make_no_sense_are_refused_with_a_way_out() {
-        check_refused(
+        check_refused::<Flags>(
             "-l loud",
             "[possible values: error, warn, info, debug, trace]",
         );
-        check_refused("--log-format xml", "[possible values: pretty, plain, json]");
-        check_refused("--log-to stderr", "give stdout, journald or syslog");
-        check_refused("--log-when-full wait", "[possible values: drop, block]");
-        check_refused("--log-buffer 10K", "give one from 256K to 64M");
-        check_refused("--log-buffer 65M", "give one from 256K to 64M");
-        check_refused("-f log --log-rotate-size 10K", "give one from 64K");
-        check_refused("-f log --log-rotate-daily --log-keep 0", "0 is not in 1..");
+        check_refused::<Flags>("--log-format xml", "[possible values: pretty, plain, json]");
+        check_refused::<Flags>("--log-to stderr", "give stdout, journald or syslog");
+        check_refused::<Flags>("--log-when-full wait", "[possible values: drop, block]");
+        check_refused::<Flags>("--log-buffer 10K", "give one from 256K to 64M");
+        check_refused::<Flags>("--log-buffer 65M", "give one from 256K to 64M");
+        check_refused::<Flags>("-f log --log-rotate-size 10K", "give one from 64K");
+        check_refused::<Flags>("-f log --log-rotate-daily --log-keep 0", "0 is not in 1..");
     }
 }

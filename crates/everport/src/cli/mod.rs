@@ -12,6 +12,8 @@ mod log_args;
 mod log_target;
 mod name;
 mod own_files;
+#[cfg(test)]
+mod parsing;
 mod pid_file;
 mod port_trouble;
 mod role;

@@ -227,6 +227,10 @@ impl OpenFile {
         &self.file
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.wanted.path
+    }
+
     /// So many bytes were written.
     pub(super) fn wrote(&mut self, bytes: usize) {
         self.size += bytes as u64;

@@ -216,24 +216,11 @@ fn send_as_file(_socket: BorrowedFd<'_>, _packet: &[u8]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::fixtures::{batch, line_of, record};
-    use crate::log::queue::Item;
+    use crate::log::fixtures::{self, batch, line_of, record};
     use crate::log::{Entry, Notice};
 
     fn packets(entry: Entry) -> Vec<String> {
-        let item = Item::Entry(std::time::UNIX_EPOCH, entry);
-        let mut packets = Vec::new();
-        Message::each_of(&item, |message| {
-            let mut send = |packet: &[u8]| {
-                packets.push(String::from_utf8(packet.to_vec()).unwrap());
-                Ok(())
-            };
-            let protocol = Native::new("shop");
-            protocol
-                .encode(&mut Vec::new(), message, &mut send)
-                .unwrap();
-        });
-        packets
+        fixtures::packets(&Native::new("shop"), entry)
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Writes entries as lines, to standard output or a file.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
@@ -64,6 +65,14 @@ impl Target {
         match self {
             Self::Stdout(file) => file,
             Self::File(file) => file.file(),
+        }
+    }
+
+    /// What people call it.
+    fn name(&self) -> Cow<'_, str> {
+        match self {
+            Self::Stdout(_) => Cow::Borrowed("standard output"),
+            Self::File(file) => file.path().to_string_lossy(),
         }
     }
 
@@ -200,7 +209,11 @@ impl TextOutput {
         self.take_back_torn(stopped, parts);
         let missing = parts.iter().filter(|part| part.end > stopped.written);
         let entries = missing.map(|part| part.entries);
-        let cause = format!("cannot write the log: {}", stopped.error);
+        let cause = format!(
+            "cannot write the log to {}: {}",
+            self.target.name(),
+            stopped.error
+        );
         if self.failed.is_none() {
             self.remarks.push(Remark::for_others(cause.clone()));
         }

@@ -55,7 +55,9 @@ fn what_a_full_disk_refused_is_counted_when_it_takes_more() {
     output.write(&mut vec![line("c")]);
     let log = std::fs::read_to_string(&path).unwrap();
     let log = log.strip_prefix('\n').expect("the torn line is ended");
-    assert!(log.contains("6 entries lost: cannot write the log: No space left on device"));
+    assert!(log.contains(
+        "6 entries lost: cannot write the log to standard output: No space left on device"
+    ));
     assert_eq!(read_back(log), (vec!["c".to_owned()], 6));
     assert!(output.failed.is_none());
 }

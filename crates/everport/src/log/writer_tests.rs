@@ -117,7 +117,7 @@ fn trouble_of_one_place_is_told_in_the_other() {
     told.sort();
     assert!(told[0].ends_with("2.7 out  hello"), "{told:?}");
     assert!(
-        told[1].contains("WARN  watcher  cannot write the log: No space left"),
+        told[1].contains("WARN  watcher  cannot write the log to standard output: No space left"),
         "{told:?}"
     );
 }

@@ -22,7 +22,9 @@ pub(crate) fn check(resolved: &Resolved) -> ExitCode {
     let unwatched = unwatched.map(|error| Refusal::Watch(error).report());
     let problems = problems(resolved, program).into_iter();
     // All are told, and the first is what `run` would end with.
-    let codes: Vec<ExitCode> = problems.map(|problem| problem.report()).collect();
+    let codes: Vec<ExitCode> = problems
+        .map(|problem| output::report(&problem, resolved))
+        .collect();
     let refused = unnamed.into_iter().chain(unwatched);
     let code = refused.chain(codes).next();
     if code.is_none() {

@@ -66,6 +66,10 @@ fn what_is_wrong_with_the_arguments_is_told_as_everything_else_is() {
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert!(stderr.starts_with("everport: "), "{arguments}: {stderr}");
         assert!(!stderr.contains("error:"), "{arguments}: {stderr}");
+        assert!(!stderr.contains("Usage:"), "{arguments}: {stderr}");
+        assert!(!stderr.contains("\n\n"), "{arguments}: {stderr}");
+        let pointers = stderr.matches("--help").count();
+        assert_eq!(pointers, 1, "{arguments}: {stderr}");
     }
 }
 

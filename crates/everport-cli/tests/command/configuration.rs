@@ -250,16 +250,71 @@ fn a_file_of_somebody_else_is_not_trusted() {
     place.check("check", 2, &expected);
 }
 
+/// What is said about a file and a command line that lack something, from `run` and from `check`.
+#[track_caller]
+fn check_lack(file: &str, arguments: &str, expected: &[&str]) {
+    let place = Place::configured(&format!("program = 'true'\n{file}"));
+    for command in ["check", "run"] {
+        let output = place.everport(&format!("{command} {arguments}"));
+        assert_eq!(output.status.code(), Some(2), "{command}");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let told: Vec<&str> = stderr.lines().collect();
+        let expected: Vec<String> = expected
+            .iter()
+            .map(|it| format!("everport: {it}"))
+            .collect();
+        assert_eq!(told, expected, "{command}");
+    }
+}
+
 #[test]
-fn what_does_not_go_together_is_told_apart_from_what_is_wrong_alone() {
-    let place = Place::configured("program = 'true'\nlog-keep = 3\n");
-    let expected = [
-        "everport: everport.toml and the command line together:",
-        "--log-rotate-size",
-    ];
-    place.check("check", 2, &expected);
+fn who_needs_what_is_told_with_its_place() {
+    let needs_file = "everport.toml:2:1: log-rotate-size needs log-file";
+    check_lack("log-rotate-size = '1M'", "", &[needs_file]);
+    check_lack(
+        "log-keep = 3",
+        "",
+        &["everport.toml:2:1: log-keep needs log-rotate-size or log-rotate-daily"],
+    );
+    check_lack(
+        "  log-rotate-daily = true\nlog-file-format = 'json'",
+        "--log-rotate-size 1M --log-compress",
+        &[
+            "everport.toml:2:3: log-rotate-daily needs log-file",
+            "everport.toml:3:1: log-file-format needs log-file",
+            "--log-rotate-size needs --log-file",
+        ],
+    );
+    check_lack(
+        "",
+        "-f log --log-keep 3",
+        &["--log-keep needs --log-rotate-size or --log-rotate-daily"],
+    );
     let place = Place::configured("program = 'true'\nlog-file = 'log'\nlog-keep = 3\n");
     place.check("check --log-rotate-daily", 0, &["nothing is wrong"]);
+}
+
+#[test]
+fn a_form_for_a_log_that_has_none_is_told_with_its_place() {
+    let directory = Place::new();
+    let journal = directory.path("journal");
+    let _reader = std::os::unix::net::UnixDatagram::bind(&journal).unwrap();
+    let log_to = format!("journald:{}", journal.display());
+    check_lack(
+        &format!("log-to = '{log_to}'\n log-format = 'json'"),
+        "",
+        &[
+            "everport.toml:3:2: log-format is for stdout and files, and the log goes to neither (leave it out, or add \
+           stdout to log-to)",
+        ],
+    );
+    check_lack(
+        &format!("log-to = '{log_to}'"),
+        "--log-format json",
+        &[
+            "--log-format is for stdout and files, and the log goes to neither (leave it out, or add stdout to --log-to)",
+        ],
+    );
 }
 
 #[test]

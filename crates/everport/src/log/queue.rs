@@ -229,10 +229,10 @@ impl Item {
         }
     }
 
-    /// Its worker may hand over more, if it comes from one.
-    pub(super) fn note_written(&self) {
+    /// A place is done with it: its worker may hand over more, if it comes from one.
+    pub(super) fn note_done(&self) {
         if let Self::Entry(_, Entry::Records(records)) = self {
-            records.note_written();
+            records.note_done();
         }
     }
 

@@ -82,10 +82,14 @@ impl Records {
         allowance.is_some_and(|allowance| allowance.waits_for_all)
     }
 
-    /// A sink has written them: their worker may have more waiting, unless others have to be done, too. When all
-    /// are, which is when this is dropped, it may in any case. So a sink that gives them up only drops them: were
-    /// that enough, one that is stuck would let a worker flood those that are not.
-    pub(crate) fn note_written(&self) {
+    /// To be called once they are written, or could not be: their worker may have more waiting then, unless it waits for
+    /// every place.
+    ///
+    /// A worker has at most 256 KiB taken and not done; its other records stay in its ring. Records that are dropped
+    /// everywhere are done in any case, so only a sink that keeps the entry after it has written it needs to call this.
+    /// One that has no room for them and is one of several should not, and only drop them: or a sink that is stuck would
+    /// let workers flood those that are not.
+    pub fn note_done(&self) {
         if let Some(allowance) = &self.allowance
             && !allowance.waits_for_all
         {

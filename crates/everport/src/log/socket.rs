@@ -87,9 +87,8 @@ impl<P: Protocol> MessageOutput<P> {
         })
     }
 
-    /// Sends what an item says. `false` if something of it is missing, which is counted then.
-    fn send_item(&mut self, item: &Item) -> bool {
-        let mut is_whole = true;
+    /// Sends what an item says. What is missing of it is counted.
+    fn send_item(&mut self, item: &Item) {
         Message::each_of(item, |message| {
             let entries = match item {
                 Item::Lost(count) => *count,
@@ -97,11 +96,9 @@ impl<P: Protocol> MessageOutput<P> {
                 item => item.entries(),
             };
             if !self.tell_lost() || !self.send(message) {
-                is_whole = false;
                 self.lost += entries;
             }
         });
-        is_whole
     }
 
     /// Says how many entries are missing, if any are. `false` if it still cannot be said.
@@ -141,9 +138,9 @@ impl<P: Protocol> MessageOutput<P> {
 impl<P: Protocol> Destination for MessageOutput<P> {
     fn write(&mut self, batch: &mut Vec<Item>) {
         for item in batch.drain(..) {
-            if self.send_item(&item) {
-                item.note_written();
-            }
+            self.send_item(&item);
+            // Also when it failed: nobody else may be left to give workers their allowance back.
+            item.note_done();
         }
         self.buffer.clear();
         self.buffer.shrink_to(SMALL_MESSAGE);

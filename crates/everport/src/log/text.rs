@@ -245,10 +245,11 @@ impl Destination for TextOutput {
             Ok(()) => {
                 self.failed = None;
                 self.inside_line = false;
-                batch.iter().for_each(Item::note_written);
             }
             Err(stopped) => self.note_failure(&stopped, preface, &parts),
         }
+        // Also when it failed: nobody else may be left to give workers their allowance back.
+        batch.iter().for_each(Item::note_done);
         batch.clear();
         self.text.clear();
         self.text.shrink_to(SMALL_TEXT);

@@ -122,7 +122,7 @@ fn each_entry_is_in_one_file_and_in_one_only() {
 }
 
 #[test]
-fn a_worker_may_hand_over_more_once_its_records_are_written_and_not_before() {
+fn a_worker_may_hand_over_more_once_a_place_has_written_its_records_or_failed_to() {
     let given_back = Arc::new(AtomicU64::new(0));
     let records = || {
         let count = Arc::clone(&given_back);
@@ -132,20 +132,19 @@ fn a_worker_may_hand_over_more_once_its_records_are_written_and_not_before() {
         let bytes = record(|encoder| encoder.message("hello"));
         Arc::new(batch(7, bytes, false, give_back))
     };
-    let waits_elsewhere = records();
-    let item = || {
-        Item::Entry(
-            SystemTime::now(),
-            Entry::Records(Arc::clone(&waits_elsewhere)),
-        )
+    // Both wait at another place, which is stuck.
+    let waiting = [records(), records()];
+    let item = |number: usize| {
+        let records = Entry::Records(Arc::clone(&waiting[number]));
+        Item::Entry(SystemTime::now(), records)
     };
     let full = File::options().write(true).open("/dev/full").unwrap();
     let mut output = output(Target::Stdout(full));
-    output.write(&mut vec![item()]);
-    assert_eq!(given_back.load(Ordering::Relaxed), 0);
+    output.write(&mut vec![item(0)]);
+    assert_eq!(given_back.load(Ordering::Relaxed), 1);
     output.target = Target::Stdout(File::options().write(true).open("/dev/null").unwrap());
-    output.write(&mut vec![item()]);
-    assert_eq!(given_back.load(Ordering::Relaxed), 1);
-    drop(waits_elsewhere);
-    assert_eq!(given_back.load(Ordering::Relaxed), 1);
+    output.write(&mut vec![item(1)]);
+    assert_eq!(given_back.load(Ordering::Relaxed), 2);
+    drop(waiting);
+    assert_eq!(given_back.load(Ordering::Relaxed), 2);
 }

@@ -54,6 +54,7 @@ mod fields;
 mod filter;
 mod init;
 mod layer;
+mod misspelling;
 mod outlet;
 mod panic;
 mod scratch;

@@ -66,11 +66,11 @@ impl Taker {
     fn try_turn(&mut self) -> Result<Turn, Nonsense> {
         let head = self.look()?;
         if head != self.ring.tail() && !self.share.has_room() {
+            self.tell_due_losses();
             return Ok(Turn::Spent);
         }
         let took = self.take(head)?;
-        let lost = self.losses.take(self.ring.tail(), Instant::now());
-        self.tell_lost(lost);
+        self.tell_due_losses();
         Ok(if self.ring.tail() != head {
             Turn::More
         } else if took || self.losses.is_owed() {
@@ -92,8 +92,7 @@ impl Taker {
     fn try_finish(&mut self) -> Result<(), Nonsense> {
         let head = self.look()?;
         while self.take(head)? {
-            let lost = self.losses.take(self.ring.tail(), Instant::now());
-            self.tell_lost(lost);
+            self.tell_due_losses();
         }
         Ok(())
     }
@@ -126,6 +125,11 @@ impl Taker {
         let records = Records::check(self.source, bytes, Some(allowance))?;
         self.sink.write(Entry::Records(Arc::new(records)));
         Ok(true)
+    }
+
+    fn tell_due_losses(&mut self) {
+        let lost = self.losses.take(self.ring.tail(), Instant::now());
+        self.tell_lost(lost);
     }
 
     fn tell_lost(&self, count: Option<u64>) {

@@ -164,7 +164,7 @@ async fn what_has_been_written_makes_room_for_more() {
     // Each is written as soon as it has come, which is far more than may wait.
     for _ in 0..100 {
         assert!(worker.producer.hand_over(&large));
-        next_records(&worker.entries).await.note_written();
+        next_records(&worker.entries).await.note_done();
     }
 }
 

@@ -46,6 +46,25 @@ fn options_stand_in_the_file_by_their_long_names() {
 }
 
 #[test]
+fn what_follows_from_other_options_is_told_as_it_is() {
+    let place = Place::configured("program = 'true'\n");
+    let check = |arguments: &str, option: &str, expected: &str| {
+        check_row(&place, &format!("check {arguments}"), option, expected);
+    };
+    check("", "log-to", "stdout default (no --log-file is given)");
+    check("-f log", "log-to", "none default (--log-file is given)");
+    check(
+        "",
+        "log-format",
+        "plain default (stdout is no terminal with colours)",
+    );
+    let as_stdout = "json default (as --log-format)";
+    check("-f log --log-format json", "log-file-format", as_stdout);
+    let plain = "plain default (--log-format is not json)";
+    check("-f log", "log-file-format", plain);
+}
+
+#[test]
 fn every_option_of_the_help_is_a_key() {
     let place = Place::new();
     let help = String::from_utf8(place.everport("run -h").stdout).unwrap();
@@ -176,12 +195,9 @@ fn the_file_that_is_here_is_read_unless_another_is_named_or_none_is_wanted() {
         "workers",
         "7 other.toml:2:11",
     );
-    check_row(
-        &place,
-        "check --no-config true",
-        "workers",
-        "one per CPU default",
-    );
+    let workers = row(&place, "check --no-config true", "workers").join(" ");
+    assert!(workers.ends_with(" default (one per CPU)"), "{workers}");
+    workers.split(' ').next().unwrap().parse::<u32>().unwrap();
     place.check("run --no-config", 2, &["no program to run"]);
     let expected = ["everport: cannot read the configuration file none.toml: No such file"];
     place.check("run -c none.toml true", 2, &expected);

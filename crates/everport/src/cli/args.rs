@@ -35,7 +35,7 @@ pub struct ClusterArgs {
 
     /// How workers get at a port: reuseport or transfer [default: what the kernel balances best]
     #[arg(long, value_name = "HOW", hide_possible_values = true, value_parser = sharing_parser(), help_heading = CLUSTER)]
-    share: Option<Sharing>,
+    pub(super) share: Option<Sharing>,
 
     /// Name of the watcher, in the process list and the log [default: watcher]
     #[arg(short, long, value_parser = name::parse, help_heading = CLUSTER)]
@@ -109,7 +109,7 @@ pub struct ClusterArgs {
     /// Permissions that the workers' new files lack, in octal, such as 027 [default: the watcher's]
     #[arg(long, value_name = "MASK", allow_negative_numbers = true, value_parser = umask::parse,
         help_heading = WORKERS)]
-    umask: Option<u32>,
+    pub(super) umask: Option<u32>,
 
     /// Let the memory of crashed workers be written to disk, and debuggers look into the watcher
     #[arg(long, help_heading = WORKERS)]

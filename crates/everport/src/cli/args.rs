@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::ValueHint;
 use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 use everport_core::CrashLoop;
 
@@ -95,11 +96,11 @@ pub struct ClusterArgs {
     env: Vec<EnvVar>,
 
     /// Working directory of the workers [default: the watcher's]
-    #[arg(long, value_name = "DIR", help_heading = WORKERS)]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = WORKERS)]
     pub(super) chdir: Option<PathBuf>,
 
     /// Run the workers as this user, with its groups: a name or a number (only root can)
-    #[arg(long, value_name = "USER", help_heading = WORKERS)]
+    #[arg(long, value_name = "USER", value_hint = ValueHint::Username, help_heading = WORKERS)]
     user: Option<String>,
 
     /// Run the workers in this group instead of the user's own (only root can)
@@ -123,7 +124,7 @@ pub struct ClusterArgs {
     pub(super) log: LogArgs,
 
     /// Write the watcher's pid to a file and keep a second instance out
-    #[arg(short, long, value_name = "PATH", help_heading = FILES)]
+    #[arg(short, long, value_name = "PATH", value_hint = ValueHint::FilePath, help_heading = FILES)]
     pub(super) pid_file: Option<PathBuf>,
 }
 

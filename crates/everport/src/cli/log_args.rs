@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::ArgGroup;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{ArgGroup, ValueHint};
 
 use super::derived::{DerivedDefault, derived};
-use super::log_target::{self, LogTarget};
+use super::log_target::{LogTarget, LogTargetParser};
 use super::size;
 use crate::log::{
     Journald, Level, LogFile, LogFormat, OpenLogError, Syslog, WhenFull, Writer, WriterBuilder,
@@ -28,8 +28,8 @@ pub(super) struct LogArgs {
 
     /// Where to log: stdout, journald or syslog, the last two with :SOCKET if it is not the usual one; may be repeated
     /// [default: stdout, unless --log-file is given]
-    #[arg(long, value_name = "WHERE", value_delimiter = ',', value_parser = log_target::parse,
-        help_heading = LOG)]
+    #[arg(long, value_name = "WHERE", value_delimiter = ',', hide_possible_values = true,
+        value_parser = LogTargetParser, help_heading = LOG)]
     log_to: Vec<LogTarget>,
 
     /// Form of the log: pretty, plain or json [default: pretty on a terminal, else plain]
@@ -38,7 +38,7 @@ pub(super) struct LogArgs {
     log_format: Option<LogFormat>,
 
     /// Append the log to a file; `*` becomes the watcher's pid
-    #[arg(short = 'f', long, value_name = "PATH", help_heading = LOG)]
+    #[arg(short = 'f', long, value_name = "PATH", value_hint = ValueHint::FilePath, help_heading = LOG)]
     pub(super) log_file: Option<PathBuf>,
 
     /// Form of the log in the file [default: json if --log-format is, else plain]

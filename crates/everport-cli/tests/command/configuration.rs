@@ -199,7 +199,10 @@ fn the_file_that_is_here_is_read_unless_another_is_named_or_none_is_wanted() {
     assert!(workers.ends_with(" default (one per CPU)"), "{workers}");
     workers.split(' ').next().unwrap().parse::<u32>().unwrap();
     place.check("run --no-config", 2, &["no program to run"]);
-    let expected = ["everport: cannot read the configuration file none.toml: No such file"];
+    let expected = [
+        "everport: cannot read the configuration file none.toml: No such file",
+        "(correct --config, or leave it out)",
+    ];
     place.check("run -c none.toml true", 2, &expected);
 }
 

@@ -68,6 +68,20 @@ pub enum UnsafePath {
     },
 }
 
+/// What can be done about a file that cannot be opened, to be told after its path.
+pub(crate) fn way_out_of(error: &std::io::Error) -> &'static str {
+    match Errno::from_io_error(error) {
+        Some(Errno::NOENT) => " (create its directory, or choose another file)",
+        Some(Errno::NOTDIR) => " (what is to be its directory is none: choose another file)",
+        Some(Errno::ISDIR) => " (it is a directory: choose a file in it)",
+        Some(Errno::ACCESS | Errno::PERM) => {
+            " (let the watcher's user write to it and its directory, or choose another file)"
+        }
+        Some(Errno::ROFS) => " (its file system is read-only: choose another file)",
+        _ => "",
+    }
+}
+
 /// A file's place: its directory, held open if it must not be exchanged any more, and its name.
 #[derive(Debug, Clone)]
 pub(crate) struct Place<'keep> {

@@ -84,10 +84,15 @@ impl Target {
 
 /// The form that fits standard output: in colour if a terminal shows it and that is welcome.
 pub(super) fn format_of_stdout() -> LogFormat {
-    match io::stdout().is_terminal() && terminal_takes_colour() {
+    match stdout_takes_colour() {
         true => LogFormat::Pretty,
         false => LogFormat::Plain,
     }
+}
+
+/// Whether standard output is a terminal that shows colours and is welcome to.
+pub(crate) fn stdout_takes_colour() -> bool {
+    io::stdout().is_terminal() && terminal_takes_colour()
 }
 
 /// The two wishes that count: `NO_COLOR` (<https://no-color.org>) and a terminal that has none.

@@ -160,12 +160,16 @@ pub struct Builder {
     pub(crate) log_level: Level,
 }
 
+/// How many CPUs there are for us.
+pub(crate) fn cpus() -> u32 {
+    std::thread::available_parallelism().map_or(1, |cpus| u32::try_from(cpus.get()).unwrap_or(1))
+}
+
 impl Builder {
     pub(crate) fn new(program: Program) -> Self {
         Self {
             program,
-            workers: std::thread::available_parallelism()
-                .map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1)),
+            workers: cpus(),
             policy: Policy::default(),
             sharing: Sharing::DEFAULT,
             env: Vec::new(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::super::output::{LINES, LastLines};
 use super::losses::Losses;
 use super::share::Share;
 use crate::log::{Entry, Lost, Notice, Records, Sink, Source, WhenFull};
@@ -32,6 +33,8 @@ pub(crate) struct Taker {
     /// Whether what was taken counts until every sink has written it.
     waits_for_all: bool,
     losses: Losses,
+    /// The last errors it logged.
+    last: LastLines,
 }
 
 impl Taker {
@@ -48,6 +51,7 @@ impl Taker {
             share: Arc::default(),
             waits_for_all: when_full == WhenFull::Block,
             losses: Losses::default(),
+            last: LastLines::default(),
         }
     }
 
@@ -97,6 +101,11 @@ impl Taker {
         Ok(())
     }
 
+    /// The last errors that were taken, oldest first.
+    pub(super) fn last_errors(&self) -> Vec<String> {
+        self.last.lines()
+    }
+
     /// Whether the worker will ring when it commits the next record.
     pub(super) fn fall_asleep(&self) -> bool {
         self.ring.fall_asleep()
@@ -123,6 +132,9 @@ impl Taker {
         }
         let allowance = self.share.spend(bytes.len(), self.waits_for_all);
         let records = Records::check(self.source, bytes, Some(allowance))?;
+        for error in records.last_errors(LINES) {
+            self.last.push(&error.to_string(), false);
+        }
         self.sink.write(Entry::Records(Arc::new(records)));
         Ok(true)
     }

@@ -59,10 +59,14 @@ fn start(when_full: WhenFull) -> Worker {
 
 /// A record with this message.
 fn encoded(message: &str) -> Vec<u8> {
+    encoded_at(Level::Info, message)
+}
+
+fn encoded_at(level: Level, message: &str) -> Vec<u8> {
     let mut encoder = Encoder::default();
     encoder.begin(&Header {
         time: std::time::SystemTime::now(),
-        level: Level::Info,
+        level,
         thread: "main",
         target: "shop",
     });
@@ -114,6 +118,28 @@ async fn what_a_dead_worker_committed_last_is_taken() {
     let records = next_records(&worker.entries).await;
     assert_eq!(messages(&records), ["last words"]);
     assert!(worker.entries.recv().is_err(), "something more came");
+}
+
+#[tokio::test]
+async fn the_last_errors_are_kept_for_the_report_of_its_death() {
+    let worker = start(WhenFull::Drop);
+    for number in 0..25 {
+        let error = encoded_at(Level::Error, &format!("error {number}"));
+        assert!(worker.producer.hand_over(&error));
+        assert!(worker.producer.hand_over(&encoded("no error")));
+    }
+    let long = encoded_at(Level::Error, &"x".repeat(10_000));
+    assert!(worker.producer.hand_over(&long));
+    while worker.capture.last_errors().is_empty() {
+        next_records(&worker.entries).await;
+    }
+    let late = encoded_at(Level::Error, "the\nlast");
+    assert!(worker.producer.hand_over(&late));
+    let errors = worker.capture.finish();
+    assert_eq!(errors.len(), 10, "{errors:?}");
+    assert_eq!(errors[0], "error 17 (shop)");
+    assert!(errors[8].starts_with("xxx") && errors[8].len() < 600);
+    assert_eq!(errors[9], "the\\nlast (shop)");
 }
 
 #[tokio::test]

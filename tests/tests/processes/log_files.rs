@@ -266,7 +266,8 @@ fn a_limit_on_the_size_of_files_ends_nothing() {
     cluster.log().wait_for("File too large");
     let text = "x".repeat(4000);
     for _ in 0..100 {
-        get(cluster.address(), &format!("/print?text={text}\\n"));
+        let answer = get(cluster.address(), &format!("/print?text={text}\\n"));
+        assert_eq!(answer.body, "printed");
     }
     cluster
         .log()

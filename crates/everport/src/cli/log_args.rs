@@ -6,7 +6,7 @@ use clap::ArgGroup;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::log_target::{self, LogTarget};
-use super::size;
+use super::{count, size};
 use crate::log::{
     Journald, Level, LogFile, LogFormat, OpenLogError, Syslog, WhenFull, Writer, WriterBuilder,
 };
@@ -55,8 +55,8 @@ pub(super) struct LogArgs {
     log_rotate_daily: bool,
 
     /// How many rotated files to keep [default: 7]
-    #[arg(long, value_name = "N", requires = "log_rotation",
-        value_parser = clap::value_parser!(u32).range(1..), help_heading = LOG)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, requires = "log_rotation",
+        value_parser = count::parse_files, help_heading = LOG)]
     log_keep: Option<u32>,
 
     /// Compress rotated files with gzip
@@ -317,6 +317,9 @@ mod tests {
         check_refused("--log-buffer 10K", "give one from 256K to 64M");
         check_refused("--log-buffer 65M", "give one from 256K to 64M");
         check_refused("-f log --log-rotate-size 10K", "give one from 64K");
-        check_refused("-f log --log-rotate-daily --log-keep 0", "0 is not in 1..");
+        for number in ["0", "-1", "many"] {
+            let text = format!("-f log --log-rotate-daily --log-keep {number}");
+            check_refused(&text, "give one from 1 on, like 7");
+        }
     }
 }

@@ -89,7 +89,7 @@ pub struct ClusterArgs {
     max_lifetime: Option<Duration>,
 
     /// Replace a worker that has accepted this many connections
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..),
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count::parse_connections,
         help_heading = LIMITS)]
     max_connections: Option<u64>,
 
@@ -287,6 +287,8 @@ mod tests {
         check_refused::<Flags>("-w 4097", "give one from 1 to 4096");
         check_refused::<Flags>("-w four", "give one from 1 to 4096");
         check_refused::<Flags>("--surge 0", "give one from 1 to 4096");
+        check_refused::<Flags>("--max-connections ten", "give one from 1 on, like 10000");
+        check_refused::<Flags>("--max-connections -1", "give one from 1 on, like 10000");
         check_refused::<Flags>("--umask 8", "write it in octal");
         check_refused::<Flags>("-t -1", "a time cannot be negative");
         check_refused::<Flags>("-t inf", "longer than a day");

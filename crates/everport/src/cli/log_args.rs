@@ -7,7 +7,7 @@ use clap::{ArgGroup, ValueHint};
 
 use super::derived::{DerivedDefault, derived};
 use super::log_target::{LogTarget, LogTargetParser};
-use super::size;
+use super::{count, size};
 use crate::log::{
     Journald, Level, LogFile, LogFormat, OpenLogError, Syslog, WhenFull, Writer, WriterBuilder,
 };
@@ -56,8 +56,8 @@ pub(super) struct LogArgs {
     log_rotate_daily: bool,
 
     /// How many rotated files to keep [default: 7]
-    #[arg(long, value_name = "N", requires = "log_rotation",
-        value_parser = clap::value_parser!(u32).range(1..), help_heading = LOG)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, requires = "log_rotation",
+        value_parser = count::parse_files, help_heading = LOG)]
     log_keep: Option<u32>,
 
     /// Compress rotated files with gzip
@@ -369,6 +369,9 @@ mod tests {
         check_refused::<Flags>("--log-buffer 10K", "give one from 256K to 64M");
         check_refused::<Flags>("--log-buffer 65M", "give one from 256K to 64M");
         check_refused::<Flags>("-f log --log-rotate-size 10K", "give one from 64K");
-        check_refused::<Flags>("-f log --log-rotate-daily --log-keep 0", "0 is not in 1..");
+        for number in ["0", "-1", "many"] {
+            let text = format!("-f log --log-rotate-daily --log-keep {number}");
+            check_refused::<Flags>(&text, "give one from 1 on, like 7");
+        }
     }
 }

@@ -51,11 +51,26 @@ impl RecordCapture {
         Self { taker, task }
     }
 
+    /// Whether there is so much to take that others should have their turns meanwhile.
+    pub(crate) fn has_much(&self) -> bool {
+        lock(&self.taker).as_ref().is_some_and(Taker::has_much)
+    }
+
     /// Call it when the worker's process is dead: takes what it committed last, however much waits to be written, and closes the
     /// ring. Bounded by the ring's size, whoever else still writes to it.
     pub(crate) fn finish(self) {
         if let Some(mut taker) = lock(&self.taker).take() {
-            taker.finish();
+            while taker.take_last_turn() {}
+        }
+    }
+
+    /// As [`finish`](Self::finish), with a turn for everything else after each of its own.
+    pub(crate) async fn finish_in_turns(self) {
+        let taker = lock(&self.taker).take();
+        if let Some(mut taker) = taker {
+            while taker.take_last_turn() {
+                tokio::task::yield_now().await;
+            }
         }
     }
 }

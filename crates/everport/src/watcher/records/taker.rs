@@ -9,6 +9,9 @@ use super::share::Share;
 use crate::log::{Entry, Lost, Notice, Records, Sink, Source, WhenFull};
 use crate::ring::{Consumer, Nonsense};
 
+/// How many bytes of a dead worker's records are more than what is taken at once, which takes about a millisecond.
+const MUCH: u64 = 128 * 1024;
+
 /// What a turn has left behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
@@ -34,6 +37,8 @@ pub(crate) struct Taker {
     /// Whether what was taken counts until every sink has written it.
     waits_for_all: bool,
     losses: Losses,
+    /// Up to where the records of a dead worker go, once that is known.
+    end: Option<u64>,
 }
 
 impl Taker {
@@ -54,6 +59,7 @@ impl Taker {
             share: Arc::new(share.unwrap_or_default()),
             waits_for_all: waits,
             losses: Losses::default(),
+            end: None,
         }
     }
 
@@ -87,20 +93,32 @@ impl Taker {
         })
     }
 
-    /// Takes everything that is committed now: the worker is dead.
-    pub(super) fn finish(&mut self) {
-        if let Err(nonsense) = self.try_finish() {
-            self.tell_nonsense(nonsense);
-        }
-        self.tell_last_losses();
+    /// Whether there is more to take than a few turns' worth.
+    pub(super) fn has_much(&self) -> bool {
+        self.ring.committed() > MUCH
     }
 
-    fn try_finish(&mut self) -> Result<(), Nonsense> {
-        let head = self.look()?;
-        while self.take_last(head)? {
-            self.tell_due_losses();
+    /// Takes one turn's share of what was committed when this was called first: the worker is dead. Whether there may be
+    /// more. When there is not, nothing more is to be taken.
+    pub(super) fn take_last_turn(&mut self) -> bool {
+        match self.try_last_turn() {
+            Ok(true) => return true,
+            Ok(false) => {}
+            Err(nonsense) => self.tell_nonsense(nonsense),
         }
-        Ok(())
+        self.tell_last_losses();
+        false
+    }
+
+    fn try_last_turn(&mut self) -> Result<bool, Nonsense> {
+        let end = match self.end {
+            Some(end) => end,
+            None => self.look()?,
+        };
+        self.end = Some(end);
+        let took = self.take_last(end)?;
+        self.tell_due_losses();
+        Ok(took)
     }
 
     /// Whether the worker will ring when it commits the next record.

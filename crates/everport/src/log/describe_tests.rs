@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use everport_core::{DrainReason, ReplaceCause};
+
 use super::*;
-use crate::log::{Ending, Level};
+use crate::log::{Ending, Level, Thread};
 use crate::{BindCause, BindError, Generation, PortAddress};
 
 const WORKER: WorkerId = WorkerId(7);

@@ -399,25 +399,7 @@ impl Notice {
             | Self::LinkBroken { worker, slot, .. }
             | Self::RingRefused { worker, slot, .. }
             | Self::RingBroken { worker, slot, .. } => Some((worker, slot)),
-            Self::Started { .. }
-            | Self::Configured { .. }
-            | Self::ConfigurationRefused { .. }
-            | Self::Stopped { .. }
-            | Self::FilesChanged { .. }
-            | Self::WatchFailed { .. }
-            | Self::Overslept { .. }
-            | Self::LogTrouble { .. }
-            | Self::OomScoreRefused { .. }
-            | Self::LogLevelSet { .. }
-            | Self::PortOpened { .. }
-            | Self::PortClosed { .. }
-            | Self::PassedSocketRefused { .. }
-            | Self::PassedSocketUnused { .. }
-            | Self::ServiceManagerUnreachable { .. }
-            | Self::BacklogClamped { .. }
-            | Self::SteeringRefused { .. }
-            | Self::MendFailed { .. }
-            | Self::PortMended { .. } => None,
+            _ => None,
         }
     }
 

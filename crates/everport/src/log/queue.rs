@@ -183,7 +183,7 @@ impl State {
             }
             self.items.push_back(item);
         } else if let Some(Item::Lost(count)) = self.items.back_mut() {
-            *count += item.entries();
+            *count = count.saturating_add(item.entries()); // a worker may claim any number
         } else {
             let lost = Item::Lost(item.entries());
             self.bytes += lost.bytes();

@@ -187,3 +187,15 @@ fn a_closed_queue_takes_nothing() {
     put(&queue, line("late"));
     assert!(drain(&queue).is_empty());
 }
+
+#[test]
+fn no_count_that_a_worker_claims_is_too_large() {
+    let queue = Queue::new(0);
+    let lost = Lost {
+        source: source(1),
+        count: u64::MAX,
+    };
+    put(&queue, Entry::Lost(lost));
+    put(&queue, Entry::Lost(lost));
+    assert_eq!(drain(&queue), [format!("lost {}", u64::MAX)]);
+}

@@ -12,7 +12,8 @@ pub enum WhenFull {
     /// It drops the record and counts it: no worker ever waits for the log.
     #[default]
     Drop,
-    /// It waits until there is room: no record is dropped, and who reads the log can hold the workers.
+    /// It waits for room, as long as the log moves: who reads it slows the workers. After a second in which nothing was
+    /// taken, records are dropped and counted until something is.
     Block,
 }
 

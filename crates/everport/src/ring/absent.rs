@@ -107,6 +107,18 @@ impl Producer {
         match *self {}
     }
 
+    pub(crate) fn close(&self) {
+        match *self {}
+    }
+
+    #[cfg_attr(
+        not(feature = "tracing"),
+        expect(dead_code, reason = "only the layer has records")
+    )]
+    pub(crate) fn is_closed(&self) -> bool {
+        match *self {}
+    }
+
     pub(crate) fn waits(&self) -> bool {
         match *self {}
     }

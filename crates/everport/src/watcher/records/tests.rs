@@ -4,11 +4,8 @@ use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 
-use tokio::io::Interest;
-
 use super::*;
 use crate::log::{Entry, Level, LogFile, Records, Sink, Source, WhenFull, Writer};
-use crate::reactor;
 use crate::record::{Encoder, Header, LONGEST_RECORD};
 use crate::ring::{Producer, Ring, Size};
 use crate::{Generation, SlotId, WorkerId};
@@ -29,6 +26,7 @@ impl Sink for Entries {
 struct Worker {
     producer: Producer,
     memory: OwnedFd,
+    bell: OwnedFd,
     capture: RecordCapture,
     entries: mpsc::Receiver<Entry>,
 }
@@ -41,7 +39,8 @@ fn start_in(pool: &Arc<Pool>, when_full: WhenFull) -> Worker {
     let size = Size::at_least(0);
     let Ring { consumer, bell } = Ring::new(size).unwrap();
     let memory = consumer.memory().try_clone_to_owned().unwrap();
-    let theirs = bell.try_clone().unwrap();
+    let theirs = || bell.try_clone().unwrap();
+    let (theirs, ringing) = (theirs(), theirs());
     let producer = Producer::open(&memory, theirs, size, when_full).unwrap();
     let (sender, entries) = mpsc::channel();
     let sink = Arc::new(Entries(Mutex::new(sender)));
@@ -52,6 +51,7 @@ fn start_in(pool: &Arc<Pool>, when_full: WhenFull) -> Worker {
     Worker {
         producer,
         memory,
+        bell: ringing,
         capture,
         entries,
     }
@@ -335,6 +335,65 @@ async fn the_watcher_sleeps_when_nothing_comes() {
         assert!(worker.producer.hand_over(&encoded("wake up")));
         next_records(&worker.entries).await;
         assert!(!sleeps(), "it sleeps although more may come");
+    }
+}
+
+#[tokio::test]
+async fn a_bell_that_rings_without_end_wakes_the_watcher_a_few_hundred_times_a_second() {
+    let worker = start(WhenFull::Drop);
+    let is_over = Arc::new(AtomicBool::new(false));
+    let ringing = std::thread::spawn({
+        let (bell, is_over) = (worker.bell.try_clone().unwrap(), Arc::clone(&is_over));
+        move || {
+            while !is_over.load(Ordering::Relaxed) {
+                // The counter is full after ages.
+                rustix::io::write(&bell, &1_u64.to_ne_bytes()).unwrap();
+            }
+        }
+    });
+    let turns = || {
+        tokio::runtime::Handle::current()
+            .metrics()
+            .worker_park_count(0)
+    };
+    let before = turns();
+    let began = std::time::Instant::now();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let most = 1000.0 * began.elapsed().as_secs_f64();
+    assert!(
+        ((turns() - before) as f64) < most,
+        "{} turns",
+        turns() - before
+    );
+    is_over.store(true, Ordering::Relaxed);
+    ringing.join().unwrap();
+    // It is still heard.
+    assert!(worker.producer.hand_over(&encoded("a record")));
+    assert_eq!(
+        messages(&*next_records(&worker.entries).await),
+        ["a record"]
+    );
+}
+
+#[tokio::test]
+async fn a_bell_that_was_rung_for_nothing_lets_the_watcher_sleep() {
+    let worker = start(WhenFull::Drop);
+    assert!(worker.producer.hand_over(&encoded("a record")));
+    next_records(&worker.entries).await;
+    rustix::io::write(&worker.bell, &1_u64.to_ne_bytes()).unwrap();
+    let turns = || {
+        tokio::runtime::Handle::current()
+            .metrics()
+            .worker_park_count(0)
+    };
+    let until = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let before = turns();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        if turns() - before < 5 {
+            break;
+        }
+        assert!(tokio::time::Instant::now() < until, "it never sleeps");
     }
 }
 

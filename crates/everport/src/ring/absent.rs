@@ -47,6 +47,10 @@ impl Consumer {
         match *self {}
     }
 
+    pub(crate) fn committed(&self) -> u64 {
+        match *self {}
+    }
+
     pub(crate) fn look(&mut self) -> Result<Look, Nonsense> {
         match *self {}
     }

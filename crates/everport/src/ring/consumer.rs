@@ -73,6 +73,12 @@ impl Consumer {
         usize::try_from(self.size).unwrap_or(usize::MAX)
     }
 
+    /// How many bytes are committed and not taken, as the worker has it.
+    pub(crate) fn committed(&self) -> u64 {
+        let head = self.mapping.header().head.load(Ordering::SeqCst);
+        head.wrapping_sub(self.tail)
+    }
+
     /// Looks at what the worker has committed and dropped.
     pub(crate) fn look(&mut self) -> Result<Look, Nonsense> {
         let header = self.mapping.header();

@@ -54,14 +54,30 @@ impl RecordCapture {
         Self { taker, task }
     }
 
+    /// Whether there is so much to take that others should have their turns meanwhile.
+    pub(crate) fn has_much(&self) -> bool {
+        lock(&self.taker).as_ref().is_some_and(Taker::has_much)
+    }
+
     /// Call it when the worker's process is dead: takes what it committed last, however much waits to be written, and closes the
     /// ring. Bounded by the ring's size, whoever else still writes to it. Returns the last errors that it logged.
     pub(crate) fn finish(self) -> Vec<String> {
         let taker = lock(&self.taker).take();
         taker.map_or_else(Vec::new, |mut taker| {
-            taker.finish();
+            while taker.take_last_turn() {}
             taker.last_errors()
         })
+    }
+
+    /// Takes as much before [`finish`](Self::finish), with a turn for everything else after each of its own.
+    pub(crate) fn take_last_turns(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.task.abort();
+        let taker = Arc::clone(&self.taker);
+        async move {
+            while lock(&taker).as_mut().is_some_and(Taker::take_last_turn) {
+                tokio::task::yield_now().await;
+            }
+        }
     }
 
     /// The last errors that a living worker has logged, as far as they are taken.

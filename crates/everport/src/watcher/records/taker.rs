@@ -10,6 +10,9 @@ use super::share::Share;
 use crate::log::{Entry, Lost, Notice, Records, Sink, Source, WhenFull};
 use crate::ring::{Consumer, Nonsense};
 
+/// How many bytes of a dead worker's records are more than what is taken at once, which takes about a millisecond.
+const MUCH: u64 = 128 * 1024;
+
 /// What a turn has left behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
@@ -37,6 +40,8 @@ pub(crate) struct Taker {
     losses: Losses,
     /// The last errors it logged.
     last: LastLines,
+    /// Up to where the records of a dead worker go, once that is known.
+    end: Option<u64>,
 }
 
 impl Taker {
@@ -58,6 +63,7 @@ impl Taker {
             waits_for_all: waits,
             losses: Losses::default(),
             last: LastLines::default(),
+            end: None,
         }
     }
 
@@ -91,20 +97,33 @@ impl Taker {
         })
     }
 
-    /// Takes everything that is committed now: the worker is dead.
-    pub(super) fn finish(&mut self) {
-        if let Err(nonsense) = self.try_finish() {
-            self.tell_nonsense(nonsense);
-        }
-        self.tell_last_losses();
+    /// Whether there is more to take than a few turns' worth, and nobody has begun to take the last of it: what comes after
+    /// that is not the worker's own.
+    pub(super) fn has_much(&self) -> bool {
+        self.end.is_none() && self.ring.committed() > MUCH
     }
 
-    fn try_finish(&mut self) -> Result<(), Nonsense> {
-        let head = self.look()?;
-        while self.take_last(head)? {
-            self.tell_due_losses();
+    /// Takes one turn's share of what was committed when this was called first: the worker is dead. Whether there may be
+    /// more. When there is not, nothing more is to be taken.
+    pub(super) fn take_last_turn(&mut self) -> bool {
+        match self.try_last_turn() {
+            Ok(true) => return true,
+            Ok(false) => {}
+            Err(nonsense) => self.tell_nonsense(nonsense),
         }
-        Ok(())
+        self.tell_last_losses();
+        false
+    }
+
+    fn try_last_turn(&mut self) -> Result<bool, Nonsense> {
+        let end = match self.end {
+            Some(end) => end,
+            None => self.look()?,
+        };
+        self.end = Some(end);
+        let took = self.take_last(end)?;
+        self.tell_due_losses();
+        Ok(took)
     }
 
     /// The last errors that were taken, oldest first.
@@ -138,9 +157,7 @@ impl Taker {
         }
         let allowance = self.share.spend(bytes.len(), self.waits_for_all);
         let records = Records::check(self.source, bytes, Some(allowance))?;
-        for error in records.last_errors(LINES) {
-            self.last.push(&error.to_string(), false);
-        }
+        self.keep_errors(&records);
         self.sink.write(Entry::Records(Arc::new(records)));
         Ok(true)
     }
@@ -152,9 +169,17 @@ impl Taker {
             return Ok(false);
         }
         let records = Records::check(self.source, bytes, None)?;
+        self.keep_errors(&records);
         let records = records.into_last_words(self.pooled.most_last_words());
         self.sink.write(Entry::Records(Arc::new(records)));
         Ok(true)
+    }
+
+    /// For the report of its death.
+    fn keep_errors(&mut self, records: &Records) {
+        for error in records.last_errors(LINES) {
+            self.last.push(&error.to_string(), false);
+        }
     }
 
     fn tell_due_losses(&mut self) {

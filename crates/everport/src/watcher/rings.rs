@@ -94,13 +94,23 @@ impl EventLoop {
     pub(super) fn set_log_level(&mut self, level: Level) {
         self.rings.level = level;
         self.rings.overrides = true;
-        for (worker, record) in &self.workers {
+        for record in self.workers.values_mut() {
             // One that has not joined learns it with its ring.
-            if record.has_joined {
+            record.misses_log_level = record.has_joined;
+        }
+        self.tell_log_level();
+        self.tell(Notice::LogLevelSet { level });
+    }
+
+    /// Tells the newest level to those who miss it, unless they are stopped: many levels would fill the link of one that
+    /// does not read, and the newest is all it needs to know once it runs.
+    pub(super) fn tell_log_level(&mut self) {
+        let level = self.rings.level;
+        for (worker, record) in &mut self.workers {
+            if record.misses_log_level && !self.pulse.is_suspended(*worker) {
                 let frame = FromWatcher::LogLevel { level };
-                self.links.send(*worker, &frame, None);
+                record.misses_log_level = !self.links.suggest(*worker, &frame, None);
             }
         }
-        self.tell(Notice::LogLevelSet { level });
     }
 }

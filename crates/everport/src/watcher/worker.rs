@@ -34,6 +34,8 @@ pub(crate) struct Worker {
     pub(crate) has_joined: bool,
     /// What it is told as soon as it has joined.
     pub(crate) held_back: Vec<FromWatcher>,
+    /// Whether it has yet to be told which of its records are wanted by now.
+    pub(crate) misses_log_level: bool,
     /// Whether its end is no surprise.
     pub(crate) may_leave: bool,
     /// Whether we killed it.
@@ -73,6 +75,7 @@ impl Worker {
             _attendant: attendant,
             has_joined: false,
             held_back: Vec::new(),
+            misses_log_level: false,
             may_leave: false,
             was_killed: false,
             is_being_described: false,

@@ -217,9 +217,10 @@ fn a_socket_for_all_addresses_is_no_port_for_some_and_says_so() {
         .log()
         .wait_for(&format!("cannot listen on 127.0.0.1:{port}"));
     let why = format!(
-        "the socket passed in as \"web\" for 0.0.0.0:{port}, whose address has to be asked for"
+        "address already in use by the socket passed in as \"web\" for 0.0.0.0:{port} (let the program listen on \
+         0.0.0.0:{port}, or its socket unit: ListenStream=127.0.0.1:{port})"
     );
-    assert!(told.contains(&why), "{told}");
+    assert!(told.ends_with(&why), "{told}");
     assert_eq!(cluster.wait(), Exit::Code(5));
 }
 

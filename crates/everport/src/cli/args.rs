@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::ValueHint;
 use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 use everport_core::CrashLoop;
 
@@ -37,7 +38,7 @@ pub struct ClusterArgs {
 
     /// How workers get at a port: reuseport or transfer [default: what the kernel balances best]
     #[arg(long, value_name = "HOW", hide_possible_values = true, value_parser = sharing_parser(), help_heading = CLUSTER)]
-    share: Option<Sharing>,
+    pub(super) share: Option<Sharing>,
 
     /// Name of the watcher, in the process list and the log [default: watcher]
     #[arg(short, long, value_parser = name::parse, help_heading = CLUSTER)]
@@ -97,11 +98,11 @@ pub struct ClusterArgs {
     env: Vec<EnvVar>,
 
     /// Working directory of the workers [default: the watcher's]
-    #[arg(long, value_name = "DIR", help_heading = WORKERS)]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = WORKERS)]
     pub(super) chdir: Option<PathBuf>,
 
     /// Run the workers as this user, with its groups: a name or a number (only root can)
-    #[arg(long, value_name = "USER", help_heading = WORKERS)]
+    #[arg(long, value_name = "USER", value_hint = ValueHint::Username, help_heading = WORKERS)]
     user: Option<String>,
 
     /// Run the workers in this group instead of the user's own (only root can)
@@ -111,7 +112,7 @@ pub struct ClusterArgs {
     /// Permissions that the workers' new files lack, in octal, such as 027 [default: the watcher's]
     #[arg(long, value_name = "MASK", allow_negative_numbers = true, value_parser = umask::parse,
         help_heading = WORKERS)]
-    umask: Option<u32>,
+    pub(super) umask: Option<u32>,
 
     /// Let the memory of crashed workers be written to disk, and debuggers look into the watcher
     #[arg(long, help_heading = WORKERS)]
@@ -125,7 +126,7 @@ pub struct ClusterArgs {
     pub(super) log: LogArgs,
 
     /// Write the watcher's pid to a file and keep a second instance out
-    #[arg(short, long, value_name = "PATH", help_heading = FILES)]
+    #[arg(short, long, value_name = "PATH", value_hint = ValueHint::FilePath, help_heading = FILES)]
     pub(super) pid_file: Option<PathBuf>,
 }
 

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::ArgGroup;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{ArgGroup, ValueHint};
 
-use super::log_target::{self, LogTarget};
+use super::derived::{DerivedDefault, derived};
+use super::log_target::{LogTarget, LogTargetParser};
 use super::size;
 use crate::log::{
     Journald, Level, LogFile, LogFormat, OpenLogError, Syslog, WhenFull, Writer, WriterBuilder,
@@ -27,8 +28,8 @@ pub(super) struct LogArgs {
 
     /// Where to log: stdout, journald or syslog, the last two with :SOCKET if it is not the usual one; may be repeated
     /// [default: stdout, unless --log-file is given]
-    #[arg(long, value_name = "WHERE", value_delimiter = ',', value_parser = log_target::parse,
-        help_heading = LOG)]
+    #[arg(long, value_name = "WHERE", value_delimiter = ',', hide_possible_values = true,
+        value_parser = LogTargetParser, help_heading = LOG)]
     log_to: Vec<LogTarget>,
 
     /// Form of the log: pretty, plain or json [default: pretty on a terminal, else plain]
@@ -37,7 +38,7 @@ pub(super) struct LogArgs {
     log_format: Option<LogFormat>,
 
     /// Append the log to a file; `*` becomes the watcher's pid
-    #[arg(short = 'f', long, value_name = "PATH", help_heading = LOG)]
+    #[arg(short = 'f', long, value_name = "PATH", value_hint = ValueHint::FilePath, help_heading = LOG)]
     pub(super) log_file: Option<PathBuf>,
 
     /// Form of the log in the file [default: json if --log-format is, else plain]
@@ -63,7 +64,7 @@ pub(super) struct LogArgs {
     #[arg(long, requires = "log_rotation", help_heading = LOG)]
     log_compress: bool,
 
-    /// What a worker does whose records are not taken in time: drop them and count, or block
+    /// What a worker does whose records are not taken in time: drop them and count, or block as long as the log moves
     #[arg(long, value_name = "WHAT", default_value = "drop", hide_possible_values = true,
         value_parser = when_full_parser(), help_heading = LOG)]
     log_when_full: WhenFull,
@@ -103,7 +104,6 @@ impl LogArgs {
         // In the log "watcher" is not a worker; among those of a machine it says nothing.
         let mut builder = Writer::builder(name.unwrap_or("watcher"))
             .identifier(name.unwrap_or("everport"))
-            .queue(self.queue())
             .level(self.log_level);
         if self.writes_stdout() {
             builder = self.add_stdout(builder);
@@ -111,7 +111,7 @@ impl LogArgs {
         if let Some(file) = self.file(workers) {
             builder = builder.file(file);
         }
-        for target in &self.log_to {
+        for target in self.targets() {
             builder = match target {
                 LogTarget::Stdout => builder,
                 LogTarget::Journald(None) => builder.journald(Journald::default()),
@@ -126,7 +126,7 @@ impl LogArgs {
     /// Whether the log could be opened, as far as that shows without making or changing anything.
     pub(super) fn look(&self, workers: Option<&Credentials>) -> Result<(), OpenLogError> {
         self.file(workers).map_or(Ok(()), |file| file.look())?;
-        for target in &self.log_to {
+        for target in self.targets() {
             match target.clone() {
                 LogTarget::Stdout => {}
                 LogTarget::Journald(None) => Journald::default().look()?,
@@ -138,6 +138,13 @@ impl LogArgs {
         Ok(())
     }
 
+    /// The places beside the file, each once.
+    fn targets(&self) -> impl Iterator<Item = &LogTarget> {
+        let is_first = |number, target| !self.log_to[..number].contains(target);
+        let targets = self.log_to.iter().enumerate();
+        targets.filter_map(move |(number, target)| is_first(number, target).then_some(target))
+    }
+
     /// Tells the watcher how workers' records come to it.
     pub(super) fn apply(&self, builder: Builder) -> Builder {
         builder
@@ -146,15 +153,37 @@ impl LogArgs {
             .log_when_full(self.log_when_full)
     }
 
-    /// What a worker leaves in a full ring has room, even where little else is written any more.
-    fn queue(&self) -> usize {
-        // It is at most 256 MiB, which any address space has.
-        usize::try_from(self.log_buffer.saturating_mul(4)).unwrap_or(usize::MAX)
-    }
-
     fn writes_stdout(&self) -> bool {
         let is_default = self.log_to.is_empty() && self.log_file.is_none();
         is_default || self.log_to.contains(&LogTarget::Stdout)
+    }
+
+    /// See [`ClusterArgs::derived_defaults`](super::ClusterArgs::derived_defaults).
+    pub(super) fn derived_defaults(&self, is_colourful: bool) -> Vec<DerivedDefault> {
+        let mut found = Vec::new();
+        if self.log_to.is_empty() {
+            found.push(match self.writes_stdout() {
+                true => derived("log-to", "stdout", "no --log-file is given"),
+                false => derived("log-to", "none", "--log-file is given"),
+            });
+        }
+        if self.log_format.is_none() {
+            found.push(match (self.writes_stdout(), is_colourful) {
+                (true, true) => derived("log-format", "pretty", "stdout is a terminal"),
+                (true, false) => {
+                    derived("log-format", "plain", "stdout is no terminal with colours")
+                }
+                (false, _) => derived("log-format", "none", "the log does not go to stdout"),
+            });
+        }
+        if self.log_file_format.is_none() {
+            found.push(match self.file(None).map(|file| file.log_format()) {
+                None => derived("log-file-format", "none", "no --log-file is given"),
+                Some(Some(format)) => derived("log-file-format", format.name(), "as --log-format"),
+                Some(None) => derived("log-file-format", "plain", "--log-format is not json"),
+            });
+        }
+        found
     }
 
     fn add_stdout(&self, builder: WriterBuilder) -> WriterBuilder {
@@ -278,6 +307,37 @@ mod tests {
         assert_eq!(format("-f log --log-format json"), Some(LogFormat::Json));
         let both = "-f log --log-format json --log-file-format plain";
         assert_eq!(format(both), Some(LogFormat::Plain));
+    }
+
+    #[test]
+    fn defaults_follow_what_is_given() {
+        let check = |text: &str, is_colourful, expected: &[(&str, &str)]| {
+            let found = parse(text).unwrap().derived_defaults(is_colourful);
+            let found = found.iter().map(|it| (it.option, it.value.as_str()));
+            assert_eq!(found.collect::<Vec<_>>(), expected, "{text}");
+        };
+        let [stdout, none] = ["stdout", "none"].map(|value| ("log-to", value));
+        let format = |value| ("log-format", value);
+        let in_file = |value| ("log-file-format", value);
+        check("", true, &[stdout, format("pretty"), in_file("none")]);
+        check("", false, &[stdout, format("plain"), in_file("none")]);
+        check("-f log", true, &[none, format("none"), in_file("plain")]);
+        check("-f log --log-format json", true, &[none, in_file("json")]);
+        check(
+            "-f log --log-format pretty --log-to stdout",
+            true,
+            &[in_file("plain")],
+        );
+        check(
+            "-f log --log-file-format json",
+            true,
+            &[none, format("none")],
+        );
+        check(
+            "--log-to journald",
+            true,
+            &[format("none"), in_file("none")],
+        );
     }
 
     #[test]

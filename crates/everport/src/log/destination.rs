@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::Notice;
 use super::queue::{Item, Queue, Turn};
 use super::stream::Stream;
-use crate::place::UnsafePath;
+use crate::place::{UnsafePath, way_out_of};
 
 /// The thread formats and writes; 128 KiB are more than it uses.
 const STACK: usize = 128 * 1024;
@@ -134,7 +134,9 @@ fn way_out(error: &io::Error) -> &'static str {
         Some(rustix::io::Errno::LOOP) => {
             " (it is a symbolic link, which is never followed: name the file itself)"
         }
-        Some(rustix::io::Errno::NXIO) => " (it is a fifo that nobody reads)",
-        _ => "",
+        Some(rustix::io::Errno::NXIO) => {
+            " (it is a fifo that nobody reads: start its reader first)"
+        }
+        _ => way_out_of(error),
     }
 }

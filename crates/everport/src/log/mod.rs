@@ -48,6 +48,8 @@ pub use notice::Notice;
 pub(crate) use records::Allowance;
 pub use records::{Records, WhenFull};
 pub use syslog::Syslog;
+#[cfg(feature = "cli")]
+pub(crate) use text::stdout_takes_colour;
 #[cfg(feature = "tracing")]
 pub(crate) use text::terminal_takes_colour;
 pub use thread::Thread;

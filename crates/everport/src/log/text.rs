@@ -84,10 +84,15 @@ impl Target {
 
 /// The form that fits standard output: in colour if a terminal shows it and that is welcome.
 pub(super) fn format_of_stdout() -> LogFormat {
-    match io::stdout().is_terminal() && terminal_takes_colour() {
+    match stdout_takes_colour() {
         true => LogFormat::Pretty,
         false => LogFormat::Plain,
     }
+}
+
+/// Whether standard output is a terminal that shows colours and is welcome to.
+pub(crate) fn stdout_takes_colour() -> bool {
+    io::stdout().is_terminal() && terminal_takes_colour()
 }
 
 /// The two wishes that count: `NO_COLOR` (<https://no-color.org>) and a terminal that has none.
@@ -208,7 +213,7 @@ impl TextOutput {
     fn note_failure(&mut self, stopped: &Stopped, preface: usize, parts: &[Part]) {
         self.take_back_torn(stopped, parts);
         let missing = parts.iter().filter(|part| part.end > stopped.written);
-        let count: u64 = missing.map(|part| part.entries).sum();
+        let entries = missing.map(|part| part.entries);
         let cause = format!(
             "cannot write the log to {}: {}",
             self.target.name(),
@@ -219,8 +224,9 @@ impl TextOutput {
         }
         let was_told = stopped.written >= preface;
         let before = self.failed.take().filter(|_| !was_told);
+        let before = before.map_or(0, |failed| failed.count);
         self.failed = Some(Failed {
-            count: before.map_or(0, |failed| failed.count) + count,
+            count: entries.fold(before, u64::saturating_add), // a worker may claim any number
             cause,
         });
     }
@@ -258,10 +264,11 @@ impl Destination for TextOutput {
             Ok(()) => {
                 self.failed = None;
                 self.inside_line = false;
-                batch.iter().for_each(Item::note_written);
             }
             Err(stopped) => self.note_failure(&stopped, preface, &parts),
         }
+        // Also when it failed: nobody else may be left to give workers their allowance back.
+        batch.iter().for_each(Item::note_done);
         batch.clear();
         self.text.clear();
         self.text.shrink_to(SMALL_TEXT);

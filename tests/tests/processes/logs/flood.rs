@@ -1,21 +1,24 @@
 //! A worker that floods the log delays nobody by more than its share.
 
-use everport_tests::Answer;
+use std::time::Instant;
+
+use everport_tests::PATIENCE;
 
 use super::scene::Scene;
 
-/// Asks until another worker than this one answers.
-fn get_from_other(scene: &Scene, path: &str, worker: u64) -> Answer {
-    for _ in 0..1000 {
-        let other = scene.get("/").worker();
-        if other != worker {
-            let answer = scene.get(path);
-            if answer.worker() != worker {
-                return answer;
-            }
+/// Has any worker but this one log, and says which one does.
+fn log_by_other(scene: &Scene, order: &str, spared: u64) -> u64 {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let answer = scene.get(&format!("/log?{order}&spare={spared}"));
+        if answer.body == "logging" {
+            return answer.worker();
         }
+        assert!(
+            Instant::now() < deadline,
+            "worker {spared} answers everything"
+        );
     }
-    panic!("worker {worker} answers everything");
 }
 
 /// How much of the flood may be told between a record's being handed over and its being told: the flooding worker's share
@@ -32,7 +35,7 @@ fn records_of_others_come_in_time_and_none_is_lost() {
     for number in 1..=20 {
         let volume = |state: &super::scene::State| state.volume[&flooding];
         let before = volume(&scene.told.lock());
-        let calm = get_from_other(&scene, "/log?records=1&wait=1", flooding).worker();
+        let calm = log_by_other(&scene, "records=1&wait=1", flooding);
         let after = scene.told.wait_until("a record of the other", |state| {
             (state.received(calm) >= number).then(|| volume(state))
         });
@@ -48,9 +51,8 @@ fn records_of_others_come_in_time_and_none_is_lost() {
 #[test]
 fn control_goes_on_during_a_flood() {
     let scene = Scene::new("", |builder| builder.workers(2));
-    for _ in 0..2 {
-        scene.get("/log?bytes=1000&threads=2");
-    }
+    let flooding = scene.get("/log?bytes=1000&threads=2").worker();
+    log_by_other(&scene, "bytes=1000&threads=2", flooding);
     scene.handle.restart();
     scene.told.wait_for("rollout to generation 2 finished");
     scene.handle.scale(3);

@@ -81,7 +81,7 @@ impl Random {
     }
 
     fn cause(&mut self) -> BindCause {
-        match self.below(11) {
+        match self.below(12) {
             0 => BindCause::System(self.u32() as i32),
             1 => BindCause::InUse {
                 by: Some(self.short_text()),
@@ -94,6 +94,7 @@ impl Random {
             7 => BindCause::Duplicate,
             8 => BindCause::TooMany,
             9 => BindCause::Stopping,
+            10 => BindCause::PassedIn(self.text()),
             _ => BindCause::SharedAs(self.sharing()),
         }
     }

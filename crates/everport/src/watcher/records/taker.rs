@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::losses::Losses;
+use super::pool::{Pool, PooledRing};
 use super::share::Share;
 use crate::log::{Entry, Lost, Notice, Records, Sink, Source, WhenFull};
 use crate::ring::{Consumer, Nonsense};
@@ -26,6 +27,7 @@ pub(super) enum Turn {
 /// One worker's ring and where its records go.
 pub(crate) struct Taker {
     ring: Consumer,
+    pooled: PooledRing,
     source: Source,
     sink: Arc<dyn Sink>,
     share: Arc<Share>,
@@ -40,13 +42,17 @@ impl Taker {
         ring: Consumer,
         when_full: WhenFull,
         sink: Arc<dyn Sink>,
+        pool: &Arc<Pool>,
     ) -> Self {
+        let waits = when_full == WhenFull::Block;
+        let share = waits.then(|| Share::within(pool.for_waited_for()));
         Self {
+            pooled: pool.add(ring.size()),
             ring,
             source,
             sink,
-            share: Arc::default(),
-            waits_for_all: when_full == WhenFull::Block,
+            share: Arc::new(share.unwrap_or_default()),
+            waits_for_all: waits,
             losses: Losses::default(),
         }
     }
@@ -59,18 +65,19 @@ impl Taker {
     pub(super) fn take_turn(&mut self) -> Turn {
         self.try_turn().unwrap_or_else(|nonsense| {
             self.tell_nonsense(nonsense);
+            self.tell_last_losses();
             Turn::Broken
         })
     }
 
     fn try_turn(&mut self) -> Result<Turn, Nonsense> {
         let head = self.look()?;
-        if head != self.ring.tail() && !self.share.has_room() {
+        if head != self.ring.tail() && !self.share.reserve() {
+            self.tell_due_losses();
             return Ok(Turn::Spent);
         }
         let took = self.take(head)?;
-        let lost = self.losses.take(self.ring.tail(), Instant::now());
-        self.tell_lost(lost);
+        self.tell_due_losses();
         Ok(if self.ring.tail() != head {
             Turn::More
         } else if took || self.losses.is_owed() {
@@ -85,15 +92,13 @@ impl Taker {
         if let Err(nonsense) = self.try_finish() {
             self.tell_nonsense(nonsense);
         }
-        let lost = self.losses.take_last();
-        self.tell_lost(lost);
+        self.tell_last_losses();
     }
 
     fn try_finish(&mut self) -> Result<(), Nonsense> {
         let head = self.look()?;
-        while self.take(head)? {
-            let lost = self.losses.take(self.ring.tail(), Instant::now());
-            self.tell_lost(lost);
+        while self.take_last(head)? {
+            self.tell_due_losses();
         }
         Ok(())
     }
@@ -126,6 +131,28 @@ impl Taker {
         let records = Records::check(self.source, bytes, Some(allowance))?;
         self.sink.write(Entry::Records(Arc::new(records)));
         Ok(true)
+    }
+
+    /// As [`take`](Self::take), but nobody waits for what these take to be given back.
+    fn take_last(&mut self, head: u64) -> Result<bool, Nonsense> {
+        let bytes = self.ring.take(head)?;
+        if bytes.is_empty() {
+            return Ok(false);
+        }
+        let records = Records::check(self.source, bytes, None)?;
+        let records = records.into_last_words(self.pooled.most_last_words());
+        self.sink.write(Entry::Records(Arc::new(records)));
+        Ok(true)
+    }
+
+    fn tell_due_losses(&mut self) {
+        let lost = self.losses.take(self.ring.tail(), Instant::now());
+        self.tell_lost(lost);
+    }
+
+    fn tell_last_losses(&mut self) {
+        let lost = self.losses.take_last();
+        self.tell_lost(lost);
     }
 
     fn tell_lost(&self, count: Option<u64>) {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use everport_tests::{Cluster, Exit, Log, PATIENCE, get};
+use everport_tests::{Cluster, Exit, Log, PATIENCE, get, program};
 use flate2::read::GzDecoder;
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -225,11 +225,11 @@ fn a_limit_on_the_size_of_files_ends_nothing() {
     cluster.log().wait_for("File too large");
     let text = "x".repeat(4000);
     for _ in 0..100 {
-        get(cluster.address(), &format!("/print?text={text}\\n"));
+        let answer = get(cluster.address(), &format!("/print?text={text}\\n"));
+        assert!(answer.head.starts_with("HTTP/1.1 200"), "{}", answer.head);
     }
-    cluster
-        .log()
-        .wait_for("WARN  watcher  cannot write the log: File too large");
+    let refused = format!("cannot write the log to {}: File too large", path.display());
+    cluster.log().wait_for(&refused);
     assert_eq!(cluster.stop(), Exit::Code(0));
     let log = fs::read_to_string(&path).unwrap();
     assert!(

@@ -146,7 +146,7 @@ fn describe_stuck(
         f.write_str(" the system does not tell what its threads do")?;
     }
     if !last_lines.is_empty() {
-        f.write_str("\n| it printed last:")?;
+        f.write_str("\n| it said last:")?;
     }
     write_last_lines(f, last_lines)
 }

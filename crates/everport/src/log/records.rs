@@ -1,9 +1,10 @@
 //! Records of one worker, as they were taken out of its ring.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::Source;
+use super::{Level, Source};
 use crate::record::{LENGTH_PREFIX, Malformed, Record};
 
 /// What a worker does with a record when its ring is full.
@@ -89,6 +90,20 @@ impl Records {
     pub fn iter(&self) -> impl Iterator<Item = Record<'_>> {
         // They were checked before.
         split(&self.bytes).filter_map(|record| Record::decode(record.ok()?).ok())
+    }
+
+    /// Its last errors, the oldest first and at most so many. The others are not even decoded.
+    pub(crate) fn last_errors(&self, most: usize) -> impl Iterator<Item = Record<'_>> {
+        let records = split(&self.bytes).filter_map(Result::ok);
+        let mut last = VecDeque::new();
+        for error in records.filter(|record| Record::level_of(record) == Some(Level::Error)) {
+            if last.len() == most {
+                last.pop_front();
+            }
+            last.push_back(error);
+        }
+        last.into_iter()
+            .filter_map(|record| Record::decode(record).ok())
     }
 
     /// What they take of memory, in bytes.

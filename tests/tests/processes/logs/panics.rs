@@ -49,4 +49,9 @@ fn the_panic_that_ends_a_worker_is_told_before_its_death() {
             .iter()
             .any(|record| record.message == "the last words")
     );
+    let death = state
+        .notices
+        .iter()
+        .find(|notice| notice.contains("SIGABRT"));
+    assert!(death.unwrap().contains("\n| the last words location="));
 }

@@ -94,7 +94,7 @@ impl Random {
             7 => BindCause::Duplicate,
             8 => BindCause::TooMany,
             9 => BindCause::Stopping,
-            10 => BindCause::PassedIn(self.text()),
+            10 => BindCause::PassedIn(self.short_text()),
             _ => BindCause::SharedAs(self.sharing()),
         }
     }

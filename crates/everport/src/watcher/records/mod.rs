@@ -55,11 +55,20 @@ impl RecordCapture {
     }
 
     /// Call it when the worker's process is dead: takes what it committed last, however much waits to be written, and closes the
-    /// ring. Bounded by the ring's size, whoever else still writes to it.
-    pub(crate) fn finish(self) {
-        if let Some(mut taker) = lock(&self.taker).take() {
+    /// ring. Bounded by the ring's size, whoever else still writes to it. Returns the last errors that it logged.
+    pub(crate) fn finish(self) -> Vec<String> {
+        let taker = lock(&self.taker).take();
+        taker.map_or_else(Vec::new, |mut taker| {
             taker.finish();
-        }
+            taker.last_errors()
+        })
+    }
+
+    /// The last errors that a living worker has logged, as far as they are taken.
+    pub(crate) fn last_errors(&self) -> Vec<String> {
+        lock(&self.taker)
+            .as_ref()
+            .map_or_else(Vec::new, Taker::last_errors)
     }
 }
 

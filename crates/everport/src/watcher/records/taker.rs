@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::super::output::{LINES, LastLines};
 use super::losses::Losses;
 use super::pool::{Pool, PooledRing};
 use super::share::Share;
@@ -34,6 +35,8 @@ pub(crate) struct Taker {
     /// Whether what was taken counts until every sink has written it.
     waits_for_all: bool,
     losses: Losses,
+    /// The last errors it logged.
+    last: LastLines,
 }
 
 impl Taker {
@@ -54,6 +57,7 @@ impl Taker {
             share: Arc::new(share.unwrap_or_default()),
             waits_for_all: waits,
             losses: Losses::default(),
+            last: LastLines::default(),
         }
     }
 
@@ -103,6 +107,11 @@ impl Taker {
         Ok(())
     }
 
+    /// The last errors that were taken, oldest first.
+    pub(super) fn last_errors(&self) -> Vec<String> {
+        self.last.lines()
+    }
+
     /// Whether the worker will ring when it commits the next record.
     pub(super) fn fall_asleep(&self) -> bool {
         self.ring.fall_asleep()
@@ -129,6 +138,9 @@ impl Taker {
         }
         let allowance = self.share.spend(bytes.len(), self.waits_for_all);
         let records = Records::check(self.source, bytes, Some(allowance))?;
+        for error in records.last_errors(LINES) {
+            self.last.push(&error.to_string(), false);
+        }
         self.sink.write(Entry::Records(Arc::new(records)));
         Ok(true)
     }

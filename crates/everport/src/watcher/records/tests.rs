@@ -68,10 +68,14 @@ fn source(worker: u64) -> Source {
 
 /// A record with this message.
 fn encoded(message: &str) -> Vec<u8> {
+    encoded_at(Level::Info, message)
+}
+
+fn encoded_at(level: Level, message: &str) -> Vec<u8> {
     let mut encoder = Encoder::default();
     encoder.begin(&Header {
         time: std::time::SystemTime::now(),
-        level: Level::Info,
+        level,
         thread: "main",
         target: "shop",
     });
@@ -170,6 +174,28 @@ fn all_that_many_workers_committed_is_written_although_they_die_together() {
     let (committed, written) = written_after_the_death_of(40, Size::DEFAULT);
     assert!(committed > 10_000);
     assert_eq!(written, committed);
+}
+
+#[tokio::test]
+async fn the_last_errors_are_kept_for_the_report_of_its_death() {
+    let worker = start(WhenFull::Drop);
+    for number in 0..25 {
+        let error = encoded_at(Level::Error, &format!("error {number}"));
+        assert!(worker.producer.hand_over(&error));
+        assert!(worker.producer.hand_over(&encoded("no error")));
+    }
+    let long = encoded_at(Level::Error, &"x".repeat(10_000));
+    assert!(worker.producer.hand_over(&long));
+    while worker.capture.last_errors().is_empty() {
+        next_records(&worker.entries).await;
+    }
+    let late = encoded_at(Level::Error, "the\nlast");
+    assert!(worker.producer.hand_over(&late));
+    let errors = worker.capture.finish();
+    assert_eq!(errors.len(), 10, "{errors:?}");
+    assert_eq!(errors[0], "error 17 (shop)");
+    assert!(errors[8].starts_with("xxx") && errors[8].len() < 600);
+    assert_eq!(errors[9], "the\\nlast (shop)");
 }
 
 #[tokio::test]

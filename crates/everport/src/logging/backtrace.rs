@@ -9,10 +9,11 @@ use std::fmt::Write;
 const VARIABLE: &str = "RUST_BACKTRACE";
 
 /// Functions that lead from a panic to its hook, which is no part of the way to the panic. The first is called by all.
-const MACHINERY: [&str; 5] = [
+const MACHINERY: [&str; 6] = [
     "__rust_end_short_backtrace",
     "rust_begin_unwind",
-    "begin_panic_handler",
+    "begin_panic",
+    "panic_any",
     "core::panicking::",
     "std::panicking::",
 ];
@@ -78,7 +79,7 @@ fn shortened(text: &str) -> String {
         let separator = if number == 0 { "" } else { "\n" };
         let place = place.map_or(String::new(), |place| format!(" at {}", short_path(place)));
         // Writing to a string cannot fail.
-        let _written = write!(lines, "{separator}{number:>3}: {function}{place}");
+        let _written = write!(lines, "{separator}{number:>2}: {function}{place}");
     }
     lines
 }
@@ -118,9 +119,12 @@ fn between<'a, 'b>(frames: &'b [Frame<'a>]) -> &'b [Frame<'a>] {
     let below_hook = &frames[hook..];
     let panic = below_hook.iter().position(|frame| !is_machinery(frame));
     let to_panic = &below_hook[panic.unwrap_or(below_hook.len())..];
-    let mut functions = to_panic.iter().map(|frame| frame.function);
-    let end = functions.position(|function| function.contains(THREAD_START) || function == "main");
-    &to_panic[..end.unwrap_or(to_panic.len())]
+    let start = to_panic
+        .iter()
+        .position(|frame| frame.function.contains(THREAD_START));
+    // The program's own main may have that name, too: C's is the last.
+    let start = start.or_else(|| to_panic.iter().rposition(|frame| frame.function == "main"));
+    &to_panic[..start.unwrap_or(to_panic.len())]
 }
 
 fn short_path(place: &str) -> &str {
@@ -165,12 +169,12 @@ mod tests {
 
     #[test]
     fn the_functions_between_the_thread_and_the_panic_are_told() {
-        let expected = "  0: shop::sell::{{closure}} at src/main.rs:7:9
-  1: core::option::Option<T>::map at core/src/option.rs:1150:29
-  2: <tokio::task::Task as core::future::Future>::poll at tokio-1.53.3/src/task.rs:1:2
-  3: <unknown>
-  4: shop::main at src/main.rs:3:5
-  5: core::ops::function::FnOnce::call_once at core/src/ops/function.rs:250:5";
+        let expected = " 0: shop::sell::{{closure}} at src/main.rs:7:9
+ 1: core::option::Option<T>::map at core/src/option.rs:1150:29
+ 2: <tokio::task::Task as core::future::Future>::poll at tokio-1.53.3/src/task.rs:1:2
+ 3: <unknown>
+ 4: shop::main at src/main.rs:3:5
+ 5: core::ops::function::FnOnce::call_once at core/src/ops/function.rs:250:5";
         assert_eq!(shortened(TEXT), expected);
     }
 
@@ -178,14 +182,22 @@ mod tests {
     fn the_innermost_of_several_panics_counts() {
         let twice =
             format!("   0: hook\n   1: __rust_end_short_backtrace\n   2: shop::drop\n{TEXT}");
-        assert!(shortened(&twice).starts_with("  0: shop::drop\n  1: everport::logging"));
+        assert!(shortened(&twice).starts_with(" 0: shop::drop\n 1: everport::logging"));
+    }
+
+    #[test]
+    fn a_function_called_main_may_be_the_programs() {
+        let text = "0: __rust_end_short_backtrace\n1: main\n2: __rust_begin_short_backtrace<fn()>\n3: main\n";
+        assert_eq!(shortened(text), " 0: main");
+        let text = "0: __rust_end_short_backtrace\n1: main\n2: main\n3: _start\n";
+        assert_eq!(shortened(text), " 0: main");
     }
 
     #[test]
     fn without_symbols_nothing_is_left_out() {
         assert_eq!(
             shortened("   0: <unknown>\n   1: <unknown>\n"),
-            "  0: <unknown>\n  1: <unknown>"
+            " 0: <unknown>\n 1: <unknown>"
         );
     }
 

@@ -72,7 +72,7 @@ fn a_panic_is_a_record_with_its_place_and_the_way_there() {
     assert_eq!(fields[1], format!("thread={NAME}"));
     let this_function = "a_panic_is_a_record_with_its_place_and_the_way_there";
     assert!(
-        fields[2].starts_with("backtrace=  0: ") && fields[2].contains(this_function),
+        fields[2].starts_with("backtrace= 0: ") && fields[2].contains(this_function),
         "{fields:?}"
     );
     let first = fields[2].lines().next().unwrap();
@@ -106,6 +106,8 @@ fn a_panic_without_a_text_is_told_as_one() {
     let kept = Arc::<Kept>::default();
     let (records, _) = told(&kept, || panic::panic_any(7));
     assert_eq!(records[0].message, "a panic without a text");
+    let first = records[0].fields[2].lines().next().unwrap();
+    assert!(first.contains("a_panic_without_a_text"), "{first}");
 }
 
 #[test]

@@ -28,6 +28,7 @@ impl fmt::Display for Notice {
             | Self::WatchFailed { .. }
             | Self::Overslept { .. }
             | Self::LogTrouble { .. }
+            | Self::LogReopened { .. }
             | Self::LogLevelSet { .. }
             | Self::ServiceManagerUnreachable { .. }
             | Self::OomScoreRefused { .. } => describe_watcher(f, self),
@@ -102,6 +103,9 @@ fn describe_watcher(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result 
         ),
         Notice::Configured { path } => {
             write!(f, "configured by {}", escape_display(path.display()))
+        }
+        Notice::LogReopened { path } => {
+            write!(f, "opened {} anew", escape_display(path.display()))
         }
         Notice::ConfigurationRefused { errors } => {
             f.write_str("the configuration cannot be read again, and nothing changes:")?;

@@ -210,6 +210,11 @@ pub enum Notice {
         /// What.
         error: String,
     },
+    /// A log file was opened anew, as asked for: what follows is in the file that has the path now.
+    LogReopened {
+        /// Its path.
+        path: PathBuf,
+    },
     /// The service manager cannot be told how the cluster is; said once.
     ServiceManagerUnreachable {
         /// What is in the way.
@@ -372,6 +377,7 @@ impl Notice {
             | Self::Left { .. }
             | Self::Suspended { .. }
             | Self::LogLevelSet { .. }
+            | Self::LogReopened { .. }
             | Self::PortOpened { .. }
             | Self::PortClosed { .. } => Level::Info,
         }
@@ -407,6 +413,7 @@ impl Notice {
             | Self::WatchFailed { .. }
             | Self::Overslept { .. }
             | Self::LogTrouble { .. }
+            | Self::LogReopened { .. }
             | Self::OomScoreRefused { .. }
             | Self::LogLevelSet { .. }
             | Self::PortOpened { .. }

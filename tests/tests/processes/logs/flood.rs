@@ -43,9 +43,9 @@ fn records_of_others_come_in_time_and_none_is_lost() {
     assert_eq!(state.lost.get(&calm), None);
     let meanwhile = state.told_meanwhile(calm, flooding);
     assert_eq!(meanwhile.len(), RECORDS);
-    // The turn that goes on and the next, and twice that on a busy machine; behind a full ring it would be 1 MiB. A record whose
-    // thread had to make way between looking at the clock and handing it over was not there yet, so a few may show
-    // more.
+    // The turn that goes on and the next, and twice that on a busy machine; behind a full ring it would be 1 MiB. A
+    // record whose thread had to make way between looking at the clock and handing it over was not there yet, so a few
+    // may show more.
     let in_time = meanwhile.iter().filter(|bytes| **bytes <= 4 * TURN).count();
     assert!(in_time >= RECORDS * 3 / 4, "{meanwhile:?}");
 }

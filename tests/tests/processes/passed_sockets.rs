@@ -176,7 +176,7 @@ fn a_unix_socket_that_a_worker_shuts_down_is_not_replaced_by_our_own() {
     cluster.signal(rustix::process::Signal::USR1);
     let told = cluster
         .log()
-        .wait_for("which a worker has shut down: restart its socket unit");
+        .wait_for("which a worker has shut down (restart its socket unit)");
     assert!(told.contains("passed in as \"local\""), "{told}");
     assert_eq!(identity(&path), before);
 }

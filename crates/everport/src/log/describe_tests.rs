@@ -343,6 +343,13 @@ fn what_goes_wrong_with_records_is_told() {
         Level::Info,
         "workers were told to log from level debug up",
     );
+    check(
+        Notice::LogReopened {
+            path: "/var/log/shop\n.log".into(),
+        },
+        Level::Info,
+        "opened /var/log/shop\\n.log anew",
+    );
 }
 
 #[test]

@@ -36,6 +36,9 @@ pub(super) fn describe_watcher(f: &mut fmt::Formatter<'_>, notice: &Notice) -> f
             Readable(*gap)
         ),
         Notice::LogTrouble { error } => write!(f, "{}", escape_display(error)),
+        Notice::LogReopened { path } => {
+            write!(f, "opened {} anew", escape_display(path.display()))
+        }
         Notice::LogLevelSet { level } => {
             write!(f, "workers were told to log from level {level} up")
         }

@@ -223,12 +223,13 @@ impl OpenFile {
         Ok(log)
     }
 
-    pub(super) fn file(&self) -> &File {
-        &self.file
-    }
-
+    /// Where it is, whatever the working directory.
     pub(super) fn path(&self) -> &Path {
         &self.wanted.path
+    }
+
+    pub(super) fn file(&self) -> &File {
+        &self.file
     }
 
     /// So many bytes were written.

@@ -211,6 +211,11 @@ pub enum Notice {
         /// What.
         error: String,
     },
+    /// A log file was opened anew, as asked for: what follows is in the file that has the path now.
+    LogReopened {
+        /// Its path.
+        path: PathBuf,
+    },
     /// The service manager cannot be told how the cluster is; said once.
     ServiceManagerUnreachable {
         /// What is in the way.
@@ -373,6 +378,7 @@ impl Notice {
             | Self::Left { .. }
             | Self::Suspended { .. }
             | Self::LogLevelSet { .. }
+            | Self::LogReopened { .. }
             | Self::PortOpened { .. }
             | Self::PortClosed { .. } => Level::Info,
         }

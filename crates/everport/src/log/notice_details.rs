@@ -86,7 +86,9 @@ fn tell_watcher<'a>(notice: &'a Notice, to: &mut dyn Details<'a>) {
             to.tell("program", program.as_str().into());
         }
         Notice::LogLevelSet { level } => to.tell("to", level.name().into()),
-        Notice::Configured { path } => to.tell("path", path.display().to_string().into()),
+        Notice::Configured { path } | Notice::LogReopened { path } => {
+            to.tell("path", path.display().to_string().into());
+        }
         Notice::ConfigurationRefused { errors } => to.tell("errors", Detail::Texts(errors)),
         Notice::ServiceManagerUnreachable { error } => to.tell("error", error.as_str().into()),
         Notice::Stopped { reason, ran } => {

@@ -32,6 +32,7 @@ impl Notice {
             | Self::WatchFailed { .. }
             | Self::Overslept { .. }
             | Self::LogTrouble { .. }
+            | Self::LogReopened { .. }
             | Self::LogLevelSet { .. }
             | Self::ServiceManagerUnreachable { .. }
             | Self::OomScoreRefused { .. } => Subject::Watcher,

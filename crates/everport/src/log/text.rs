@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -274,12 +275,14 @@ impl Destination for TextOutput {
         self.text.shrink_to(SMALL_TEXT);
     }
 
-    fn reopen(&mut self) {
-        if let Target::File(file) = &mut self.target
-            && file.reopen()
-        {
+    fn reopen(&mut self) -> Option<PathBuf> {
+        let Target::File(file) = &mut self.target else {
+            return None;
+        };
+        file.reopen().then(|| {
             self.inside_line = false;
-        }
+            file.path().to_path_buf()
+        })
     }
 
     fn take_remarks(&mut self) -> Vec<Remark> {

@@ -62,7 +62,8 @@ enum Step {
 #[derive(Debug)]
 struct Message {
     text: String,
-    has_step: bool,
+    step: Option<Step>,
+    patience: Option<Duration>,
 }
 
 impl Limits {
@@ -245,19 +246,26 @@ impl Situation {
         let mut steps = std::mem::take(&mut self.steps).into_iter().peekable();
         while let Some(step) = steps.next() {
             let mut text = step.to_string();
+            let mut patience = None;
             if steps.peek().is_none() {
+                patience = self.patience;
                 text += &self.accompaniment(status);
             }
+            let step = Some(step);
             self.post(Message {
                 text,
-                has_step: true,
+                step,
+                patience,
             });
         }
+        let patience = self.patience;
         let text = self.accompaniment(status);
         if !text.is_empty() {
+            let step = None;
             self.post(Message {
                 text,
-                has_step: false,
+                step,
+                patience,
             });
         }
     }
@@ -269,6 +277,30 @@ impl Situation {
             Trouble::NotComingUp => !ready.contains(slot),
             Trouble::CrashLooping => true,
         });
+    }
+
+    /// Nobody was there to read the messages. What the service manager acts upon is told it with the next look, as far
+    /// as that is still how things are, and the rest as it is then.
+    pub(super) fn keep_for_later(&mut self) {
+        self.told_status.clear();
+        let newer = std::mem::take(&mut self.steps);
+        let mut steps = Vec::new();
+        for message in std::mem::take(&mut self.waiting) {
+            self.patience = self.patience.or(message.patience);
+            message
+                .step
+                .into_iter()
+                .for_each(|step| supersede(&mut steps, step));
+        }
+        newer
+            .into_iter()
+            .for_each(|step| supersede(&mut steps, step));
+        self.steps = steps;
+    }
+
+    /// Whether there is something to tell that the service manager acts upon.
+    pub(super) fn has_steps(&self) -> bool {
+        !self.steps.is_empty()
     }
 
     /// A slot that does not come up must not keep the service manager from seeing that the others serve: it would end
@@ -294,7 +326,7 @@ impl Situation {
     }
 
     fn post(&mut self, message: Message) {
-        if !message.has_step && self.waiting.back().is_some_and(|last| !last.has_step) {
+        if message.step.is_none() && self.waiting.back().is_some_and(|last| last.step.is_none()) {
             self.waiting.pop_back();
         }
         if self.waiting.len() == MOST_WAITING {
@@ -308,13 +340,30 @@ impl Situation {
         self.waiting.front().map(|message| message.text.clone())
     }
 
-    /// It was sent, or nobody is there to read it.
+    /// It was sent.
     pub(super) fn note_sent(&mut self, text: &str) {
         // Another one may have taken its place meanwhile.
         if self.waiting.front().is_some_and(|first| first.text == text) {
             self.waiting.pop_front();
         }
     }
+}
+
+/// Adds a step to those that nobody has read yet, and drops what it ends. At most three stay: that the service is up, that
+/// it reloads, and that this is over; whoever asked for a reload waits for both.
+fn supersede(steps: &mut Vec<Step>, step: Step) {
+    match (&step, steps.as_slice()) {
+        (Step::Stopping, _) => steps.clear(),
+        (Step::Reloading { .. }, [.., Step::Reloading { .. }, Step::Ready]) => {
+            steps.truncate(steps.len() - 2);
+        }
+        (Step::Reloading { .. }, [.., Step::Reloading { .. }])
+        | (Step::Ready, [.., Step::Ready]) => {
+            steps.pop();
+        }
+        _ => {}
+    }
+    steps.push(step);
 }
 
 impl std::fmt::Display for Step {

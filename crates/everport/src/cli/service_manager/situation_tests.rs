@@ -122,6 +122,49 @@ fn it_is_ready_once_every_slot_is() {
     );
 }
 
+/// What is told when nobody has read anything until then.
+fn told_late(situation: &mut Situation, status: Option<&Status>) -> Vec<String> {
+    situation.look(status);
+    assert!(situation.next_message().is_some());
+    situation.keep_for_later();
+    assert!(situation.has_steps() && situation.next_message().is_none());
+    told(situation, status)
+}
+
+#[test]
+fn what_nobody_has_read_is_told_as_it_is_by_then() {
+    let both = status(&[(0, 1), (1, 1)]);
+    let mut situation = Situation::new(LIMITS);
+    note(&mut situation, &[ready(0), ready(1), CLUSTER_READY]);
+    let up = "READY=1 STATUS=2 of 2 workers ready, generation 1 EXTEND_TIMEOUT_USEC=35000000";
+    assert_eq!(told_late(&mut situation, Some(&both)), [up]);
+    assert_eq!(told(&mut situation, Some(&both)), [""; 0]);
+    assert!(!situation.has_steps());
+}
+
+#[test]
+fn a_service_manager_that_comes_late_learns_the_state_and_not_the_history() {
+    let both = status(&[(0, 1), (1, 1)]);
+    let steps = |decisions: &[Decision]| {
+        let mut situation = Situation::new(LIMITS);
+        for decision in decisions {
+            note(&mut situation, &[*decision]);
+            situation.look(Some(&both));
+            situation.keep_for_later();
+        }
+        let told = told(&mut situation, Some(&both));
+        let first = |message: &String| message.split(' ').next().unwrap().to_owned();
+        told.iter().map(first).collect::<Vec<_>>()
+    };
+    let reload = ["READY=1", "RELOADING=1", "READY=1"];
+    assert_eq!(steps(&[CLUSTER_READY, ROLLOUT]), reload[..2]);
+    assert_eq!(steps(&[CLUSTER_READY, ROLLOUT, FINISHED]), reload);
+    let twice = [CLUSTER_READY, ROLLOUT, FINISHED, ROLLOUT, FINISHED];
+    assert_eq!(steps(&twice), reload);
+    assert_eq!(steps(&twice[..4]), reload[..2]);
+    assert_eq!(steps(&[CLUSTER_READY, ROLLOUT, STOPPING]), ["STOPPING=1"]);
+}
+
 #[test]
 fn a_slot_that_crashes_from_the_start_does_not_keep_the_others_from_being_ready() {
     let mut situation = Situation::new(LIMITS);

@@ -62,7 +62,8 @@ pub(super) fn compose(
     }
     let status = status?;
     let slots = status.slots;
-    let ready = format!("{} of {slots} workers ready", ready_slots(status).len());
+    let workers = if slots == 1 { "worker" } else { "workers" };
+    let ready = format!("{} of {slots} {workers} ready", ready_slots(status).len());
     let mut line = match course {
         Course::Starting => format!("starting: {ready}"),
         Course::RollingOut(to) => {

@@ -8,6 +8,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
 use everport_tests::{Cluster, Deployment, Exit, PATIENCE, get, get_unix, program, with_sockets};
+use rustix::process::Signal;
 
 fn start(sockets: &[(&str, BorrowedFd<'_>)], options: &str, arguments: &str) -> Cluster {
     let mut command = Cluster::command(options.split_whitespace());
@@ -152,6 +153,28 @@ fn one_that_a_worker_shuts_down_listens_again() {
         .log()
         .wait_for("was shut down by a worker and listens again");
     assert_eq!(get(address, "/").body, "Hello, World!");
+}
+
+/// How many may wait there is not for the program to say.
+#[test]
+fn one_that_listens_again_has_room_for_more_than_the_program_asks_for() {
+    let (web, address) = socket_with_a_number();
+    let cluster = ready(
+        &[("web", web.as_fd())],
+        "-w 1 --hang-timeout 0",
+        &format!("--listen {address} --backlog 1"),
+    );
+    assert_eq!(get(address, "/shutdown").body, "shut down");
+    cluster
+        .log()
+        .wait_for("was shut down by a worker and listens again");
+    assert_eq!(get(address, "/").body, "Hello, World!");
+    // Now nobody accepts.
+    cluster.workers()[0].signal(Signal::STOP);
+    let clients: Vec<_> = (0..8)
+        .map(|_| TcpStream::connect_timeout(&address, PATIENCE).unwrap())
+        .collect();
+    drop(clients);
 }
 
 #[test]

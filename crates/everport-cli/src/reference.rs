@@ -7,7 +7,7 @@ pub(crate) const SIGNALS: [(&str, &str); 5] = [
     ("USR1", "rolling restart"),
     (
         "HUP",
-        "open log files anew, read the log's level again; stop if our terminal is closed",
+        "open log files and read the level anew; terminal closed: stop",
     ),
     ("TTIN, TTOU", "one worker more, one fewer"),
 ];

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
@@ -148,6 +148,39 @@ fn one_that_a_worker_shuts_down_listens_again() {
         .log()
         .wait_for("was shut down by a worker and listens again");
     assert_eq!(get(address, "/").body, "Hello, World!");
+}
+
+/// How many connections may wait at a socket that listens.
+fn backlog(socket: BorrowedFd<'_>) -> u32 {
+    let mut info = std::mem::MaybeUninit::<libc::tcp_info>::zeroed();
+    let mut length = libc::socklen_t::try_from(size_of::<libc::tcp_info>()).unwrap();
+    // SAFETY: the kernel writes at most `length` bytes, which `info` has.
+    let read = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            info.as_mut_ptr().cast(),
+            &mut length,
+        )
+    };
+    assert_eq!(read, 0);
+    // SAFETY: every bit pattern is a value of it, and what was not written is zero.
+    // Of a socket that listens the kernel tells it in this field.
+    unsafe { info.assume_init() }.tcpi_sacked
+}
+
+/// How many may wait there is not for the program to say.
+#[test]
+fn one_that_listens_again_has_room_for_more_than_the_program_asks_for() {
+    let (web, address) = socket_with_a_number();
+    let arguments = format!("--listen {address} --backlog 1");
+    let cluster = ready(&[("web", web.as_fd())], "-w 1", &arguments);
+    assert_eq!(get(address, "/shutdown").body, "shut down");
+    cluster
+        .log()
+        .wait_for("was shut down by a worker and listens again");
+    assert!(backlog(web.as_fd()) > 1);
 }
 
 #[test]

@@ -240,6 +240,26 @@ fn what_the_cluster_writes_behind_a_symbolic_link_restarts_nothing() {
 }
 
 #[test]
+fn a_socket_that_goes_restarts_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let mut command = Cluster::command(["-w", "1", "--settle", "0", "--watch"]);
+    command
+        .arg(directory.path())
+        .arg("--")
+        .arg(program("test-worker"));
+    command.arg("--unix").arg(path("socket"));
+    let cluster = Cluster::spawn(command);
+    cluster.wait_until_ready();
+    // As the cluster does when no worker wants the port any more.
+    fs::remove_file(path("socket")).unwrap();
+    fs::write(path("main.rs"), "").unwrap();
+    let told = cluster.log().wait_for("restart: ");
+    assert!(told.ends_with("main.rs has changed"), "{told}");
+    assert_eq!(cluster.stop(), Exit::Code(0));
+}
+
+#[test]
 fn a_log_that_the_shell_redirects_to_a_watched_directory_restarts_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let log = directory.path().join("log");

@@ -128,6 +128,8 @@ fn a_directory_that_is_exchanged_is_watched_on() {
     let top = scene.directory.path();
     fs::rename(top.join("src"), top.join("old")).unwrap();
     scene.check(1, "", 0);
+    let told = scene.cluster.log().wait_for("may have been missed");
+    assert!(told.contains("cannot watch"), "{told}");
     fs::create_dir(top.join("new")).unwrap();
     fs::write(top.join("new/main.rs"), "fn main() {}").unwrap();
     fs::rename(top.join("new"), top.join("src")).unwrap();

@@ -262,6 +262,20 @@ fn a_socket_that_goes_restarts_nothing() {
 }
 
 #[test]
+fn what_changes_once_the_stop_has_begun_is_no_reason_for_a_restart() {
+    // The drain delay is several times as long as a burst; a restart would be told within it.
+    let scene = Scene::new("-w 1 --settle 0 --drain-delay 2");
+    scene.cluster.signal(rustix::process::Signal::TERM);
+    scene.cluster.log().wait_for("leaving: ");
+    scene.write("main.rs");
+    scene
+        .cluster
+        .log()
+        .wait_for("stopping: every worker drains");
+    assert_eq!(scene.cluster.log().matching("restart: "), [""; 0]);
+}
+
+#[test]
 fn a_log_that_the_shell_redirects_to_a_watched_directory_restarts_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let log = directory.path().join("log");

@@ -114,7 +114,7 @@ impl Watch {
             }
             let ended = self.shared.lock().take_if_over(now);
             if let Some(burst) = ended {
-                self.answer(&burst, &beside);
+                self.answer(&burst, &beside).await;
             }
         }
     }
@@ -130,7 +130,7 @@ impl Watch {
         }
     }
 
-    fn answer(&mut self, burst: &Burst, beside: &Beside) {
+    async fn answer(&mut self, burst: &Burst, beside: &Beside) {
         // Before the restart, so that nothing changes unseen in between.
         if burst.is_place_gone() {
             self.begin_again(beside);
@@ -143,6 +143,9 @@ impl Watch {
         if let Some(first) = changed.next() {
             let path = first.to_string_lossy().into_owned();
             let others = changed.count();
+            if has_begun_to_stop(beside).await {
+                return;
+            }
             tell(beside, Notice::FilesChanged { path, others });
             beside.handle.restart();
         }
@@ -213,6 +216,12 @@ impl Shared {
             self.bell.notify_one();
         }
     }
+}
+
+/// Whether a restart would be refused.
+async fn has_begun_to_stop(beside: &Beside) -> bool {
+    let status = beside.handle.status().await;
+    status.is_none_or(|status| status.leaving || status.stopping)
 }
 
 fn tell(beside: &Beside, notice: Notice) {

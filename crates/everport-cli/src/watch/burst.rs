@@ -1,6 +1,6 @@
 //! Changes that belong together, and when they are over.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -31,6 +31,8 @@ pub(super) struct Changes {
     /// Files that were written to and are still open: they wait until they are closed, and only if they are new do the
     /// others wait with them. A log or a database that stays open delays nobody.
     unfinished: HashMap<PathBuf, Unfinished>,
+    /// Where sockets and our own output were seen: those that go do not matter either.
+    passed_over: HashSet<PathBuf>,
     /// How many have changed: the order of the next one.
     count: usize,
 }
@@ -87,7 +89,7 @@ impl Changes {
         for path in &event.paths {
             let is_place = matches!(news, News::Came | News::Went) && places.hang_on(path);
             self.complete.is_place_gone |= is_place;
-            if places.contains(path) && !places.pass_over(path) {
+            if places.contains(path) && !self.pass_over(path, news, places) {
                 self.note_news(now, path, news);
             } else if is_place {
                 self.complete.go_on(now);
@@ -95,6 +97,24 @@ impl Changes {
         }
         let ends = self.ends();
         ends.is_some() && known.is_none_or(|known| ends < Some(known))
+    }
+
+    /// Whether it is or was something that does not matter. A cluster that ends removes its sockets.
+    fn pass_over(&mut self, path: &Path, news: News, places: &Places) -> bool {
+        if news == News::Went {
+            return self.passed_over.contains(path);
+        }
+        if !places.pass_over(path) {
+            self.passed_over.remove(path);
+            return false;
+        }
+        if self.passed_over.len() < MOST_FILES {
+            self.passed_over.insert(path.to_owned());
+        }
+        // What went to make way for it does not matter either.
+        self.unfinished.remove(path);
+        self.complete.changed.remove(path);
+        true
     }
 
     fn note_news(&mut self, now: Instant, path: &Path, news: News) {
@@ -387,6 +407,27 @@ mod tests {
         }
         assert_eq!(scene.left(), None);
         assert!(scene.hear(TOUCHED, "main.rs"));
+    }
+
+    #[test]
+    fn a_socket_that_goes_is_no_news_and_a_file_in_its_place_is() {
+        let mut scene = Scene::new();
+        let path = scene.top.join("socket");
+        scene.hear(REMOVED, "socket");
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        assert!(!scene.hear(CREATED, "socket"));
+        scene.now += QUIET;
+        assert_eq!(scene.take(), [""; 0]);
+        drop(listener);
+        fs::remove_file(&path).unwrap();
+        assert!(!scene.hear(REMOVED, "socket"));
+        assert_eq!(scene.left(), None);
+        scene.put("socket");
+        assert!(scene.hear(CREATED, "socket"));
+        fs::remove_file(&path).unwrap();
+        scene.now += QUIET;
+        scene.take();
+        assert!(scene.hear(REMOVED, "socket"));
     }
 
     #[test]

@@ -25,6 +25,7 @@ fn status(ready: &[(u32, u64)]) -> Status {
         generation: Generation(1),
         rollout: None,
         leaving: false,
+        stopping: false,
         slots: 2,
         workers: ready.iter().map(worker).collect(),
     }

@@ -109,7 +109,11 @@ impl Taker {
         match self.try_last_turn() {
             Ok(true) => return true,
             Ok(false) => {}
-            Err(nonsense) => self.tell_nonsense(nonsense),
+            Err(nonsense) => {
+                self.tell_nonsense(nonsense);
+                // What follows it is as little to be trusted, and is not told of again.
+                self.end = Some(self.ring.tail());
+            }
         }
         self.tell_last_losses();
         false

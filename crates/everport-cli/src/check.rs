@@ -109,6 +109,11 @@ fn option_rows(resolved: &Resolved, option: &Arg, derived: &[DerivedDefault]) ->
         .collect();
     let given = values_given(resolved, option);
     values.extend(given.map(|value| (value, "command line".to_owned())));
+    if keys::is_keyed(option) {
+        for (variable, _) in &mut values {
+            *variable = without_value(variable);
+        }
+    }
     if values.is_empty() {
         values.push(default(option, derived));
     }
@@ -173,6 +178,12 @@ fn visible(text: impl AsRef<OsStr>) -> String {
         false => character.to_string(),
     };
     text.chars().map(show).collect()
+}
+
+/// A variable with its name only. Its value may be a secret, and what we tell is passed on to whoever is to help.
+fn without_value(variable: &str) -> String {
+    let (name, _) = variable.split_once('=').unwrap_or((variable, ""));
+    format!("{name}=…")
 }
 
 /// Columns; a value that is too long for its own pushes its origin away, and nobody else's.

@@ -7,6 +7,8 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+#[cfg(feature = "cli")]
+use rustix::fs::{Access, accessat};
 use rustix::fs::{
     AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, fstat, open, openat, readlinkat, renameat,
     statat, unlinkat,
@@ -159,6 +161,31 @@ impl Place<'_> {
     /// Whether it is to be kept from another user.
     pub(crate) fn is_kept(&self) -> bool {
         self.keep_from.is_some()
+    }
+
+    /// Whether a file could be made here.
+    pub(crate) fn look_at_directory(&self) -> rustix::io::Result<()> {
+        let directory = self.name.parent();
+        let directory = directory.filter(|path| !path.as_os_str().is_empty());
+        let directory = directory.unwrap_or(Path::new("."));
+        self.look_at(directory, Access::WRITE_OK | Access::EXEC_OK)
+    }
+
+    /// Whether what is here could be written to. It is not opened, which some devices and all fifos would notice.
+    pub(crate) fn look_at_file(&self) -> rustix::io::Result<()> {
+        self.look_at(&self.name, Access::WRITE_OK)
+    }
+
+    fn look_at(&self, name: &Path, access: Access) -> rustix::io::Result<()> {
+        accessat(self.directory(), name, access, AtFlags::EACCESS)
+    }
+
+    /// Whether what was seen here, and is no regular file, is nobody else's.
+    pub(crate) fn check_owner(&self, stat: &Stat) -> Result<(), UnsafePath> {
+        match self.keep_from {
+            Some(_) => check_owner(stat, &self.path),
+            None => Ok(()),
+        }
     }
 }
 

@@ -231,47 +231,6 @@ fn hup_opens_a_file_anew_that_was_removed_and_stops_nothing() {
     assert_eq!(cluster.stop(), Exit::Code(0));
 }
 
-/// `setsid` of util-linux, which Linux has, gives a program a terminal of its own.
-#[cfg(target_os = "linux")]
-#[test]
-fn a_terminal_that_is_closed_ends_its_cluster_and_a_hup_from_elsewhere_does_not() {
-    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("log");
-    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
-    grantpt(&terminal).unwrap();
-    unlockpt(&terminal).unwrap();
-    let name = ptsname(&terminal, Vec::new()).unwrap();
-    let options = File::options()
-        .read(true)
-        .write(true)
-        .open(name.to_str().unwrap());
-    let end = options.unwrap();
-    let mut watcher = Command::new("setsid")
-        .arg("--ctty")
-        .arg(program("everport"))
-        .args(["run", "-w", "1", "--log-file"])
-        .arg(&path)
-        .arg("--")
-        .arg(program("test-worker"))
-        .args(["--listen", "127.0.0.1:0"])
-        .stdin(end.try_clone().unwrap())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    drop(end);
-    let says = |text| fs::read_to_string(&path).is_ok_and(|log| log.contains(text));
-    wait_until("the cluster", || says("the cluster is ready"));
-    fs::rename(&path, directory.path().join("aside")).unwrap();
-    kill_process(Pid::from_child(&watcher), Signal::HUP).unwrap();
-    wait_until("the next file", || path.exists());
-    drop(terminal);
-    wait_until("the end", || says("stopped after"));
-    assert_eq!(watcher.wait().unwrap().code(), Some(0));
-}
-
 #[test]
 fn a_full_disk_stops_nothing_and_the_other_places_are_told() {
     let cluster = Cluster::ready(
@@ -280,13 +239,45 @@ fn a_full_disk_stops_nothing_and_the_other_places_are_told() {
     );
     cluster
         .log()
-        .wait_for("WARN  watcher  cannot write the log: No space left on device");
+        .wait_for("WARN  watcher  cannot write the log to /dev/full: No space left on device");
     assert_eq!(
         get(cluster.address(), "/print?text=hello\\n").body,
         "printed"
     );
     cluster.log().wait_for("0.1 out  hello");
     assert_eq!(cluster.stop(), Exit::Code(0));
+}
+
+/// More than 64 KiB, less than a ring takes. A block is one of 512 bytes, or of 1024, as the shell counts.
+const SMALL_FILES: &str = "ulimit -f 256; exec \"$0\" run \"$@\"";
+
+#[test]
+fn a_limit_on_the_size_of_files_ends_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log");
+    let mut command = Command::new("sh");
+    command.args(["-c", SMALL_FILES]).arg(program("everport"));
+    command.args(["-w", "1", "--log-to", "stdout", "--log-file"]);
+    command.arg(&path).arg("--").arg(program("test-worker"));
+    command.args(["--listen", "127.0.0.1:0", "--logging"]);
+    let cluster = Cluster::spawn(command);
+    cluster.wait_until_ready();
+    #[cfg(target_os = "linux")]
+    cluster.log().wait_for("File too large");
+    let text = "x".repeat(4000);
+    for _ in 0..100 {
+        let answer = get(cluster.address(), &format!("/print?text={text}\\n"));
+        assert!(answer.head.starts_with("HTTP/1.1 200"), "{}", answer.head);
+    }
+    let refused = format!("cannot write the log to {}: File too large", path.display());
+    cluster.log().wait_for(&refused);
+    assert_eq!(cluster.stop(), Exit::Code(0));
+    let log = fs::read_to_string(&path).unwrap();
+    assert!(
+        log.len() > 64 * 1024 && log.ends_with('\n'),
+        "{}",
+        log.len()
+    );
 }
 
 #[test]

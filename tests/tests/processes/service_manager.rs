@@ -216,27 +216,40 @@ fn a_cluster_that_never_gets_ready_is_told_to_stop_only() {
     assert_eq!(steps(&told), ["STOPPING=1"]);
 }
 
+/// Two workers: the first one serves, and every other one does this instead.
+fn with_one_that_serves(options: &[&str], others: &str, directory: &Path) -> (Cluster, Log) {
+    let script = format!(
+        "mkdir {} 2>/dev/null && exec {} --listen 127.0.0.1:0; {others}",
+        directory.join("taken").display(),
+        program("test-worker").display()
+    );
+    let mut command = Cluster::command(["-w", "2"]);
+    command.args(options).args(["--", "sh", "-c", &script]);
+    ready(command, directory)
+}
+
 #[test]
 fn a_slot_that_is_crash_looping_does_not_make_the_start_fail() {
     let directory = tempfile::tempdir().unwrap();
-    let taken = directory.path().join("taken");
-    let worker = program("test-worker");
-    // The first one serves, and nobody after it comes up.
-    let script = format!(
-        "mkdir {} 2>/dev/null && exec {} --listen 127.0.0.1:0; exit 1",
-        taken.display(),
-        worker.display()
-    );
-    let mut command = Cluster::command(["-w", "2"]);
-    command.args(["--", "sh", "-c", &script]);
-    let (cluster, told) = ready(command, directory.path());
+    let (cluster, told) = with_one_that_serves(&[], "exit 1", directory.path());
     let line = told.wait_for("READY=1");
     let status = value(&line, "STATUS").unwrap();
     assert!(
         status.starts_with("1 of 2 workers ready, generation 1, slot "),
         "{line}"
     );
-    assert!(status.ends_with(" is crash-looping"), "{line}");
+    told.wait_for(" is crash-looping");
+    assert_eq!(cluster.stop(), Exit::Code(0));
+}
+
+#[test]
+fn a_slot_that_is_not_ready_in_time_does_not_make_the_start_fail() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = ["--boot-timeout", "5"];
+    let (cluster, told) = with_one_that_serves(&options, "exec sleep 600", directory.path());
+    let line = told.wait_for("READY=1");
+    let status = value(&line, "STATUS").unwrap();
+    assert!(status.ends_with(" does not come up"), "{line}");
     assert_eq!(cluster.stop(), Exit::Code(0));
 }
 

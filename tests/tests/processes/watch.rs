@@ -163,6 +163,23 @@ fn a_file_that_is_being_written_is_waited_for() {
 }
 
 #[test]
+fn a_file_that_stays_open_delays_no_restart() {
+    let scene = Scene::new("-w 1 --settle 0");
+    scene.write("database");
+    scene.check(1, "database", 0);
+    let mut open = File::options()
+        .append(true)
+        .open(scene.path("database"))
+        .unwrap();
+    open.write_all(b"more").unwrap();
+    scene.write("main.rs");
+    // That it is alone shows that it was not waited for the other.
+    scene.check(2, "main.rs", 0);
+    drop(open);
+    scene.check(3, "database", 0);
+}
+
+#[test]
 fn a_release_that_does_not_come_up_leaves_the_old_workers_serving() {
     let directory = tempfile::tempdir().unwrap();
     let release = directory.path().join("release");
@@ -208,6 +225,21 @@ fn what_the_cluster_writes_itself_restarts_nothing() {
 }
 
 #[test]
+fn what_the_cluster_writes_behind_a_symbolic_link_restarts_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    fs::create_dir(path("shared")).unwrap();
+    fs::create_dir(path("app")).unwrap();
+    std::os::unix::fs::symlink("../shared", path("app/logs")).unwrap();
+    let mut command =
+        Cluster::command("-w 1 --settle 0 --watch . -p logs/pid -f logs/log".split(' '));
+    command.current_dir(path("app"));
+    command.arg("--").arg(program("test-worker"));
+    command.args(["--listen", "127.0.0.1:0"]);
+    check_that_writing_restarts_nothing(Cluster::spawn(command), &path("app/logs"));
+}
+
+#[test]
 fn a_log_that_the_shell_redirects_to_a_watched_directory_restarts_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let log = directory.path().join("log");
@@ -230,11 +262,13 @@ fn check_that_writing_restarts_nothing(cluster: Cluster, directory: &Path) {
     let log = directory.join("log");
     let wait_for = |text: &str| {
         let deadline = std::time::Instant::now() + everport_tests::PATIENCE;
-        while !fs::read_to_string(&log).unwrap_or_default().contains(text) {
-            assert!(
-                std::time::Instant::now() < deadline,
-                "no {text:?} in the log"
-            );
+        loop {
+            let told = fs::read_to_string(&log).unwrap_or_default();
+            if told.contains(text) {
+                break;
+            }
+            let is_in_time = std::time::Instant::now() < deadline;
+            assert!(is_in_time, "no {text:?} in the log:\n{told}");
             std::thread::yield_now();
         }
     };

@@ -14,7 +14,7 @@ use notify::{Config, ErrorKind, Event, RecommendedWatcher, RecursiveMode, Watche
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use burst::Burst;
+use burst::{Burst, Changes};
 use places::{Places, WrittenByUs};
 
 use crate::arguments::RunArguments;
@@ -37,7 +37,7 @@ pub(crate) struct Watch {
 /// What the thread that hears of changes and the watcher's task have in common.
 #[derive(Default)]
 struct Shared {
-    burst: Mutex<Burst>,
+    changes: Mutex<Changes>,
     bell: Notify,
 }
 
@@ -154,23 +154,23 @@ impl Watch {
         self.begin_again();
         if self.retry.is_none() {
             let now = Instant::now();
-            let mut burst = self.shared.lock();
+            let mut changes = self.shared.lock();
             for place in self.places.all() {
-                burst.note_change(now, place);
+                changes.note_change(now, &place);
             }
         }
     }
 }
 
 impl Shared {
-    /// A panic while the lock was held leaves a burst that tells less than it could.
-    fn lock(&self) -> MutexGuard<'_, Burst> {
-        self.burst.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A panic while the lock was held leaves changes that tell less than they could.
+    fn lock(&self) -> MutexGuard<'_, Changes> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn hear(&self, places: &Places, event: notify::Result<Event>) {
         let now = Instant::now();
-        let is_news = match event {
+        let is_sooner = match event {
             Ok(event) if event.attrs.flag() == Some(Flag::Rescan) => {
                 self.lock().note_overflow(now, places);
                 true
@@ -181,7 +181,7 @@ impl Shared {
                 true
             }
         };
-        if is_news {
+        if is_sooner {
             self.bell.notify_one();
         }
     }

@@ -91,13 +91,17 @@ fn a_flag_can_be_taken_back() {
 
 #[test]
 fn a_misspelt_subcommand_is_told_from_a_program() {
-    let meant = |name: &str| format!("(did you mean the command `everport {name}`?)");
+    let meant = |name: &str| {
+        format!("(did you mean the command `everport {name}`? it comes before all options)")
+    };
     check(
         ["chekc"],
         127,
         &["everport: no such program: chekc ", &meant("check")],
     );
     check(["completion", "bash"], 127, &[&meant("completions")]);
+    check(words("--no-config run ./server"), 127, &[&meant("run")]);
+    check(words("-w 4 chekc"), 127, &[&meant("check")]);
     // Who writes `run` means a program.
     check(["run", "chekc"], 127, &["write ./chekc"]);
 }

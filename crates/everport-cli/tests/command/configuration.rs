@@ -95,10 +95,14 @@ fn the_command_line_wins() {
     check("workers", "5 command line");
     check("core-dumps", "false command line");
     check("watch", ". command line");
-    check("env", "A=1 everport.toml:6:8");
+    check("env", "A=… everport.toml:6:8");
     let stdout = String::from_utf8(place.everport(arguments).stdout).unwrap();
-    assert!(!stdout.contains("B=2"), "{stdout}");
-    assert!(stdout.contains("B=3") && stdout.contains("C=4"), "{stdout}");
+    let origin = |name| {
+        let row = stdout.lines().find(|row| row.contains(name));
+        row.unwrap().split_once(name).unwrap().1.trim()
+    };
+    assert_eq!(origin("B=…"), "command line");
+    assert_eq!(origin("C=…"), "command line");
 }
 
 #[test]
@@ -107,11 +111,25 @@ fn variables_are_a_table_or_a_list() {
         let place = Place::configured(&format!("program = 'true'\n{text}"));
         check_row(&place, "check", "env", expected);
     };
-    check("env = ['A=b=c']", "A=b=c everport.toml:2:8");
-    check("env = 'A='", "A= everport.toml:2:7");
-    check("env = { A = 1 }", "A=1 everport.toml:2:9");
-    check("[env]\nA = true", "A=true everport.toml:3:1");
-    check("env.A = 'x'", "A=x everport.toml:2:5");
+    check("env = ['A=b=c']", "A=… everport.toml:2:8");
+    check("env = 'A='", "A=… everport.toml:2:7");
+    check("env = { A = 1 }", "A=… everport.toml:2:9");
+    check("[env]\nA = true", "A=… everport.toml:3:1");
+    check("env.A = 'x'", "A=… everport.toml:2:5");
+}
+
+#[test]
+fn workers_have_the_variables_of_the_file_unless_the_command_line_says_otherwise() {
+    let check = |text: &str, expected: &str| {
+        let program = "program = 'sh'\nargs = ['-c', 'echo \"<$A> <$B> <$C>\"']\n";
+        let place = Place::configured(&format!("{program}{text}"));
+        // Each worker only prints this, and nobody is ever ready.
+        let output = place.everport("run -w 1 --env C=typed");
+        let log = String::from_utf8(output.stdout).unwrap();
+        assert!(log.contains(expected), "{log}");
+    };
+    check("env = ['A=b=c', 'B=', 'C=x']", "<b=c> <> <typed>");
+    check("[env]\nA = true\nB = 1\nC = 'x'", "<true> <1> <typed>");
 }
 
 #[test]

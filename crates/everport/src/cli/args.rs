@@ -27,7 +27,9 @@ use crate::watcher::{Builder, Credentials, CredentialsError, Program, Watcher};
 /// let flags = Flags::parse_from(["server", "-w", "4", "--settle", "0.5"]);
 /// # let _ = flags.cluster;
 /// ```
+// This text is for the documentation only: what a program says about itself is its own affair.
 #[derive(Debug, Clone, clap::Args)]
+#[command(about = None, long_about = None)]
 pub struct ClusterArgs {
     /// How many workers serve [default: one per CPU]
     #[arg(short, long, value_name = "N", allow_negative_numbers = true,
@@ -87,7 +89,7 @@ pub struct ClusterArgs {
     max_lifetime: Option<Duration>,
 
     /// Replace a worker that has accepted this many connections
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..),
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count::parse_connections,
         help_heading = LIMITS)]
     max_connections: Option<u64>,
 
@@ -204,9 +206,10 @@ fn env_parser() -> impl TypedValueParser<Value = EnvVar> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
+    use clap::{CommandFactory, Parser};
 
     use super::*;
+    use crate::cli::parsing::{self, check_refused};
     use crate::log::Level;
 
     #[derive(Debug, Parser)]
@@ -216,16 +219,35 @@ mod tests {
     }
 
     fn parse(text: &str) -> Result<ClusterArgs, String> {
-        let words = std::iter::once("server").chain(text.split_whitespace());
-        Flags::try_parse_from(words)
-            .map(|flags| flags.cluster)
-            .map_err(|error| error.to_string())
+        parsing::parse::<Flags>(text).map(|flags| flags.cluster)
     }
 
-    #[track_caller]
-    fn check_refused(text: &str, expected: &str) {
-        let error = parse(text).unwrap_err();
-        assert!(error.contains(expected), "{text}: {error}");
+    /// A program that sells coffee.
+    #[derive(Debug, Parser)]
+    struct Described {
+        #[command(flatten)]
+        cluster: ClusterArgs,
+    }
+
+    #[derive(Debug, Parser)]
+    #[command(about = "A program that sells coffee")]
+    struct DescribedByAttribute {
+        #[command(flatten)]
+        cluster: ClusterArgs,
+    }
+
+    #[test]
+    fn what_a_program_says_about_itself_is_its_own() {
+        let long_help = |mut command: clap::Command| command.render_long_help().to_string();
+        for command in [Described::command(), DescribedByAttribute::command()] {
+            let help = long_help(command);
+            assert!(
+                help.starts_with("A program that sells coffee\n\nUsage:"),
+                "{help}"
+            );
+        }
+        let help = long_help(Flags::command());
+        assert!(help.starts_with("Usage:"), "{help}");
     }
 
     #[test]
@@ -260,26 +282,28 @@ mod tests {
 
     #[test]
     fn values_that_make_no_sense_are_refused_with_a_way_out() {
-        check_refused("-w 0", "give one from 1 to 4096");
-        check_refused("-w -1", "give one from 1 to 4096");
-        check_refused("-w 4097", "give one from 1 to 4096");
-        check_refused("-w four", "give one from 1 to 4096");
-        check_refused("--surge 0", "give one from 1 to 4096");
-        check_refused("--umask 8", "write it in octal");
-        check_refused("-t -1", "a time cannot be negative");
-        check_refused("-t inf", "longer than a day");
-        check_refused("--boot-timeout 0", "zero leaves no time");
-        check_refused("--share both", "[possible values: reuseport, transfer]");
-        check_refused("--env A", "write KEY=VALUE");
-        check_refused(
+        check_refused::<Flags>("-w 0", "give one from 1 to 4096");
+        check_refused::<Flags>("-w -1", "give one from 1 to 4096");
+        check_refused::<Flags>("-w 4097", "give one from 1 to 4096");
+        check_refused::<Flags>("-w four", "give one from 1 to 4096");
+        check_refused::<Flags>("--surge 0", "give one from 1 to 4096");
+        check_refused::<Flags>("--max-connections ten", "give one from 1 on, like 10000");
+        check_refused::<Flags>("--max-connections -1", "give one from 1 on, like 10000");
+        check_refused::<Flags>("--umask 8", "write it in octal");
+        check_refused::<Flags>("-t -1", "a time cannot be negative");
+        check_refused::<Flags>("-t inf", "longer than a day");
+        check_refused::<Flags>("--boot-timeout 0", "zero leaves no time");
+        check_refused::<Flags>("--share both", "[possible values: reuseport, transfer]");
+        check_refused::<Flags>("--env A", "write KEY=VALUE");
+        check_refused::<Flags>(
             "-l loud",
             "[possible values: error, warn, info, debug, trace]",
         );
-        check_refused("--workes 4", "a similar argument exists: '--workers'");
+        check_refused::<Flags>("--workes 4", "a similar argument exists: '--workers'");
     }
 
     #[test]
     fn the_parser_is_consistent() {
-        <Flags as clap::CommandFactory>::command().debug_assert();
+        Flags::command().debug_assert();
     }
 }

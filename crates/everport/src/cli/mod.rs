@@ -13,6 +13,8 @@ mod log_args;
 mod log_target;
 mod name;
 mod own_files;
+#[cfg(test)]
+mod parsing;
 mod pid_file;
 mod port_trouble;
 mod role;
@@ -21,6 +23,7 @@ mod seconds;
 mod service_manager;
 mod signals;
 mod size;
+mod terminal;
 mod umask;
 
 pub use args::ClusterArgs;

@@ -96,7 +96,7 @@ impl<P: Protocol> MessageOutput<P> {
                 item => item.entries(),
             };
             if !self.tell_lost() || !self.send(message) {
-                self.lost += entries;
+                self.lost = self.lost.saturating_add(entries); // a worker may claim any number
             }
         });
     }
@@ -237,9 +237,10 @@ fn is_too_large(error: &io::Error) -> bool {
     matches!(errno, Some(Errno::MSGSIZE | Errno::NOBUFS))
 }
 
-/// Whether nobody is there to take messages, which may change soon.
+/// Whether nobody is there to take messages, which may change soon. What goes beyond our own limit on the size of files
+/// never gets through.
 fn is_gone(error: &io::Error) -> bool {
-    !is_too_large(error)
+    !is_too_large(error) && Errno::from_io_error(error) != Some(Errno::FBIG)
 }
 
 #[cfg(test)]

@@ -102,6 +102,18 @@ fn what_a_daemon_missed_that_was_gone_for_long_is_counted() {
 }
 
 #[test]
+fn no_count_that_could_not_be_sent_is_too_large() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("socket");
+    let daemon = bind(&path);
+    let mut output = syslog(&path);
+    drop(daemon);
+    output.link.is_given_up = true;
+    output.write(&mut vec![Item::Lost(u64::MAX), line("one")]);
+    assert_eq!(output.lost, u64::MAX);
+}
+
+#[test]
 fn a_daemon_may_take_a_stream_of_messages() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("socket");

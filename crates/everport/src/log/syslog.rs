@@ -144,8 +144,7 @@ fn floor_char_boundary(text: &str, most: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::fixtures::{line_of, records};
-    use crate::log::queue::Item;
+    use crate::log::fixtures::{self, line_of, records};
     use crate::log::{Entry, Notice};
 
     fn packets(name: &str, entry: Entry) -> Vec<String> {
@@ -153,18 +152,7 @@ mod tests {
             pid: 815,
             ..Rfc3164::new(name)
         };
-        let item = Item::Entry(std::time::UNIX_EPOCH, entry);
-        let mut packets = Vec::new();
-        Message::each_of(&item, |message| {
-            let mut send = |packet: &[u8]| {
-                packets.push(String::from_utf8(packet.to_vec()).unwrap());
-                Ok(())
-            };
-            protocol
-                .encode(&mut Vec::new(), message, &mut send)
-                .unwrap();
-        });
-        packets
+        fixtures::packets(&protocol, entry)
     }
 
     #[test]

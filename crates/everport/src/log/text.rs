@@ -1,5 +1,6 @@
 //! Writes entries as lines, to standard output or a file.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
@@ -65,6 +66,14 @@ impl Target {
         match self {
             Self::Stdout(file) => file,
             Self::File(file) => file.file(),
+        }
+    }
+
+    /// What people call it.
+    fn name(&self) -> Cow<'_, str> {
+        match self {
+            Self::Stdout(_) => Cow::Borrowed("standard output"),
+            Self::File(file) => file.path().to_string_lossy(),
         }
     }
 
@@ -205,15 +214,20 @@ impl TextOutput {
     fn note_failure(&mut self, stopped: &Stopped, preface: usize, parts: &[Part]) {
         self.take_back_torn(stopped, parts);
         let missing = parts.iter().filter(|part| part.end > stopped.written);
-        let count: u64 = missing.map(|part| part.entries).sum();
-        let cause = format!("cannot write the log: {}", stopped.error);
+        let entries = missing.map(|part| part.entries);
+        let cause = format!(
+            "cannot write the log to {}: {}",
+            self.target.name(),
+            stopped.error
+        );
         if self.failed.is_none() {
             self.remarks.push(Remark::for_others(cause.clone()));
         }
         let was_told = stopped.written >= preface;
         let before = self.failed.take().filter(|_| !was_told);
+        let before = before.map_or(0, |failed| failed.count);
         self.failed = Some(Failed {
-            count: before.map_or(0, |failed| failed.count) + count,
+            count: entries.fold(before, u64::saturating_add), // a worker may claim any number
             cause,
         });
     }

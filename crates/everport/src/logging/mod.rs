@@ -48,6 +48,7 @@
 //! # }
 //! ```
 
+mod backtrace;
 mod console;
 mod error;
 mod fields;

@@ -84,9 +84,9 @@ impl EventLoop {
 
 fn end_of(worker: WorkerId, record: Worker, ending: Ending) -> Notice {
     let pid = record.pid_number();
-    let printed = record.output.finish();
+    let mut last_lines = record.output.finish();
     if let Some(records) = record.records {
-        records.finish();
+        last_lines.extend(records.finish());
     }
     Notice::Ended {
         worker,
@@ -97,7 +97,7 @@ fn end_of(worker: WorkerId, record: Worker, ending: Ending) -> Notice {
         last_lines: if record.may_leave {
             Vec::new()
         } else {
-            printed
+            last_lines
         },
     }
 }

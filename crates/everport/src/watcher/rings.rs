@@ -2,11 +2,12 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 
 use tokio::io::Interest;
 
 use super::event_loop::EventLoop;
-use super::records::{RecordCapture, Taker};
+use super::records::{Pool, RecordCapture, Taker};
 use crate::WorkerId;
 use crate::link::FromWatcher;
 use crate::log::{Level, Notice, Source, WhenFull};
@@ -14,13 +15,14 @@ use crate::reactor;
 use crate::ring::{Ring, Size};
 
 /// What every worker's ring is like, and what goes through it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Rings {
     size: Size,
     when_full: WhenFull,
     level: Level,
     /// Whether the level was set while the cluster ran, so that it counts more than what workers start with.
     overrides: bool,
+    pool: Arc<Pool>,
 }
 
 impl Rings {
@@ -30,11 +32,12 @@ impl Rings {
             when_full,
             level,
             overrides: false,
+            pool: Arc::default(),
         }
     }
 
     /// The answer to a worker that has asked for a ring.
-    fn answer(self, is_given: bool) -> FromWatcher {
+    fn answer(&self, is_given: bool) -> FromWatcher {
         FromWatcher::Ring {
             size: if is_given { self.size.bytes() } else { 0 },
             when_full: self.when_full,
@@ -71,7 +74,8 @@ impl EventLoop {
         let answer = self.rings.answer(true);
         self.links.send_with(source.worker, &answer, &fds);
         let sink = self.output_sink();
-        let taker = Taker::new(source, consumer, self.rings.when_full, sink);
+        let rings = &self.rings;
+        let taker = Taker::new(source, consumer, rings.when_full, sink, &rings.pool);
         Ok(RecordCapture::start(taker, bell))
     }
 

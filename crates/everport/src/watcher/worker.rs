@@ -93,6 +93,15 @@ impl Worker {
         number(self.process.pid())
     }
 
+    /// What a living worker has printed last to standard error, and after that the last errors it has logged.
+    pub(crate) fn last_lines(&self) -> Vec<String> {
+        let mut lines = self.output.last_lines();
+        if let Some(records) = &self.records {
+            lines.extend(records.last_errors());
+        }
+        lines
+    }
+
     /// Who it is, for entries of the log.
     pub(crate) fn source(&self, worker: WorkerId) -> Source {
         Source {

@@ -39,7 +39,7 @@ pub(crate) fn router(cluster: &Cluster, behaviour: &Behaviour) -> Router {
         .route("/environment", get(environment))
         .route("/signals", get(signals))
         .merge(crate::process::doors())
-        .merge(crate::log::doors())
+        .merge(crate::log::doors(cluster))
         .route("/flood", get(crate::rude::flood_meanwhile))
         .merge(streams::router(cluster))
         .layer(axum::middleware::map_response(

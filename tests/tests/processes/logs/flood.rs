@@ -2,23 +2,23 @@
 
 use std::time::Instant;
 
-use everport_tests::{Answer, PATIENCE};
+use everport_tests::PATIENCE;
 
 use super::scene::{Scene, State};
 
-/// Asks until another worker than this one answers.
-fn get_from_other(scene: &Scene, path: &str, worker: u64) -> Answer {
+/// Has any worker but this one log, and says which one does.
+fn log_by_other(scene: &Scene, order: &str, spared: u64) -> u64 {
     let deadline = Instant::now() + PATIENCE;
-    while Instant::now() < deadline {
-        let other = scene.get("/").worker();
-        if other != worker {
-            let answer = scene.get(path);
-            if answer.worker() != worker {
-                return answer;
-            }
+    loop {
+        let answer = scene.get(&format!("/log?{order}&spare={spared}"));
+        if answer.body == "logging" {
+            return answer.worker();
         }
+        assert!(
+            Instant::now() < deadline,
+            "worker {spared} answers everything"
+        );
     }
-    panic!("worker {worker} answers everything");
 }
 
 /// What a flooding worker may have told in one turn.
@@ -34,7 +34,7 @@ fn records_of_others_come_in_time_and_none_is_lost() {
     });
     let mut calm = 0;
     for number in 1..=RECORDS as u64 {
-        calm = get_from_other(&scene, "/log?records=1&wait=1", flooding).worker();
+        calm = log_by_other(&scene, "records=1&wait=1", flooding);
         scene.told.wait_until("a record of the other", |state| {
             (state.received(calm) >= number).then_some(())
         });
@@ -55,7 +55,7 @@ fn control_goes_on_during_a_flood() {
     let scene = Scene::new("", |builder| builder.workers(2));
     // Neither ever ends by itself.
     let first = scene.get("/log?bytes=1000&threads=2").worker();
-    get_from_other(&scene, "/log?bytes=1000&threads=2", first);
+    log_by_other(&scene, "bytes=1000&threads=2", first);
     let volume = |state: &State| state.volume.values().sum::<usize>();
     let before = scene.told.wait_until("both floods", |state| {
         let are_both = state.received(1) > 1000 && state.received(2) > 1000;
@@ -83,5 +83,6 @@ fn control_goes_on_during_a_flood() {
     let [from, to] = ["worker 4 (slot 0) is ready", "worker 5 (slot 1) is ready"].map(at);
     assert!(from < to, "{from} to {to}");
     drop(state);
-    scene.stop();
+    let told = scene.stop();
+    told.lock().check_order();
 }

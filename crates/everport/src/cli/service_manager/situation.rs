@@ -1,12 +1,12 @@
 //! What notices mean for the service manager: whether the cluster is up, reloading or stopping, and for how long it
 //! may go on so.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-use super::status_line::{self, Course};
+use super::status_line::{self, Course, Trouble};
 use crate::log::Notice;
 use crate::watcher::{Builder, Decision, ExitReason, Status};
 use crate::{Generation, SlotId};
@@ -22,6 +22,9 @@ pub(in crate::cli) struct Limits {
 /// What is left of messages that a service manager does not read; older ones are overtaken by then.
 const MOST_WAITING: usize = 32;
 
+/// So many attempts in a row that came to nothing are no accident.
+const FAILURES_OF_NO_ACCIDENT: u32 = 3;
+
 /// Added to every limit: deaths have to be noticed and reported, too.
 const MARGIN: Duration = Duration::from_secs(5);
 
@@ -34,8 +37,8 @@ pub(super) struct Situation {
     is_up: bool,
     /// Whether a restart was asked for that begins when the present rollout is over.
     another_follows: bool,
-    /// The slots that are crash-looping.
-    failing: BTreeSet<SlotId>,
+    /// The slots that have no ready worker, and will hardly have one soon.
+    failing: BTreeMap<SlotId, Trouble>,
     /// The generation that was last given up, if it was the newest.
     given_up: Option<Generation>,
     steps: Vec<Step>,
@@ -80,7 +83,7 @@ impl Situation {
             course: Course::Starting,
             is_up: false,
             another_follows: false,
-            failing: BTreeSet::new(),
+            failing: BTreeMap::new(),
             given_up: None,
             steps: Vec::new(),
             patience: None,
@@ -95,7 +98,8 @@ impl Situation {
             Notice::Supervisor(decision) => self.note_decision(*decision),
             Notice::Started { .. } => self.ask_for(self.limits.boot),
             Notice::RolloutAborted { generation, .. } => self.note_abort(*generation),
-            Notice::Ended { .. } | Notice::Suspended { .. } => {}
+            Notice::Ended { expected, .. } => self.note_end(*expected),
+            Notice::Suspended { .. } => {}
             _ => return false,
         }
         true
@@ -109,7 +113,11 @@ impl Situation {
             }
             Decision::ClusterReady { .. } => self.come_up(),
             Decision::CrashLooping { slot, .. } => {
-                self.failing.insert(slot);
+                self.failing.insert(slot, Trouble::CrashLooping);
+            }
+            Decision::BootTimedOut { slot, .. } => self.note_failure(slot),
+            Decision::BackingOff { slot, failures, .. } if failures >= FAILURES_OF_NO_ACCIDENT => {
+                self.note_failure(slot);
             }
             Decision::RolloutStarted { generation, .. } => {
                 self.another_follows = false;
@@ -123,7 +131,7 @@ impl Situation {
             }
             Decision::RolloutFinished { .. } => self.end_reload(),
             Decision::RolledBack { .. } => self.turn_to(Course::Running),
-            Decision::Scaled { to, .. } => self.failing.retain(|slot| slot.0 < to),
+            Decision::Scaled { to, .. } => self.failing.retain(|slot, _| slot.0 < to),
             Decision::Leaving { delay } => {
                 self.stop(Course::Leaving);
                 self.ask_for(delay + self.limits.drain);
@@ -148,6 +156,18 @@ impl Situation {
                 self.course = Course::Running;
             }
             self.steps.push(Step::Ready);
+        }
+    }
+
+    /// The slot is not to be waited for. That it is crash-looping says more.
+    fn note_failure(&mut self, slot: SlotId) {
+        self.failing.entry(slot).or_insert(Trouble::NotComingUp);
+    }
+
+    /// At a start the next attempt may take as long as the one that has failed. How many there are is limited.
+    fn note_end(&mut self, was_expected: bool) {
+        if self.course == Course::Starting && !was_expected {
+            self.note_progress();
         }
     }
 
@@ -215,6 +235,9 @@ impl Situation {
 
     /// Makes messages of what there is to tell, with a look at the cluster, unless that has ended.
     pub(super) fn look(&mut self, status: Option<&Status>) {
+        if let Some(status) = status {
+            self.forget_failures_that_cost_nothing(status);
+        }
         if let Some(status) = status
             && self.is_as_ready_as_it_gets(status)
         {
@@ -271,11 +294,20 @@ impl Situation {
         !self.steps.is_empty()
     }
 
-    /// A slot that is crash-looping from the start must not keep the service manager from seeing that the others serve:
-    /// it would end them as having failed to start.
+    /// Where a successor failed to come up, the old worker serves on.
+    fn forget_failures_that_cost_nothing(&mut self, status: &Status) {
+        let ready = status_line::ready_slots(status);
+        self.failing.retain(|slot, trouble| match trouble {
+            Trouble::NotComingUp => !ready.contains(slot),
+            Trouble::CrashLooping => true,
+        });
+    }
+
+    /// A slot that does not come up must not keep the service manager from seeing that the others serve: it would end
+    /// them as having failed to start.
     fn is_as_ready_as_it_gets(&self, status: &Status) -> bool {
         let ready = status_line::ready_slots(status);
-        let is_over = |slot| ready.contains(&slot) || self.failing.contains(&slot);
+        let is_over = |slot| ready.contains(&slot) || self.failing.contains_key(&slot);
         !ready.is_empty() && (0..status.slots).map(SlotId).all(is_over)
     }
 

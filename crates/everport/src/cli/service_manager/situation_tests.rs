@@ -194,6 +194,85 @@ fn a_slot_that_crashes_from_the_start_does_not_keep_the_others_from_being_ready(
     );
 }
 
+fn timed_out(slot: u32) -> Decision {
+    Decision::BootTimedOut {
+        worker: WorkerId(u64::from(slot)),
+        slot: SlotId(slot),
+        timeout: LIMITS.boot,
+    }
+}
+
+fn backing_off(failures: u32) -> Decision {
+    Decision::BackingOff {
+        slot: SlotId(1),
+        failures,
+        delay: Duration::from_secs(1),
+    }
+}
+
+/// A worker of slot 1 that nobody had told to leave.
+fn ended() -> Notice {
+    Notice::Ended {
+        worker: WorkerId(1),
+        slot: SlotId(1),
+        pid: 1,
+        ending: Ending {
+            code: Some(1),
+            signal: None,
+            out_of_memory: false,
+        },
+        expected: false,
+        last_lines: Vec::new(),
+    }
+}
+
+#[test]
+fn a_slot_that_is_not_ready_in_time_does_not_keep_the_others_from_being_ready() {
+    let mut situation = Situation::new(LIMITS);
+    note(&mut situation, &[ready(0)]);
+    told(&mut situation, Some(&status(&[(0, 1)])));
+    note(&mut situation, &[timed_out(1)]);
+    assert_eq!(
+        told(&mut situation, Some(&status(&[(0, 1)]))),
+        ["READY=1 STATUS=1 of 2 workers ready, generation 1, slot 1 does not come up"]
+    );
+    note(&mut situation, &[ready(1)]);
+    assert_eq!(
+        told(&mut situation, Some(&status(&[(0, 1), (1, 1)]))),
+        ["STATUS=2 of 2 workers ready, generation 1"]
+    );
+}
+
+#[test]
+fn a_slot_that_fails_slowly_has_three_attempts_each_with_its_time() {
+    let mut situation = Situation::new(LIMITS);
+    note(&mut situation, &[ready(0)]);
+    told(&mut situation, Some(&status(&[(0, 1)])));
+    situation.note(&ended());
+    note(&mut situation, &[backing_off(2)]);
+    assert_eq!(
+        told(&mut situation, Some(&status(&[(0, 1)]))),
+        ["EXTEND_TIMEOUT_USEC=35000000"]
+    );
+    note(&mut situation, &[backing_off(3)]);
+    assert_eq!(
+        told(&mut situation, Some(&status(&[(0, 1)]))),
+        ["READY=1 STATUS=1 of 2 workers ready, generation 1, slot 1 does not come up"]
+    );
+}
+
+#[test]
+fn a_successor_that_is_not_ready_in_time_is_no_trouble_of_its_slot() {
+    let mut situation = running();
+    let both = status(&[(0, 1), (1, 1)]);
+    note(&mut situation, &[timed_out(0)]);
+    assert_eq!(told(&mut situation, Some(&both)), [""; 0]);
+    assert_eq!(
+        told(&mut situation, Some(&status(&[(1, 1)]))),
+        ["STATUS=1 of 2 workers ready, generation 1"]
+    );
+}
+
 #[test]
 fn a_rollout_is_a_reload() {
     let mut situation = running();

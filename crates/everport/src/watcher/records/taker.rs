@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::super::output::{LINES, LastLines};
 use super::losses::Losses;
+use super::pool::{Pool, PooledRing};
 use super::share::Share;
 use crate::log::{Entry, Lost, Notice, Records, Sink, Source, WhenFull};
 use crate::ring::{Consumer, Nonsense};
@@ -26,12 +28,15 @@ pub(super) enum Turn {
 /// One worker's ring and where its records go.
 pub(crate) struct Taker {
     ring: Consumer,
+    pooled: PooledRing,
     source: Source,
     sink: Arc<dyn Sink>,
     share: Arc<Share>,
     /// Whether what was taken counts until every sink has written it.
     waits_for_all: bool,
     losses: Losses,
+    /// The last errors it logged.
+    last: LastLines,
 }
 
 impl Taker {
@@ -40,14 +45,19 @@ impl Taker {
         ring: Consumer,
         when_full: WhenFull,
         sink: Arc<dyn Sink>,
+        pool: &Arc<Pool>,
     ) -> Self {
+        let waits = when_full == WhenFull::Block;
+        let share = waits.then(|| Share::within(pool.for_waited_for()));
         Self {
+            pooled: pool.add(ring.size()),
             ring,
             source,
             sink,
-            share: Arc::default(),
-            waits_for_all: when_full == WhenFull::Block,
+            share: Arc::new(share.unwrap_or_default()),
+            waits_for_all: waits,
             losses: Losses::default(),
+            last: LastLines::default(),
         }
     }
 
@@ -59,13 +69,14 @@ impl Taker {
     pub(super) fn take_turn(&mut self) -> Turn {
         self.try_turn().unwrap_or_else(|nonsense| {
             self.tell_nonsense(nonsense);
+            self.tell_last_losses();
             Turn::Broken
         })
     }
 
     fn try_turn(&mut self) -> Result<Turn, Nonsense> {
         let head = self.look()?;
-        if head != self.ring.tail() && !self.share.has_room() {
+        if head != self.ring.tail() && !self.share.reserve() {
             self.tell_due_losses();
             return Ok(Turn::Spent);
         }
@@ -85,16 +96,20 @@ impl Taker {
         if let Err(nonsense) = self.try_finish() {
             self.tell_nonsense(nonsense);
         }
-        let lost = self.losses.take_last();
-        self.tell_lost(lost);
+        self.tell_last_losses();
     }
 
     fn try_finish(&mut self) -> Result<(), Nonsense> {
         let head = self.look()?;
-        while self.take(head)? {
+        while self.take_last(head)? {
             self.tell_due_losses();
         }
         Ok(())
+    }
+
+    /// The last errors that were taken, oldest first.
+    pub(super) fn last_errors(&self) -> Vec<String> {
+        self.last.lines()
     }
 
     /// Whether the worker will ring when it commits the next record.
@@ -123,12 +138,32 @@ impl Taker {
         }
         let allowance = self.share.spend(bytes.len(), self.waits_for_all);
         let records = Records::check(self.source, bytes, Some(allowance))?;
+        for error in records.last_errors(LINES) {
+            self.last.push(&error.to_string(), false);
+        }
+        self.sink.write(Entry::Records(Arc::new(records)));
+        Ok(true)
+    }
+
+    /// As [`take`](Self::take), but nobody waits for what these take to be given back.
+    fn take_last(&mut self, head: u64) -> Result<bool, Nonsense> {
+        let bytes = self.ring.take(head)?;
+        if bytes.is_empty() {
+            return Ok(false);
+        }
+        let records = Records::check(self.source, bytes, None)?;
+        let records = records.into_last_words(self.pooled.most_last_words());
         self.sink.write(Entry::Records(Arc::new(records)));
         Ok(true)
     }
 
     fn tell_due_losses(&mut self) {
         let lost = self.losses.take(self.ring.tail(), Instant::now());
+        self.tell_lost(lost);
+    }
+
+    fn tell_last_losses(&mut self) {
+        let lost = self.losses.take_last();
         self.tell_lost(lost);
     }
 

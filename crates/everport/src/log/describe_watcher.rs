@@ -35,6 +35,9 @@ pub(super) fn describe_watcher(f: &mut fmt::Formatter<'_>, notice: &Notice) -> f
             "the watcher did not run for {}, which counts towards no limit",
             Readable(*gap)
         ),
+        Notice::LogReopened { path } => {
+            write!(f, "opened {} anew", escape_display(path.display()))
+        }
         Notice::LogTrouble { error } => write!(f, "{}", escape_display(error)),
         Notice::LogReopened { path } => {
             write!(f, "opened {} anew", escape_display(path.display()))

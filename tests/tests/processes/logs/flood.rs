@@ -83,5 +83,6 @@ fn control_goes_on_during_a_flood() {
     let [from, to] = ["worker 4 (slot 0) is ready", "worker 5 (slot 1) is ready"].map(at);
     assert!(from < to, "{from} to {to}");
     drop(state);
-    scene.stop();
+    let told = scene.stop();
+    told.lock().check_order();
 }

@@ -19,7 +19,7 @@ pub use process::{
     Exit, cpu_time, is_alive, open_descriptors, program, resident_kib, threads, zombies_of,
 };
 pub use release::{Deployment, release_of};
-pub use service_manager::{notifications, with_sockets};
+pub use service_manager::{loopback_socket, notifications, with_sockets};
 #[cfg(target_os = "linux")]
 pub use serving::{connections, stop_and_count};
 pub use share::check_share;

@@ -1,6 +1,7 @@
 //! A service manager of the tests' own: what it is told, and the sockets it passes in.
 
 use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt;
@@ -34,6 +35,17 @@ pub fn notifications(socket: UnixDatagram) -> Log {
     let log = Log::default();
     log.follow(theirs);
     log
+}
+
+/// A socket that listens, as a service manager has it to pass in, and its address.
+///
+/// # Panics
+/// When there is none to be had.
+#[must_use]
+pub fn loopback_socket() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address");
+    (listener, address)
 }
 
 /// The command with these sockets passed in, each by its name, as systemd does it.

@@ -64,6 +64,31 @@ fn every_file_has_one_subject() {
     });
 }
 
+/// What a package of ours depends on, by its `Cargo.toml`.
+fn dependencies(package: &str) -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates");
+    let manifest = fs::read_to_string(root.join(package).join("Cargo.toml")).expect("a manifest");
+    let (_, section) = manifest
+        .split_once("\n[dependencies]\n")
+        .expect("a section");
+    let lines = section.lines().take_while(|line| !line.starts_with('['));
+    let names = lines.filter_map(|line| line.split(['.', ' ']).next());
+    let others = names.filter(|name| !name.is_empty() && !name.starts_with("everport"));
+    others.map(str::to_owned).collect()
+}
+
+#[test]
+fn every_dependency_has_its_reason() {
+    let page = include_str!("../../docs/decisions/0010-dependencies.md");
+    for package in ["everport", "everport-cli"] {
+        let names = dependencies(package);
+        assert!(names.len() > 5, "{names:?}");
+        for name in names {
+            assert!(page.contains(&format!("`{name}`")), "{package} has {name}");
+        }
+    }
+}
+
 #[test]
 fn nothing_is_left_for_later() {
     // Spelled in two halves, so that this file does not find itself.

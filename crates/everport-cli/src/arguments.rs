@@ -140,8 +140,11 @@ fn is_subcommand(word: &OsStr) -> bool {
         .is_some_and(|word| command.find_subcommand(word).is_some())
 }
 
-/// The subcommand that a word resembles.
+/// The subcommand that a word is, or resembles.
 pub(crate) fn resembles_subcommand(word: &OsStr) -> Option<String> {
+    if is_subcommand(word) {
+        return word.to_str().map(str::to_owned);
+    }
     let words = [OsStr::new("everport"), word];
     let error = Arguments::command().try_get_matches_from(words).err()?;
     match error.get(ContextKind::SuggestedSubcommand)? {
@@ -204,6 +207,7 @@ mod tests {
         };
         check("chekc", Some("check"));
         check("completion", Some("completions"));
+        check("run", Some("run"));
         check("server", None);
         check("./server", None);
     }

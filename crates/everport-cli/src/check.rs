@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use clap::Arg;
-use everport::cli::{CommandError, ExitCode};
+use everport::cli::{CommandError, DerivedDefault, ExitCode};
 use everport::watcher::{Program, StartError};
 
 use crate::configuration::{Position, Refusal, Resolved, Setting, is_given, keys};
@@ -22,7 +22,9 @@ pub(crate) fn check(resolved: &Resolved) -> ExitCode {
     let unwatched = unwatched.map(|error| Refusal::Watch(error).report());
     let problems = problems(resolved, program).into_iter();
     // All are told, and the first is what `run` would end with.
-    let codes: Vec<ExitCode> = problems.map(|problem| problem.report()).collect();
+    let codes: Vec<ExitCode> = problems
+        .map(|problem| output::report(&problem, resolved))
+        .collect();
     let refused = unnamed.into_iter().chain(unwatched);
     let code = refused.chain(codes).next();
     if code.is_none() {
@@ -55,8 +57,9 @@ fn describe(resolved: &Resolved, program: Option<&Program>) -> String {
     let mut rows = vec![configuration(resolved)];
     rows.extend(program_rows(resolved, program));
     let command = resolved.command();
+    let derived = resolved.arguments.cluster.derived_defaults();
     for option in keys::options(&command) {
-        rows.extend(option_rows(resolved, option));
+        rows.extend(option_rows(resolved, option, &derived));
     }
     table(&rows)
 }
@@ -97,7 +100,7 @@ fn program_rows(resolved: &Resolved, program: Option<&Program>) -> Vec<Row> {
     rows
 }
 
-fn option_rows(resolved: &Resolved, option: &Arg) -> Vec<Row> {
+fn option_rows(resolved: &Resolved, option: &Arg, derived: &[DerivedDefault]) -> Vec<Row> {
     let id = option.get_id().as_str();
     let from_file = resolved.configuration.settings.iter();
     let mut values: Vec<(String, String)> = from_file
@@ -106,8 +109,13 @@ fn option_rows(resolved: &Resolved, option: &Arg) -> Vec<Row> {
         .collect();
     let given = values_given(resolved, option);
     values.extend(given.map(|value| (value, "command line".to_owned())));
+    if keys::is_keyed(option) {
+        for (variable, _) in &mut values {
+            *variable = without_value(variable);
+        }
+    }
     if values.is_empty() {
-        values.push((default(option), "default".to_owned()));
+        values.push(default(option, derived));
     }
     let names = std::iter::once(option.get_long().unwrap_or_default()).chain(std::iter::repeat(""));
     let row = |(name, (value, origin)): (&str, (String, String))| Row {
@@ -132,8 +140,17 @@ fn values_given<'a>(resolved: &'a Resolved, option: &Arg) -> impl Iterator<Item 
     flag.map(str::to_owned).into_iter().chain(values)
 }
 
-/// What holds when nobody says anything: the parser's default, or the one that the help tells.
-fn default(option: &Arg) -> String {
+/// What holds when nobody says anything: what follows from other things, and from which, or else the parser's default,
+/// or the one that the help tells.
+fn default(option: &Arg, derived: &[DerivedDefault]) -> (String, String) {
+    let mut derived = derived.iter();
+    match derived.find(|it| Some(it.option) == option.get_long()) {
+        Some(DerivedDefault { value, why, .. }) => (visible(value), format!("default ({why})")),
+        None => (fixed_default(option), "default".to_owned()),
+    }
+}
+
+fn fixed_default(option: &Arg) -> String {
     if negation::is_flag(option) {
         return "false".to_owned();
     }
@@ -161,6 +178,12 @@ fn visible(text: impl AsRef<OsStr>) -> String {
         false => character.to_string(),
     };
     text.chars().map(show).collect()
+}
+
+/// A variable with its name only. Its value may be a secret, and what we tell is passed on to whoever is to help.
+fn without_value(variable: &str) -> String {
+    let (name, _) = variable.split_once('=').unwrap_or((variable, ""));
+    format!("{name}=…")
 }
 
 /// Columns; a value that is too long for its own pushes its origin away, and nobody else's.
@@ -197,9 +220,9 @@ mod tests {
         let run = command.find_subcommand("run").unwrap();
         let of = |key: &str| {
             let option = keys::options(run).find(|option| option.get_long() == Some(key));
-            default(option.unwrap())
+            fixed_default(option.unwrap())
         };
-        assert_eq!(of("workers"), "one per CPU");
+        assert_eq!(of("name"), "watcher");
         assert_eq!(of("settle"), "1");
         assert_eq!(of("core-dumps"), "false");
         assert_eq!(of("max-memory"), "none");

@@ -42,7 +42,8 @@ fn obey(typed: &[OsString]) -> Result<ExitCode, Refusal> {
             }
             // Before the cluster does anything: no change is missed, and a path that is not there stops it all.
             let watch = watch::begin(&resolved.arguments).map_err(Refusal::Watch)?;
-            run(resolved, watch).unwrap_or_else(|error| tell(&error, typed.get(1)))
+            let resolved = Arc::new(resolved);
+            run(&resolved, watch).unwrap_or_else(|error| tell(&error, &resolved, typed))
         }
         Command::Check(_) => check::check(&resolve(words)?),
         Command::Completions { shell } => print(&completions::script(&shell).unwrap_or_default()),
@@ -53,14 +54,13 @@ fn obey(typed: &[OsString]) -> Result<ExitCode, Refusal> {
     })
 }
 
-fn run(resolved: Resolved, watch: Option<Watch>) -> Result<ExitCode, CommandError> {
+fn run(resolved: &Arc<Resolved>, watch: Option<Watch>) -> Result<ExitCode, CommandError> {
     let program = find_program(&resolved.arguments)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(CommandError::Runtime)?;
-    let resolved = Arc::new(resolved);
-    let companion = companion::of(Arc::clone(&resolved), watch);
+    let companion = companion::of(Arc::clone(resolved), watch);
     runtime.block_on(everport::cli::run_beside(
         &resolved.arguments.cluster,
         program,
@@ -75,17 +75,22 @@ fn find_program(arguments: &RunArguments) -> Result<Program, StartError> {
     Ok(Program::find(name)?.args(words))
 }
 
-/// Tells an error. A word in the place of a subcommand that is no program either was probably meant as one.
-fn tell(error: &CommandError, first: Option<&OsString>) -> ExitCode {
+/// Tells an error. A word in the place of the program that is none was probably meant as a subcommand, unless there is
+/// one already.
+fn tell(error: &CommandError, resolved: &Resolved, typed: &[OsString]) -> ExitCode {
     let CommandError::Start(StartError::NotInPath(name)) = error else {
-        return error.report();
+        return output::report(error, resolved);
     };
-    let slip = first.filter(|first| first.as_os_str() == name.as_os_str());
-    match slip.and_then(|slip| arguments::resembles_subcommand(slip)) {
+    let has_command = typed.get(1).is_some_and(|first| first == "run");
+    let is_typed = typed
+        .iter()
+        .any(|word| word.as_os_str() == name.as_os_str());
+    let slip = (is_typed && !has_command).then_some(name.as_os_str());
+    match slip.and_then(arguments::resembles_subcommand) {
         Some(meant) => {
-            let name = name.display();
             output::complain(&format!(
-                "no such program: {name} (did you mean the command `everport {meant}`?)"
+                "no such program: {} (did you mean the command `everport {meant}`? it comes before all options)",
+                name.display()
             ));
             error.exit_code()
         }

@@ -3,9 +3,9 @@
 use std::io::{self, IsTerminal, Write};
 
 use clap::error::ErrorKind;
-use everport::cli::ExitCode;
+use everport::cli::{CommandError, ExitCode};
 
-use crate::configuration::Refusal;
+use crate::configuration::{Refusal, Resolved};
 
 /// Nobody said what to run.
 pub(crate) const NO_PROGRAM: &str = "no program to run (name one, such as everport run ./server, or set `program` in everport.toml)";
@@ -30,14 +30,8 @@ impl Refusal {
     /// Tells why nothing is run, and what to exit with.
     pub(crate) fn report(&self) -> ExitCode {
         match self {
-            Self::Usage(error) => return report_usage(error, "everport:"),
-            Self::Together(path, error) => {
-                let together = format!(
-                    "everport: {} and the command line together:",
-                    path.display()
-                );
-                return report_usage(error, &together);
-            }
+            Self::Usage(error) => return report_usage(error),
+            Self::Together(complaints) => complain(&complaints.join("\n")),
             Self::Configuration(error) => complain(&error.to_string()),
             Self::NoProgram => complain(NO_PROGRAM),
             Self::Watch(error) => complain(&error.to_string()),
@@ -48,7 +42,11 @@ impl Refusal {
     /// The same in lines for the log.
     pub(crate) fn lines(&self) -> Vec<String> {
         let text = match self {
-            Self::Usage(error) | Self::Together(_, error) => error.to_string(),
+            Self::Usage(error) => {
+                let text = error.to_string();
+                without_usage(&text, &text).replacen("error: ", "", 1)
+            }
+            Self::Together(complaints) => complaints.join("\n"),
             Self::Configuration(error) => error.to_string(),
             Self::NoProgram => NO_PROGRAM.to_owned(),
             Self::Watch(error) => error.to_string(),
@@ -58,8 +56,20 @@ impl Refusal {
     }
 }
 
+/// Tells an error and returns what to exit with; with the place in the configuration file that it comes from, if it
+/// does.
+pub(crate) fn report(error: &CommandError, resolved: &Resolved) -> ExitCode {
+    match resolved.in_its_place(error) {
+        Some(text) => {
+            complain(&text);
+            error.exit_code()
+        }
+        None => error.report(),
+    }
+}
+
 /// Tells what is wrong with the command line, as all other errors are told; or the help that it asks for.
-fn report_usage(error: &clap::Error, prefix: &str) -> ExitCode {
+fn report_usage(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
         // As with `print`.
         let _gone = error.print();
@@ -67,17 +77,34 @@ fn report_usage(error: &clap::Error, prefix: &str) -> ExitCode {
     }
     let is_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
     let text = error.render();
-    let text = match takes_colour() {
+    let shown = match takes_colour() {
         true => text.ansi().to_string(),
         false => text.to_string(),
     };
-    let text = match is_help {
-        true => text,
-        false => text.replacen("error:", prefix, 1),
+    let shown = match is_help {
+        true => shown,
+        false => without_usage(&text.to_string(), &shown).replacen("error:", "everport:", 1),
     };
     // As with `complain`.
-    let _ = io::stderr().write_all(text.as_bytes());
+    let _ = io::stderr().write_all(shown.as_bytes());
     ExitCode::Usage
+}
+
+/// The lines that say what is wrong, what was probably meant, and where there is help. `shown` is the plain text, or the
+/// same with colours.
+fn without_usage(plain: &str, shown: &str) -> String {
+    let mut is_usage = false;
+    let is_wanted = |line: &str| {
+        is_usage = match is_usage {
+            true => !line.is_empty(),
+            false => line.starts_with("Usage:"),
+        };
+        !is_usage && !line.is_empty()
+    };
+    let wanted: Vec<bool> = plain.lines().map(is_wanted).collect();
+    let lines = shown.lines().zip(wanted);
+    let lines = lines.filter_map(|(line, is_wanted)| is_wanted.then_some(line));
+    lines.map(|line| format!("{line}\n")).collect()
 }
 
 fn takes_colour() -> bool {

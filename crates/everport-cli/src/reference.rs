@@ -5,7 +5,10 @@ pub(crate) const SIGNALS: [(&str, &str); 5] = [
     ("TERM, INT", "stop: workers drain; a second one kills them"),
     ("QUIT", "stop at once: workers are killed"),
     ("USR1", "rolling restart"),
-    ("HUP", "open log files anew, and read the log's level again"),
+    (
+        "HUP",
+        "open log files and read the level anew; terminal closed: stop",
+    ),
     ("TTIN, TTOU", "one worker more, one fewer"),
 ];
 

@@ -20,6 +20,8 @@ mod link;
 mod listener;
 mod options;
 mod place;
+#[cfg(test)]
+mod random;
 mod reactor;
 mod record;
 mod ring;

@@ -7,6 +7,8 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+#[cfg(feature = "cli")]
+use rustix::fs::{Access, accessat};
 use rustix::fs::{
     AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, fstat, open, openat, readlinkat, renameat,
     statat, unlinkat,
@@ -66,6 +68,20 @@ pub enum UnsafePath {
         /// The number of the system's reason.
         errno: i32,
     },
+}
+
+/// What can be done about a file that cannot be opened, to be told after its path.
+pub(crate) fn way_out_of(error: &std::io::Error) -> &'static str {
+    match Errno::from_io_error(error) {
+        Some(Errno::NOENT) => " (create its directory, or choose another file)",
+        Some(Errno::NOTDIR) => " (what is to be its directory is none: choose another file)",
+        Some(Errno::ISDIR) => " (it is a directory: choose a file in it)",
+        Some(Errno::ACCESS | Errno::PERM) => {
+            " (let the watcher's user write to it and its directory, or choose another file)"
+        }
+        Some(Errno::ROFS) => " (its file system is read-only: choose another file)",
+        _ => "",
+    }
 }
 
 /// A file's place: its directory, held open if it must not be exchanged any more, and its name.
@@ -145,6 +161,31 @@ impl Place<'_> {
     /// Whether it is to be kept from another user.
     pub(crate) fn is_kept(&self) -> bool {
         self.keep_from.is_some()
+    }
+
+    /// Whether a file could be made here.
+    pub(crate) fn look_at_directory(&self) -> rustix::io::Result<()> {
+        let directory = self.name.parent();
+        let directory = directory.filter(|path| !path.as_os_str().is_empty());
+        let directory = directory.unwrap_or(Path::new("."));
+        self.look_at(directory, Access::WRITE_OK | Access::EXEC_OK)
+    }
+
+    /// Whether what is here could be written to. It is not opened, which some devices and all fifos would notice.
+    pub(crate) fn look_at_file(&self) -> rustix::io::Result<()> {
+        self.look_at(&self.name, Access::WRITE_OK)
+    }
+
+    fn look_at(&self, name: &Path, access: Access) -> rustix::io::Result<()> {
+        accessat(self.directory(), name, access, AtFlags::EACCESS)
+    }
+
+    /// Whether what was seen here, and is no regular file, is nobody else's.
+    pub(crate) fn check_owner(&self, stat: &Stat) -> Result<(), UnsafePath> {
+        match self.keep_from {
+            Some(_) => check_owner(stat, &self.path),
+            None => Ok(()),
+        }
     }
 }
 

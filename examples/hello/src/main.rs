@@ -2,11 +2,13 @@
 
 use std::process::ExitCode;
 
-use axum::{Router, http::StatusCode, routing::get};
+use axum::http::{Method, StatusCode, Uri};
+use axum::{Router, routing::get};
 use clap::Parser;
 use everport::cli::{ClusterArgs, Role};
 use everport::http::serve;
 
+/// Says hello to everybody who asks on port 8080.
 #[derive(Parser)]
 struct Options {
     #[command(flatten)]
@@ -25,15 +27,21 @@ async fn main() -> anyhow::Result<ExitCode> {
         true => StatusCode::SERVICE_UNAVAILABLE,
         false => StatusCode::OK,
     };
-    let hello = Router::new().route("/", get("Hello, World!"));
-    let app = hello.route("/healthz", get(health));
+    let app = Router::new().route("/", get(hello));
+    let app = app.route("/healthz", get(health));
     let ipv4 = cluster.listen("0.0.0.0:8080").await?;
     let ipv6 = cluster.listen("[::]:8080").await?;
-    tracing::info!("about to say hello");
+    tracing::info!(ipv4 = %ipv4.local_addr()?, ipv6 = %ipv6.local_addr()?, "about to say hello");
     tokio::try_join!(
         serve(&cluster, ipv4, app.clone()),
         serve(&cluster, ipv6, app)
     )?;
     cluster.leave().await?;
     Ok(ExitCode::SUCCESS)
+}
+
+async fn hello(method: Method, uri: Uri) -> &'static str {
+    let _request = tracing::debug_span!("request", %method, path = uri.path()).entered();
+    tracing::debug!("saying hello");
+    "Hello, World!"
 }

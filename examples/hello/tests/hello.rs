@@ -10,7 +10,7 @@ use rustix::process::Signal;
 const HELLO: &str = env!("CARGO_BIN_EXE_hello");
 
 /// What it logs when it begins.
-const SAID: &str = "about to say hello (hello)";
+const SAID: &str = "about to say hello ipv4=0.0.0.0:8080 ipv6=[::]:8080 (hello)";
 
 /// Where it answers.
 const ADDRESSES: [&str; 2] = ["127.0.0.1:8080", "[::1]:8080"];
@@ -101,16 +101,29 @@ fn it_serves_as_its_own_watcher() {
     let _turn = take_turn();
     expect_a_free_port();
     let mut command = Command::new(HELLO);
-    command.args(["--workers", "2"]);
+    command.args(["--workers", "2", "--log-level", "debug"]);
     let cluster = Cluster::spawn(command);
     cluster.wait_until_ready();
     assert_eq!(cluster.workers().len(), 2);
     check_answers();
+    let said = "saying hello in request{method=GET path=/} (hello)";
+    cluster.log().wait_for_many(ADDRESSES.len(), said);
     assert_eq!(cluster.stop(), Exit::Code(0));
+}
+
+#[test]
+fn its_help_says_what_it_is() {
+    let output = Command::new(HELLO)
+        .arg("--help")
+        .output()
+        .expect("its help");
+    let help = String::from_utf8(output.stdout).expect("a text");
+    let expected = "Says hello to everybody who asks on port 8080\n\nUsage: hello [OPTIONS]\n";
+    assert!(help.starts_with(expected), "{help}");
 }
 
 #[test]
 fn it_is_a_short_program() {
     let lines = include_str!("../src/main.rs").lines().count();
-    assert!(lines < 40, "{lines} lines");
+    assert!(lines < 50, "{lines} lines");
 }

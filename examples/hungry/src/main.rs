@@ -21,6 +21,7 @@ const MOST: usize = 64;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let cluster = everport::Cluster::join().await?;
+    everport::logging::init(&cluster)?;
     let listener = cluster.listen("127.0.0.1:8080").await?;
     let app = Router::new().route("/", get("Hello, I am hungry!\n"));
     tokio::spawn(eat());
@@ -36,9 +37,7 @@ async fn eat() {
         eaten.push(vec![1_u8; BITE]);
         tokio::time::sleep(PAUSE).await;
     }
-    println!(
-        "enough: {} MiB eaten, and nobody minds",
-        (MOST * BITE) >> 20
-    );
+    let mebibytes = (MOST * BITE) >> 20;
+    tracing::info!(mebibytes, "enough was eaten, and nobody minds");
     std::future::pending::<()>().await;
 }

@@ -36,7 +36,8 @@ fn without_a_limit_it_has_enough_some_day() {
     let _turn = take_turn();
     expect_a_free_port();
     let program = Cluster::spawn(Command::new(HUNGRY));
-    program.log().wait_for("enough: 256 MiB eaten");
+    let said = "enough was eaten, and nobody minds mebibytes=256 (hungry)";
+    program.log().wait_for(said);
     let eaten = resident_kib(program.pid()) >> 10;
     assert!((256..320).contains(&eaten), "{eaten} MiB");
     assert_eq!(program.stop(), Exit::Code(0));

@@ -13,10 +13,11 @@ use crate::unprivileged::Unprivileged;
 /// The command says why, names the file, and starts nothing.
 fn check_refused(command: Command, cause: &str, file: &Path) {
     let mut cluster = Cluster::spawn(command);
-    cluster.log().wait_for(&format!(
-        "everport: cannot use the pid file {}: {cause}",
+    let told = cluster.log().wait_for(&format!(
+        "everport: cannot use the pid file {}",
         file.display()
     ));
+    assert!(told.contains(&format!(": {cause}")), "{told}");
     assert_eq!(cluster.wait(), Exit::Code(6));
     assert_eq!(cluster.log().matching("started: pid"), [""; 0]);
 }

@@ -56,7 +56,7 @@ fn restarts_lose_no_request(share: &str, restarts: usize) {
         cluster.restart();
     }
     // Every worker that was replaced has ended, and so has every connection to it.
-    cluster.log().wait_for_many(4 * restarts, "has drained: ");
+    cluster.log().wait_for_many(4 * restarts, "has drained");
     all_go_on();
     for (load, least) in loads {
         let report = load.stop();

@@ -1,14 +1,15 @@
 //! What clients lose while the whole cluster is stopped and started again by a service manager that keeps the socket:
 //! nothing.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{self, UnixListener, UnixStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use everport_tests::{Cluster, Exit, ask, program, take_turn, with_sockets};
+use everport_load::RunningLoad;
+use everport_tests::{Cluster, Exit, ask, loopback_socket, program, take_turn, with_sockets};
 
 use crate::{go_on, keep_alive_load, one_shot_load};
 
@@ -25,42 +26,30 @@ fn start(socket: impl AsFd, arguments: &str) -> Cluster {
     cluster
 }
 
-fn socket() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    (listener, address)
+/// Restarts a service whose worker is started with these options, again and again, while its clients go on.
+fn check_tcp(options: &str, load: fn(SocketAddr) -> RunningLoad) {
+    let _turn = take_turn();
+    let (socket, address) = loopback_socket();
+    let arguments = format!("--listen {address} {options}");
+    let mut cluster = start(&socket, &arguments);
+    let load = load(address);
+    for _ in 0..RESTARTS {
+        go_on(&load, 200);
+        assert_eq!(cluster.stop(), Exit::Code(0));
+        cluster = start(&socket, &arguments);
+    }
+    go_on(&load, 200);
+    load.stop().assert_lossless();
 }
 
 #[test]
 fn a_restart_of_the_service_loses_no_connection_to_a_socket_that_is_passed_in() {
-    let _turn = take_turn();
-    let (socket, address) = socket();
-    let arguments = format!("--listen {address}");
-    let mut cluster = start(&socket, &arguments);
-    let load = one_shot_load(address);
-    for _ in 0..RESTARTS {
-        go_on(&load, 200);
-        assert_eq!(cluster.stop(), Exit::Code(0));
-        cluster = start(&socket, &arguments);
-    }
-    go_on(&load, 200);
-    load.stop().assert_lossless();
+    check_tcp("", one_shot_load);
 }
 
 #[test]
 fn a_restart_of_the_service_loses_no_request_on_a_kept_connection() {
-    let _turn = take_turn();
-    let (socket, address) = socket();
-    let arguments = format!("--listen {address} --http");
-    let mut cluster = start(&socket, &arguments);
-    let load = keep_alive_load(address);
-    for _ in 0..RESTARTS {
-        go_on(&load, 200);
-        assert_eq!(cluster.stop(), Exit::Code(0));
-        cluster = start(&socket, &arguments);
-    }
-    go_on(&load, 200);
-    load.stop().assert_lossless();
+    check_tcp("--http", keep_alive_load);
 }
 
 /// Clients of a Unix socket, one after the other on each of some threads, until they are told to stop.

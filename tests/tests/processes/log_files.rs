@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 use everport_tests::{Cluster, Exit, Log, PATIENCE, get, program};
 use flate2::read::GzDecoder;
@@ -30,7 +30,7 @@ fn wait_until(what: &str, condition: impl Fn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !condition() {
         assert!(Instant::now() < deadline, "waited in vain for: {what}");
-        std::thread::sleep(std::time::Duration::from_millis(1));
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 
@@ -126,6 +126,42 @@ fn rotation_under_load_tears_nothing_and_loses_nothing() {
 }
 
 #[test]
+fn the_file_of_an_earlier_day_is_set_aside_before_the_first_entry_of_today() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log");
+    fs::write(&path, "what happened then\n").unwrap();
+    let then = SystemTime::UNIX_EPOCH + Duration::from_secs(1_577_923_200); // noon in UTC, 2020-01-02
+    File::options()
+        .append(true)
+        .open(&path)
+        .unwrap()
+        .set_modified(then)
+        .unwrap();
+    let file = path.to_str().unwrap();
+    let aside = directory.path().join("log.2020-01-02.0001");
+    let options = ["-w", "1", "--log-rotate-daily", "--log-file", file];
+    let mut cluster = start(&options, "exec sleep 600");
+    wait_until("a new file", || {
+        fs::read_to_string(&path).is_ok_and(|text| text.contains(" started: pid "))
+    });
+    cluster.signal(Signal::QUIT);
+    assert_eq!(cluster.wait(), Exit::Code(8));
+    assert_eq!(fs::read_to_string(&aside).unwrap(), "what happened then\n");
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(!text.contains("what happened then"), "{text}");
+    assert!(
+        text.lines().next().unwrap().contains("  everport "),
+        "{text}"
+    );
+    // What is left is of today: the next start has nothing to set aside.
+    let _next = start(&options, "exec sleep 600");
+    wait_until("the next start", || {
+        fs::read_to_string(&path).is_ok_and(|text| text.matches(" started: pid ").count() == 2)
+    });
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
+}
+
+#[test]
 fn only_so_many_rotated_files_are_kept() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("log");
@@ -180,6 +216,11 @@ fn hup_opens_a_file_anew_that_was_removed_and_stops_nothing() {
     fs::remove_file(&path).unwrap();
     cluster.signal(Signal::HUP);
     wait_until("the next file", || path.exists());
+    let notice = format!("INFO  watcher  opened {} anew", path.display());
+    cluster.log().wait_for(&notice);
+    wait_until("a line in it", || {
+        fs::read_to_string(&path).unwrap().contains(&notice)
+    });
     assert_eq!(
         get(cluster.address(), "/print?text=still%20here\\n").worker(),
         1
@@ -190,47 +231,6 @@ fn hup_opens_a_file_anew_that_was_removed_and_stops_nothing() {
     assert_eq!(cluster.stop(), Exit::Code(0));
 }
 
-/// `setsid` of util-linux, which Linux has, gives a program a terminal of its own.
-#[cfg(target_os = "linux")]
-#[test]
-fn a_terminal_that_is_closed_ends_its_cluster_and_a_hup_from_elsewhere_does_not() {
-    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("log");
-    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
-    grantpt(&terminal).unwrap();
-    unlockpt(&terminal).unwrap();
-    let name = ptsname(&terminal, Vec::new()).unwrap();
-    let options = File::options()
-        .read(true)
-        .write(true)
-        .open(name.to_str().unwrap());
-    let end = options.unwrap();
-    let mut watcher = Command::new("setsid")
-        .arg("--ctty")
-        .arg(program("everport"))
-        .args(["run", "-w", "1", "--log-file"])
-        .arg(&path)
-        .arg("--")
-        .arg(program("test-worker"))
-        .args(["--listen", "127.0.0.1:0"])
-        .stdin(end.try_clone().unwrap())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    drop(end);
-    let says = |text| fs::read_to_string(&path).is_ok_and(|log| log.contains(text));
-    wait_until("the cluster", || says("the cluster is ready"));
-    fs::rename(&path, directory.path().join("aside")).unwrap();
-    kill_process(Pid::from_child(&watcher), Signal::HUP).unwrap();
-    wait_until("the next file", || path.exists());
-    drop(terminal);
-    wait_until("the end", || says("stopped after"));
-    assert_eq!(watcher.wait().unwrap().code(), Some(0));
-}
-
 #[test]
 fn a_full_disk_stops_nothing_and_the_other_places_are_told() {
     let cluster = Cluster::ready(
@@ -239,13 +239,45 @@ fn a_full_disk_stops_nothing_and_the_other_places_are_told() {
     );
     cluster
         .log()
-        .wait_for("WARN  watcher  cannot write the log: No space left on device");
+        .wait_for("WARN  watcher  cannot write the log to /dev/full: No space left on device");
     assert_eq!(
         get(cluster.address(), "/print?text=hello\\n").body,
         "printed"
     );
     cluster.log().wait_for("0.1 out  hello");
     assert_eq!(cluster.stop(), Exit::Code(0));
+}
+
+/// More than 64 KiB, less than a ring takes. A block is one of 512 bytes, or of 1024, as the shell counts.
+const SMALL_FILES: &str = "ulimit -f 256; exec \"$0\" run \"$@\"";
+
+#[test]
+fn a_limit_on_the_size_of_files_ends_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log");
+    let mut command = Command::new("sh");
+    command.args(["-c", SMALL_FILES]).arg(program("everport"));
+    command.args(["-w", "1", "--log-to", "stdout", "--log-file"]);
+    command.arg(&path).arg("--").arg(program("test-worker"));
+    command.args(["--listen", "127.0.0.1:0", "--logging"]);
+    let cluster = Cluster::spawn(command);
+    cluster.wait_until_ready();
+    #[cfg(target_os = "linux")]
+    cluster.log().wait_for("File too large");
+    let text = "x".repeat(4000);
+    for _ in 0..100 {
+        let answer = get(cluster.address(), &format!("/print?text={text}\\n"));
+        assert!(answer.head.starts_with("HTTP/1.1 200"), "{}", answer.head);
+    }
+    let refused = format!("cannot write the log to {}: File too large", path.display());
+    cluster.log().wait_for(&refused);
+    assert_eq!(cluster.stop(), Exit::Code(0));
+    let log = fs::read_to_string(&path).unwrap();
+    assert!(
+        log.len() > 64 * 1024 && log.ends_with('\n'),
+        "{}",
+        log.len()
+    );
 }
 
 #[test]
@@ -281,7 +313,7 @@ fn records_of_the_journal_and_of_syslog_say_whose_they_are() {
         journal_path.display(),
         syslog_path.display()
     );
-    let cluster = Cluster::ready(&options, "--listen 127.0.0.1:0");
+    let cluster = Cluster::ready(&options, "--logging --listen 127.0.0.1:0");
     assert_eq!(
         get(cluster.address(), "/print?text=hello\\n").body,
         "printed"
@@ -294,6 +326,32 @@ fn records_of_the_journal_and_of_syslog_say_whose_they_are() {
     let line = receive_until(&syslog, "hello");
     let streams = ["out", "err"].map(|stream| format!("<30>everport[{pid}]: 0.1 {stream} hello"));
     assert!(streams.contains(&line), "{line}");
+
+    let answer = get(cluster.address(), "/log-text?text=paid%0Anow");
+    assert_eq!(answer.body, "logged");
+    // Field names of a record or span cannot be taken for others, and its texts forge no field.
+    let record = receive_until(&journal, "EVERPORT_KIND=record\n");
+    for field in [
+        "PRIORITY=6",
+        "EVERPORT_WORKER=1",
+        "EVERPORT_SLOT=0",
+        "EVERPORT_GENERATION=1",
+        &format!("EVERPORT_PID={pid}"),
+        "EVERPORT_TARGET=test_worker::log",
+        "EVERPORT_THREAD=paid\\nnow",
+        "EVERPORT_SPAN=hostile",
+        "F_IN_FIELD=paid\\nnow",
+        "S_IN_SPAN=paid\\nnow",
+    ] {
+        assert!(
+            record.lines().any(|line| line == field),
+            "{field}: {record}"
+        );
+    }
+    assert!(record.starts_with("MESSAGE=paid\\nnow "), "{record}");
+    let record = receive_until(&syslog, "(test_worker::log)");
+    let expected = format!("<30>everport[{pid}]: 0.1 paid\\nnow ");
+    assert!(record.starts_with(&expected), "{record}");
 
     // The daemon is restarted.
     drop(syslog);

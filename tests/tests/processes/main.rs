@@ -28,6 +28,9 @@ mod rescue;
 mod service_manager;
 mod standalone;
 mod supervision;
+// `setsid` of util-linux gives a program a terminal of its own.
+#[cfg(target_os = "linux")]
+mod terminal;
 mod unix_sockets;
 mod waiting;
 mod watch;

@@ -3,11 +3,13 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
-use everport_tests::{Cluster, Deployment, Exit, PATIENCE, get, get_unix, program, with_sockets};
+use everport_tests::{
+    Cluster, Deployment, Exit, PATIENCE, get, get_unix, loopback_socket, program, with_sockets,
+};
 
 fn start(sockets: &[(&str, BorrowedFd<'_>)], options: &str, arguments: &str) -> Cluster {
     let mut command = Cluster::command(options.split_whitespace());
@@ -22,16 +24,10 @@ fn ready(sockets: &[(&str, BorrowedFd<'_>)], options: &str, arguments: &str) -> 
     cluster
 }
 
-fn socket() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    (listener, address)
-}
-
 /// The same with a port number that was asked for, which the socket keeps when it is shut down.
 fn socket_with_a_number() -> (TcpListener, SocketAddr) {
     loop {
-        let (any, address) = socket();
+        let (any, address) = loopback_socket();
         drop(any);
         // Somebody else may have been faster.
         if let Ok(listener) = TcpListener::bind(address) {
@@ -58,8 +54,8 @@ fn answer(mut client: impl Read) -> String {
 
 #[test]
 fn a_socket_is_the_port_of_its_address_and_told_by_its_name() {
-    let (web, address) = socket();
-    let (admin, unused) = socket();
+    let (web, address) = loopback_socket();
+    let (admin, unused) = loopback_socket();
     let sockets = [("web", web.as_fd()), ("admin", admin.as_fd())];
     let cluster = ready(&sockets, "-w 2 --settle 0", &format!("--listen {address}"));
     assert_eq!(get(address, "/").body, "Hello, World!");
@@ -80,7 +76,7 @@ fn a_socket_is_the_port_of_its_address_and_told_by_its_name() {
 
 #[test]
 fn what_comes_while_nobody_serves_waits_for_the_next_instance() {
-    let (web, address) = socket();
+    let (web, address) = loopback_socket();
     let early = waiting_client(address);
     let arguments = format!("--listen {address}");
     let cluster = ready(&[("web", web.as_fd())], "-w 1", &arguments);
@@ -111,8 +107,8 @@ fn the_file_of_a_unix_socket_stays_and_leads_to_the_next_instance() {
 
 #[test]
 fn a_port_that_no_release_wants_any_more_stays_open_for_one_that_does() {
-    let (web, address) = socket();
-    let (second, second_address) = socket();
+    let (web, address) = loopback_socket();
+    let (second, second_address) = loopback_socket();
     let deployment = Deployment::of("v1 second-port");
     let mut command = Cluster::command(["-w", "1", "--settle", "0"]);
     command.arg("--").arg(deployment.path());
@@ -154,9 +150,42 @@ fn one_that_a_worker_shuts_down_listens_again() {
     assert_eq!(get(address, "/").body, "Hello, World!");
 }
 
+/// How many connections may wait at a socket that listens.
+fn backlog(socket: BorrowedFd<'_>) -> u32 {
+    let mut info = std::mem::MaybeUninit::<libc::tcp_info>::zeroed();
+    let mut length = libc::socklen_t::try_from(size_of::<libc::tcp_info>()).unwrap();
+    // SAFETY: the kernel writes at most `length` bytes, which `info` has.
+    let read = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            info.as_mut_ptr().cast(),
+            &mut length,
+        )
+    };
+    assert_eq!(read, 0);
+    // SAFETY: every bit pattern is a value of it, and what was not written is zero.
+    // Of a socket that listens the kernel tells it in this field.
+    unsafe { info.assume_init() }.tcpi_sacked
+}
+
+/// How many may wait there is not for the program to say.
+#[test]
+fn one_that_listens_again_has_room_for_more_than_the_program_asks_for() {
+    let (web, address) = socket_with_a_number();
+    let arguments = format!("--listen {address} --backlog 1");
+    let cluster = ready(&[("web", web.as_fd())], "-w 1", &arguments);
+    assert_eq!(get(address, "/shutdown").body, "shut down");
+    cluster
+        .log()
+        .wait_for("was shut down by a worker and listens again");
+    assert!(backlog(web.as_fd()) > 1);
+}
+
 #[test]
 fn one_whose_number_the_kernel_chose_is_given_up_instead_of_listening_at_another() {
-    let (chosen, address) = socket();
+    let (chosen, address) = loopback_socket();
     let arguments = format!("--listen {address} --listen 127.0.0.1:0");
     let cluster = ready(&[("web", chosen.as_fd())], "-w 1", &arguments);
     assert_eq!(get(address, "/shutdown").body, "shut down");
@@ -180,14 +209,14 @@ fn a_unix_socket_that_a_worker_shuts_down_is_not_replaced_by_our_own() {
     cluster.signal(rustix::process::Signal::USR1);
     let told = cluster
         .log()
-        .wait_for("which a worker has shut down: restart its socket unit");
+        .wait_for("which a worker has shut down (restart its socket unit)");
     assert!(told.contains("passed in as \"local\""), "{told}");
     assert_eq!(identity(&path), before);
 }
 
 #[test]
 fn what_cannot_be_served_from_is_named_with_what_it_is() {
-    let (web, address) = socket();
+    let (web, address) = loopback_socket();
     let datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
     let file = File::open("/dev/null").unwrap();
     let again = web.try_clone().unwrap();
@@ -221,15 +250,16 @@ fn a_socket_for_all_addresses_is_no_port_for_some_and_says_so() {
         .log()
         .wait_for(&format!("cannot listen on 127.0.0.1:{port}"));
     let why = format!(
-        "the socket passed in as \"web\" for 0.0.0.0:{port}, whose address has to be asked for"
+        "address already in use by the socket passed in as \"web\" for 0.0.0.0:{port} (let the program listen on \
+         0.0.0.0:{port}, or its socket unit: ListenStream=127.0.0.1:{port})"
     );
-    assert!(told.contains(&why), "{told}");
+    assert!(told.ends_with(&why), "{told}");
     assert_eq!(cluster.wait(), Exit::Code(5));
 }
 
 #[test]
 fn an_application_that_wants_reuseport_is_served_from_it_all_the_same() {
-    let (web, address) = socket();
+    let (web, address) = loopback_socket();
     let cluster = ready(
         &[("web", web.as_fd())],
         "-w 2 --share reuseport",
@@ -241,7 +271,7 @@ fn an_application_that_wants_reuseport_is_served_from_it_all_the_same() {
 
 #[test]
 fn variables_that_speak_of_another_process_are_not_for_us() {
-    let (web, address) = socket();
+    let (web, address) = loopback_socket();
     let mut command = std::process::Command::new("sh");
     // The one that executes the command is not the one that the variables name.
     let script = format!(

@@ -89,6 +89,31 @@ fn a_start_a_rollout_and_a_stop_are_told() {
 }
 
 #[test]
+fn a_service_manager_that_listens_late_learns_that_the_cluster_is_ready() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("notify");
+    let mut command = command("-w 1", "--listen 127.0.0.1:0");
+    command.env("NOTIFY_SOCKET", &path);
+    let cluster = Cluster::spawn(command);
+    cluster.log().wait_for("the cluster is ready");
+    cluster
+        .log()
+        .wait_for("cannot tell the service manager how the cluster is");
+    // Nothing happens any more that could be told with it.
+    let told = notifications(UnixDatagram::bind(&path).unwrap());
+    let line = told.wait_for("READY=1");
+    assert_eq!(
+        value(&line, "STATUS"),
+        Some("1 of 1 worker ready, generation 1")
+    );
+    // The service manager makes its socket anew.
+    std::fs::remove_file(&path).unwrap();
+    let told = notifications(UnixDatagram::bind(&path).unwrap());
+    assert_eq!(cluster.stop(), Exit::Code(0));
+    told.wait_for("STOPPING=1");
+}
+
+#[test]
 fn an_abstract_address_is_as_good_as_a_path() {
     let name = format!("everport-notify-test-{}", std::process::id());
     let address = SocketAddr::from_abstract_name(&name).unwrap();
@@ -128,7 +153,7 @@ fn a_restart_that_comes_during_a_rollout_is_waited_for_too() {
     cluster.signal(Signal::USR1);
     told.wait_for_many(2, "RELOADING=1");
     told.wait_for_many(2, "READY=1");
-    told.wait_for("STATUS=1 of 1 workers ready, generation 3");
+    told.wait_for("STATUS=1 of 1 worker ready, generation 3");
     let steps = steps(&told);
     assert_eq!(
         steps,
@@ -165,10 +190,7 @@ fn a_stop_that_is_forced_later_is_told_once() {
     );
     cluster.signal(Signal::TERM);
     let line = told.wait_for("STOPPING=1");
-    assert_eq!(
-        value(&line, "STATUS"),
-        Some("leaving: 1 of 1 workers ready")
-    );
+    assert_eq!(value(&line, "STATUS"), Some("leaving: 1 of 1 worker ready"));
     // The delay, 30 s to drain, and a margin.
     assert_eq!(value(&line, "EXTEND_TIMEOUT_USEC"), Some("95000000"));
     // A restart is refused now, and nobody is told of a reload that would never end.
@@ -194,27 +216,40 @@ fn a_cluster_that_never_gets_ready_is_told_to_stop_only() {
     assert_eq!(steps(&told), ["STOPPING=1"]);
 }
 
+/// Two workers: the first one serves, and every other one does this instead.
+fn with_one_that_serves(options: &[&str], others: &str, directory: &Path) -> (Cluster, Log) {
+    let script = format!(
+        "mkdir {} 2>/dev/null && exec {} --listen 127.0.0.1:0; {others}",
+        directory.join("taken").display(),
+        program("test-worker").display()
+    );
+    let mut command = Cluster::command(["-w", "2"]);
+    command.args(options).args(["--", "sh", "-c", &script]);
+    ready(command, directory)
+}
+
 #[test]
 fn a_slot_that_is_crash_looping_does_not_make_the_start_fail() {
     let directory = tempfile::tempdir().unwrap();
-    let taken = directory.path().join("taken");
-    let worker = program("test-worker");
-    // The first one serves, and nobody after it comes up.
-    let script = format!(
-        "mkdir {} 2>/dev/null && exec {} --listen 127.0.0.1:0; exit 1",
-        taken.display(),
-        worker.display()
-    );
-    let mut command = Cluster::command(["-w", "2"]);
-    command.args(["--", "sh", "-c", &script]);
-    let (cluster, told) = ready(command, directory.path());
+    let (cluster, told) = with_one_that_serves(&[], "exit 1", directory.path());
     let line = told.wait_for("READY=1");
     let status = value(&line, "STATUS").unwrap();
     assert!(
         status.starts_with("1 of 2 workers ready, generation 1, slot "),
         "{line}"
     );
-    assert!(status.ends_with(" is crash-looping"), "{line}");
+    told.wait_for(" is crash-looping");
+    assert_eq!(cluster.stop(), Exit::Code(0));
+}
+
+#[test]
+fn a_slot_that_is_not_ready_in_time_does_not_make_the_start_fail() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = ["--boot-timeout", "5"];
+    let (cluster, told) = with_one_that_serves(&options, "exec sleep 600", directory.path());
+    let line = told.wait_for("READY=1");
+    let status = value(&line, "STATUS").unwrap();
+    assert!(status.ends_with(" does not come up"), "{line}");
     assert_eq!(cluster.stop(), Exit::Code(0));
 }
 

@@ -128,6 +128,8 @@ fn a_directory_that_is_exchanged_is_watched_on() {
     let top = scene.directory.path();
     fs::rename(top.join("src"), top.join("old")).unwrap();
     scene.check(1, "", 0);
+    let told = scene.cluster.log().wait_for("may have been missed");
+    assert!(told.contains("cannot watch"), "{told}");
     fs::create_dir(top.join("new")).unwrap();
     fs::write(top.join("new/main.rs"), "fn main() {}").unwrap();
     fs::rename(top.join("new"), top.join("src")).unwrap();
@@ -160,6 +162,23 @@ fn a_file_that_is_being_written_is_waited_for() {
     drop(half);
     let told = scene.cluster.log().wait_for("restart: ");
     assert!(told.ends_with("server has changed (and 1 more)"), "{told}");
+}
+
+#[test]
+fn a_file_that_stays_open_delays_no_restart() {
+    let scene = Scene::new("-w 1 --settle 0");
+    scene.write("database");
+    scene.check(1, "database", 0);
+    let mut open = File::options()
+        .append(true)
+        .open(scene.path("database"))
+        .unwrap();
+    open.write_all(b"more").unwrap();
+    scene.write("main.rs");
+    // That it is alone shows that it was not waited for the other.
+    scene.check(2, "main.rs", 0);
+    drop(open);
+    scene.check(3, "database", 0);
 }
 
 #[test]
@@ -205,6 +224,55 @@ fn what_the_cluster_writes_itself_restarts_nothing() {
     // A Unix socket in the watched directory is none of its changes either.
     command.arg("--unix").arg(path("socket"));
     check_that_writing_restarts_nothing(Cluster::spawn(command), directory.path());
+}
+
+#[test]
+fn what_the_cluster_writes_behind_a_symbolic_link_restarts_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    fs::create_dir(path("shared")).unwrap();
+    fs::create_dir(path("app")).unwrap();
+    std::os::unix::fs::symlink("../shared", path("app/logs")).unwrap();
+    let mut command =
+        Cluster::command("-w 1 --settle 0 --watch . -p logs/pid -f logs/log".split(' '));
+    command.current_dir(path("app"));
+    command.arg("--").arg(program("test-worker"));
+    command.args(["--listen", "127.0.0.1:0"]);
+    check_that_writing_restarts_nothing(Cluster::spawn(command), &path("app/logs"));
+}
+
+#[test]
+fn a_socket_that_goes_restarts_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let mut command = Cluster::command(["-w", "1", "--settle", "0", "--watch"]);
+    command
+        .arg(directory.path())
+        .arg("--")
+        .arg(program("test-worker"));
+    command.arg("--unix").arg(path("socket"));
+    let cluster = Cluster::spawn(command);
+    cluster.wait_until_ready();
+    // As the cluster does when no worker wants the port any more.
+    fs::remove_file(path("socket")).unwrap();
+    fs::write(path("main.rs"), "").unwrap();
+    let told = cluster.log().wait_for("restart: ");
+    assert!(told.ends_with("main.rs has changed"), "{told}");
+    assert_eq!(cluster.stop(), Exit::Code(0));
+}
+
+#[test]
+fn what_changes_once_the_stop_has_begun_is_no_reason_for_a_restart() {
+    // The drain delay is several times as long as a burst; a restart would be told within it.
+    let scene = Scene::new("-w 1 --settle 0 --drain-delay 2");
+    scene.cluster.signal(rustix::process::Signal::TERM);
+    scene.cluster.log().wait_for("leaving: ");
+    scene.write("main.rs");
+    scene
+        .cluster
+        .log()
+        .wait_for("stopping: every worker drains");
+    assert_eq!(scene.cluster.log().matching("restart: "), [""; 0]);
 }
 
 #[test]

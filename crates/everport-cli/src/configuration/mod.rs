@@ -5,6 +5,7 @@ pub(crate) mod place;
 mod position;
 mod reader;
 mod resolve;
+mod together;
 mod value;
 
 use std::ffi::OsString;
@@ -38,7 +39,10 @@ pub(crate) struct FromFile {
 pub(crate) struct Setting {
     /// What the command line's parser calls the option.
     pub(crate) id: String,
+    key: String,
+    key_at: Position,
     is_keyed: bool,
+    /// Where the value stands.
     pub(crate) at: Position,
     pub(crate) value: OsString,
     /// How it would stand on the command line; a flag that is off does not.
@@ -75,6 +79,12 @@ impl Configuration {
             self.program = None;
             self.arguments.clear();
         }
+    }
+
+    /// Where the key of an option stands.
+    fn place_of_key(&self, id: &str) -> Option<Position> {
+        let setting = self.settings.iter().find(|setting| setting.id == id)?;
+        Some(setting.key_at)
     }
 
     /// How it would stand on the command line.

@@ -38,7 +38,7 @@ pub(crate) enum FileError {
 fn way_out(is_usual: &bool) -> &'static str {
     match is_usual {
         true => " (it is read because it is here: mend it, or give --no-config)",
-        false => "",
+        false => " (correct --config, or leave it out)",
     }
 }
 

@@ -29,6 +29,7 @@ pub(super) fn read(
         text,
         directory,
         command,
+        key_at: Position::of(0, text),
         found: Configuration::default(),
         complaints: Vec::new(),
     };
@@ -62,6 +63,8 @@ struct Reader<'a> {
     text: &'a str,
     directory: &'a Path,
     command: &'a Command,
+    /// Where the key stands that is being read.
+    key_at: Position,
     found: Configuration,
     complaints: Vec<Complaint>,
 }
@@ -80,7 +83,10 @@ impl Reader<'_> {
                 PROGRAM => self.read_program(value),
                 PROGRAM_ARGUMENTS => self.read_program_arguments(value),
                 _ => match keys::option(self.command, name) {
-                    Some(option) => self.read_option(option, name, value),
+                    Some(option) => {
+                        self.key_at = Position::of(key.span().start, self.text);
+                        self.read_option(option, name, value);
+                    }
                     None => self.refuse_key(name, key.span()),
                 },
             }
@@ -239,6 +245,8 @@ impl Reader<'_> {
     fn keep(&mut self, option: &Arg, span: Range<usize>, value: OsString, word: Option<OsString>) {
         self.found.settings.push(Setting {
             id: option.get_id().to_string(),
+            key: option.get_long().unwrap_or_default().to_owned(),
+            key_at: self.key_at,
             is_keyed: keys::is_keyed(option),
             at: Position::of(span.start, self.text),
             value,

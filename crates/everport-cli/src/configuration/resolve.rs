@@ -4,8 +4,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgMatches, Command, FromArgMatches};
+use everport::cli::{CommandError, LogArgsError};
 use everport::log::Level;
 
+use super::together::Together;
 use super::{Configuration, ConfigurationError, place};
 use crate::arguments::{Arguments, Command as Asked, RunArguments, definition, parse_incomplete};
 use crate::watch::WatchError;
@@ -17,8 +19,8 @@ pub(crate) enum Refusal {
     Usage(clap::Error),
     /// The file is wrong.
     Configuration(ConfigurationError),
-    /// Each is right, but not with the other.
-    Together(PathBuf, clap::Error),
+    /// Options need others that are missing: a line for each.
+    Together(Vec<String>),
     /// Neither says what to run.
     NoProgram,
     /// What is to be watched cannot be.
@@ -65,6 +67,19 @@ impl Resolved {
         level.copied().unwrap_or(Level::Info)
     }
 
+    /// An error about options that do not go together, with the place of the one that asks for what cannot be, if that
+    /// is in the file.
+    pub(crate) fn in_its_place(&self, error: &CommandError) -> Option<String> {
+        let CommandError::LogArgs(LogArgsError::NothingToFormat) = error else {
+            return None;
+        };
+        let path = self.file.as_deref()?;
+        let place = self.configuration.place_of_key("log_format")?;
+        // There, options stand without their dashes.
+        let what = error.to_string().replace("--", "");
+        Some(format!("{}:{place}: {what}", path.display()))
+    }
+
     /// The definition of the options.
     pub(crate) fn command(&self) -> Command {
         options_of(&self.words)
@@ -90,9 +105,18 @@ fn with_file(
         .chain(configuration.words())
         .chain(rest.iter().cloned())
         .collect();
-    let refused = |error| match &file {
-        Some(path) => Refusal::Together(path.clone(), error),
-        None => Refusal::Usage(error),
+    let refused = |error| {
+        let together = Together {
+            file: file.as_deref(),
+            configuration: &configuration,
+            given: &given,
+            command: &options_of(&words),
+        };
+        let complaints = together.complaints(&error);
+        match complaints.is_empty() {
+            true => Refusal::Usage(error),
+            false => Refusal::Together(complaints),
+        }
     };
     let (mut arguments, matches) = definition()
         .try_get_matches_from(&merged)

@@ -25,12 +25,23 @@ const MOST_FILES: usize = 4096;
 
 /// What has changed since the last restart.
 #[derive(Debug, Default)]
+pub(super) struct Changes {
+    /// Those that are complete in themselves.
+    complete: Burst,
+    /// Files that were written to and are still open: they wait until they are closed, and only if they are new do the
+    /// others wait with them. A log or a database that stays open delays nobody.
+    unfinished: HashMap<PathBuf, Unfinished>,
+    /// Where sockets and our own output were seen: those that go do not matter either.
+    passed_over: HashSet<PathBuf>,
+    /// How many have changed: the order of the next one.
+    count: usize,
+}
+
+/// Changes that are answered together.
+#[derive(Debug, Default)]
 pub(super) struct Burst {
-    /// When it began and when something changed last.
-    times: Option<(Instant, Instant)>,
+    span: Option<Span>,
     changed: HashMap<PathBuf, Change>,
-    /// Files that were written to and are still open.
-    being_written: HashSet<PathBuf>,
     is_place_gone: bool,
     /// Why changes may have been missed.
     trouble: Option<String>,
@@ -41,6 +52,19 @@ struct Change {
     order: usize,
     /// Whether it came to be in this burst.
     is_new: bool,
+}
+
+#[derive(Debug)]
+struct Unfinished {
+    change: Change,
+    span: Span,
+}
+
+/// When something changed first and last.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    began: Instant,
+    last: Instant,
 }
 
 /// What an event says about a path.
@@ -55,89 +79,147 @@ enum News {
     Changed,
 }
 
-impl Burst {
-    /// Takes an event; false if it is none that matters.
+impl Changes {
+    /// Takes an event; true if something may be over sooner than was known.
     pub(super) fn note(&mut self, now: Instant, event: &Event, places: &Places) -> bool {
         let Some(news) = news(event.kind) else {
             return false;
         };
-        let mut is_news = false;
+        let known = self.ends();
         for path in &event.paths {
             let is_place = matches!(news, News::Came | News::Went) && places.hang_on(path);
-            self.is_place_gone |= is_place;
-            if places.counts(path) {
-                is_news |= self.note_news(now, path, news);
+            self.complete.is_place_gone |= is_place;
+            if places.contains(path) && !self.pass_over(path, news, places) {
+                self.note_news(now, path, news);
             } else if is_place {
-                self.go_on(now);
-                is_news = true;
+                self.complete.go_on(now);
             }
         }
-        is_news
+        let ends = self.ends();
+        ends.is_some() && known.is_none_or(|known| ends < Some(known))
     }
 
-    fn note_news(&mut self, now: Instant, path: &Path, news: News) -> bool {
-        let was_written = self.being_written.remove(path);
-        match news {
-            News::Closed if !was_written => return false,
-            News::Closed => {}
-            News::Written if self.being_written.len() < MOST_FILES => {
-                self.being_written.insert(path.to_owned());
-                self.remember(path, false);
-            }
-            news => self.remember(path, news == News::Came),
+    /// Whether it is or was something that does not matter. A cluster that ends removes its sockets.
+    fn pass_over(&mut self, path: &Path, news: News, places: &Places) -> bool {
+        if news == News::Went {
+            return self.passed_over.contains(path);
         }
-        self.go_on(now);
+        if !places.pass_over(path) {
+            self.passed_over.remove(path);
+            return false;
+        }
+        if self.passed_over.len() < MOST_FILES {
+            self.passed_over.insert(path.to_owned());
+        }
+        // What went to make way for it does not matter either.
+        self.unfinished.remove(path);
+        self.complete.changed.remove(path);
         true
     }
 
-    fn remember(&mut self, path: &Path, is_new: bool) {
-        let order = self.changed.len();
-        if order < MOST_FILES && !self.changed.contains_key(path) {
-            let change = Change { order, is_new };
-            self.changed.insert(path.to_owned(), change);
+    fn note_news(&mut self, now: Instant, path: &Path, news: News) {
+        let unfinished = self.unfinished.remove(path);
+        match news {
+            News::Closed if unfinished.is_none() => {}
+            News::Written if unfinished.is_some() || self.unfinished.len() < MOST_FILES => {
+                self.note_write(now, path, unfinished);
+            }
+            news => {
+                let known = unfinished.map(|file| file.change);
+                let change = known.unwrap_or_else(|| self.next(news == News::Came));
+                self.complete.remember(path, change);
+                self.complete.go_on(now);
+            }
         }
     }
 
-    fn go_on(&mut self, now: Instant) {
-        let began = self.times.map_or(now, |(began, _)| began);
-        self.times = Some((began, now));
+    fn note_write(&mut self, now: Instant, path: &Path, unfinished: Option<Unfinished>) {
+        let mut file = unfinished.unwrap_or_else(|| {
+            let known = self.complete.changed.remove(path);
+            Unfinished {
+                change: known.unwrap_or_else(|| self.next(false)),
+                span: Span::at(now),
+            }
+        });
+        file.span.last = now;
+        self.unfinished.insert(path.to_owned(), file);
+    }
+
+    fn next(&mut self, is_new: bool) -> Change {
+        let order = self.count;
+        self.count += 1;
+        Change { order, is_new }
     }
 
     /// A path that has changed in whatever way.
-    pub(super) fn note_change(&mut self, now: Instant, path: PathBuf) {
-        self.remember(&path, false);
-        self.go_on(now);
+    pub(super) fn note_change(&mut self, now: Instant, path: &Path) {
+        self.note_news(now, path, News::Changed);
     }
 
     /// More happened than the system could tell: anything may have changed, and new directories were missed.
     pub(super) fn note_overflow(&mut self, now: Instant, places: &Places) {
-        self.is_place_gone = true;
+        self.complete.is_place_gone = true;
         for place in places.all() {
-            self.note_change(now, place);
+            self.note_change(now, &place);
         }
     }
 
     /// Something cannot be watched any more.
     pub(super) fn note_trouble(&mut self, now: Instant, error: String) {
-        self.trouble = Some(error);
-        self.go_on(now);
+        self.complete.trouble = Some(error);
+        self.complete.go_on(now);
     }
 
-    /// When it may be over, if nothing changes any more.
+    /// When a burst may be over, if nothing changes any more.
     pub(super) fn ends(&self) -> Option<Instant> {
-        let (began, last) = self.times?;
-        let pause = if self.being_written.is_empty() {
-            QUIET
-        } else {
-            LONGEST_WRITE
-        };
-        Some((last + pause).min(began + LONGEST_BURST))
+        let files = self.unfinished.values().map(Unfinished::ends);
+        files.chain(self.complete_ends()).min()
     }
 
-    /// The burst, if it is over; the next one begins empty.
-    pub(super) fn take_if_over(&mut self, now: Instant) -> Option<Self> {
-        let is_over = self.ends().is_some_and(|end| end <= now);
-        is_over.then(|| std::mem::take(self))
+    fn complete_ends(&self) -> Option<Instant> {
+        let span = self.complete.span?;
+        let new = self.unfinished.values().filter(|file| file.change.is_new);
+        let end = new.map(Unfinished::ends).chain([span.last + QUIET]).max()?;
+        Some(end.min(span.began + LONGEST_BURST))
+    }
+
+    /// The burst, if it is over; the next one begins with the files that are still being written.
+    pub(super) fn take_if_over(&mut self, now: Instant) -> Option<Burst> {
+        self.ends().filter(|end| *end <= now)?;
+        let mut over = std::mem::take(&mut self.complete);
+        let never_closed = self.unfinished.extract_if(|_, file| file.ends() <= now);
+        for (path, file) in never_closed {
+            over.remember(&path, file.change);
+        }
+        Some(over)
+    }
+}
+
+impl Unfinished {
+    /// When it counts although it was never closed.
+    fn ends(&self) -> Instant {
+        (self.span.last + LONGEST_WRITE).min(self.span.began + LONGEST_BURST)
+    }
+}
+
+impl Span {
+    fn at(now: Instant) -> Self {
+        Self {
+            began: now,
+            last: now,
+        }
+    }
+}
+
+impl Burst {
+    fn remember(&mut self, path: &Path, change: Change) {
+        if self.changed.len() < MOST_FILES && !self.changed.contains_key(path) {
+            self.changed.insert(path.to_owned(), change);
+        }
+    }
+
+    fn go_on(&mut self, now: Instant) {
+        self.span.get_or_insert(Span::at(now)).last = now;
     }
 
     /// What has changed, what changed first first: without what came and went, as editors' copies do.
@@ -188,12 +270,12 @@ mod tests {
     use super::super::places::WrittenByUs;
     use super::*;
 
-    /// A watched directory, a burst, and a clock.
+    /// A watched directory, what has changed there, and a clock.
     struct Scene {
         _kept: tempfile::TempDir,
         top: PathBuf,
         places: Places,
-        burst: Burst,
+        changes: Changes,
         now: Instant,
     }
 
@@ -213,14 +295,14 @@ mod tests {
                 _kept: kept,
                 top,
                 places,
-                burst: Burst::default(),
+                changes: Changes::default(),
                 now: Instant::now(),
             }
         }
 
         fn hear(&mut self, kind: EventKind, name: &str) -> bool {
             let event = Event::new(kind).add_path(self.top.join(name));
-            self.burst.note(self.now, &event, &self.places)
+            self.changes.note(self.now, &event, &self.places)
         }
 
         fn put(&self, name: &str) {
@@ -229,13 +311,22 @@ mod tests {
 
         /// How long from now the burst may last yet.
         fn left(&self) -> Option<Duration> {
-            self.burst.ends().map(|end| end - self.now)
+            self.changes.ends().map(|end| end - self.now)
         }
 
         fn names(&self) -> Vec<String> {
-            let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
-            self.burst.changed().map(name).collect()
+            names(&self.changes.complete)
         }
+
+        /// What changed in the burst that is over.
+        fn take(&mut self) -> Vec<String> {
+            names(&self.changes.take_if_over(self.now).unwrap())
+        }
+    }
+
+    fn names(burst: &Burst) -> Vec<String> {
+        let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+        burst.changed().map(name).collect()
     }
 
     #[test]
@@ -251,12 +342,12 @@ mod tests {
         let mut scene = Scene::new();
         assert!(scene.hear(TOUCHED, "a"));
         scene.now += QUIET / 2;
-        assert!(scene.hear(TOUCHED, "b"));
+        assert!(!scene.hear(TOUCHED, "b"), "it is over no sooner");
         assert_eq!(scene.left(), Some(QUIET));
         scene.now += QUIET / 2;
-        assert!(scene.burst.take_if_over(scene.now).is_none());
+        assert!(scene.changes.take_if_over(scene.now).is_none());
         scene.now += QUIET / 2;
-        assert!(scene.burst.take_if_over(scene.now).is_some());
+        assert!(scene.changes.take_if_over(scene.now).is_some());
         assert_eq!(scene.left(), None);
     }
 
@@ -272,6 +363,73 @@ mod tests {
         assert_eq!(scene.left(), Some(QUIET));
     }
 
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_that_stays_open_delays_no_other() {
+        let mut scene = Scene::new();
+        assert!(scene.hear(WRITTEN, "database"));
+        scene.now += QUIET;
+        assert!(scene.hear(TOUCHED, "main.rs"));
+        scene.now += QUIET / 2;
+        assert!(!scene.hear(WRITTEN, "database"), "it is over no sooner");
+        assert_eq!(scene.left(), Some(QUIET / 2));
+        scene.now += QUIET / 2;
+        assert_eq!(scene.take(), ["main.rs"]);
+        assert_eq!(scene.left(), Some(LONGEST_WRITE - QUIET / 2));
+        assert!(scene.hear(CLOSED, "database"));
+        scene.now += QUIET;
+        assert_eq!(scene.take(), ["database"]);
+        assert_eq!(scene.left(), None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_that_is_never_closed_counts_in_the_end() {
+        let mut scene = Scene::new();
+        scene.hear(CREATED, "log");
+        scene.hear(WRITTEN, "log");
+        scene.hear(TOUCHED, "main.rs");
+        scene.put("log");
+        scene.now += LONGEST_WRITE;
+        assert_eq!(scene.take(), ["log", "main.rs"]);
+        assert!(!scene.hear(CLOSED, "log"));
+        assert_eq!(scene.left(), None);
+    }
+
+    #[test]
+    fn what_our_output_was_redirected_to_is_no_news() {
+        let mut scene = Scene::new();
+        scene.put("log");
+        let ours = WrittenByUs::redirected_to(&scene.top.join("log"));
+        scene.places = Places::find(std::slice::from_ref(&scene.top), &ours).unwrap();
+        for kind in [WRITTEN, TOUCHED, CLOSED] {
+            assert!(!scene.hear(kind, "log"));
+        }
+        assert_eq!(scene.left(), None);
+        assert!(scene.hear(TOUCHED, "main.rs"));
+    }
+
+    #[test]
+    fn a_socket_that_goes_is_no_news_and_a_file_in_its_place_is() {
+        let mut scene = Scene::new();
+        let path = scene.top.join("socket");
+        scene.hear(REMOVED, "socket");
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        assert!(!scene.hear(CREATED, "socket"));
+        scene.now += QUIET;
+        assert_eq!(scene.take(), [""; 0]);
+        drop(listener);
+        fs::remove_file(&path).unwrap();
+        assert!(!scene.hear(REMOVED, "socket"));
+        assert_eq!(scene.left(), None);
+        scene.put("socket");
+        assert!(scene.hear(CREATED, "socket"));
+        fs::remove_file(&path).unwrap();
+        scene.now += QUIET;
+        scene.take();
+        assert!(scene.hear(REMOVED, "socket"));
+    }
+
     #[test]
     fn it_ends_although_somebody_writes_without_end() {
         let mut scene = Scene::new();
@@ -280,7 +438,7 @@ mod tests {
             scene.hear(WRITTEN, "growing");
             scene.now += QUIET / 2;
         }
-        assert!(scene.burst.take_if_over(scene.now).is_some());
+        assert!(scene.changes.take_if_over(scene.now).is_some());
     }
 
     #[test]
@@ -308,28 +466,35 @@ mod tests {
         let mut scene = Scene::new();
         for number in 0..MOST_FILES + 10 {
             scene.hear(WRITTEN, &number.to_string());
+            scene.hear(TOUCHED, &format!("{number} touched"));
         }
-        assert_eq!(scene.burst.changed.len(), MOST_FILES);
-        assert!(scene.burst.being_written.len() <= MOST_FILES);
+        assert_eq!(scene.changes.complete.changed.len(), MOST_FILES);
+        assert!(scene.changes.unfinished.len() <= MOST_FILES);
         scene.now += QUIET / 2;
         scene.hear(TOUCHED, "one more");
-        assert_eq!(scene.burst.times.map(|(_, last)| last), Some(scene.now));
+        assert_eq!(
+            scene.changes.complete.span.map(|span| span.last),
+            Some(scene.now)
+        );
     }
 
     #[test]
     fn a_watched_directory_that_goes_is_noticed() {
         let mut scene = Scene::new();
         scene.hear(TOUCHED, "");
-        assert!(!scene.burst.is_place_gone());
+        assert!(!scene.changes.complete.is_place_gone());
         scene.hear(EventKind::Remove(RemoveKind::Folder), "");
-        assert!(scene.burst.is_place_gone());
+        assert!(scene.changes.complete.is_place_gone());
     }
 
     #[test]
     fn when_the_system_could_not_tell_everything_anything_may_have_changed() {
         let mut scene = Scene::new();
-        scene.burst.note_overflow(scene.now, &scene.places);
-        assert!(scene.burst.is_place_gone());
-        assert_eq!(scene.burst.changed().next(), Some(scene.top.as_path()));
+        scene.changes.note_overflow(scene.now, &scene.places);
+        assert!(scene.changes.complete.is_place_gone());
+        assert_eq!(
+            scene.changes.complete.changed().next(),
+            Some(scene.top.as_path())
+        );
     }
 }

@@ -14,13 +14,16 @@ use notify::{Config, ErrorKind, Event, RecommendedWatcher, RecursiveMode, Watche
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use burst::Burst;
+use burst::{Burst, Changes};
 use places::{Places, WrittenByUs};
 
 use crate::arguments::RunArguments;
 
-/// How soon a place that has gone is looked for again.
+/// How soon a place that has gone is looked for again; later on half as often each time.
 const RETRY: Duration = Duration::from_millis(500);
+
+/// How long nobody looks for it at most: long enough to count as rest.
+const LONGEST_RETRY: Duration = Duration::from_secs(30);
 
 /// Files that are watched, and what has changed there since the last restart.
 pub(crate) struct Watch {
@@ -30,14 +33,21 @@ pub(crate) struct Watch {
     /// Kept for what its end would do: with it the events end.
     _watcher: RecommendedWatcher,
     places: Arc<Places>,
-    /// When to look again for places that are gone.
-    retry: Option<Instant>,
+    /// Since places are gone, or cannot be watched.
+    outage: Option<Outage>,
+}
+
+/// While what was asked for cannot be watched: when to try again, and how long was waited for that.
+#[derive(Debug, Clone, Copy)]
+struct Outage {
+    retry: Instant,
+    pause: Duration,
 }
 
 /// What the thread that hears of changes and the watcher's task have in common.
 #[derive(Default)]
 struct Shared {
-    burst: Mutex<Burst>,
+    changes: Mutex<Changes>,
     bell: Notify,
 }
 
@@ -81,7 +91,7 @@ pub(crate) fn begin(arguments: &RunArguments) -> Result<Option<Watch>, WatchErro
         shared,
         _watcher: watcher,
         places,
-        retry: None,
+        outage: None,
     }))
 }
 
@@ -99,12 +109,12 @@ impl Watch {
         loop {
             self.wait().await;
             let now = Instant::now();
-            if self.retry.is_some_and(|retry| retry <= now) {
-                self.look_again();
+            if self.outage.is_some_and(|outage| outage.retry <= now) {
+                self.look_again(&beside);
             }
             let ended = self.shared.lock().take_if_over(now);
             if let Some(burst) = ended {
-                self.answer(&burst, &beside);
+                self.answer(&burst, &beside).await;
             }
         }
     }
@@ -112,17 +122,18 @@ impl Watch {
     /// Waits for news, or until a burst may be over. At rest nothing wakes it.
     async fn wait(&self) {
         let end_of_burst = self.shared.lock().ends();
-        let next = end_of_burst.into_iter().chain(self.retry).min();
+        let retry = self.outage.map(|outage| outage.retry);
+        let next = end_of_burst.into_iter().chain(retry).min();
         tokio::select! {
             () = self.shared.bell.notified() => {}
             () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
         }
     }
 
-    fn answer(&mut self, burst: &Burst, beside: &Beside) {
+    async fn answer(&mut self, burst: &Burst, beside: &Beside) {
         // Before the restart, so that nothing changes unseen in between.
         if burst.is_place_gone() {
-            self.begin_again();
+            self.begin_again(beside);
         }
         if let Some(error) = burst.trouble() {
             let error = error.to_owned();
@@ -132,45 +143,65 @@ impl Watch {
         if let Some(first) = changed.next() {
             let path = first.to_string_lossy().into_owned();
             let others = changed.count();
+            if has_begun_to_stop(beside).await {
+                return;
+            }
             tell(beside, Notice::FilesChanged { path, others });
             beside.handle.restart();
         }
     }
 
     /// Watches what is at the paths now: not what was there when a directory was moved away.
-    fn begin_again(&mut self) {
+    fn begin_again(&mut self, beside: &Beside) {
         match watch(&self.paths, &self.ours, &self.shared) {
             Ok((watcher, places)) => {
                 self._watcher = watcher;
                 self.places = places;
-                self.retry = None;
+                self.outage = None;
             }
-            Err(_) => self.retry = Some(Instant::now() + RETRY),
+            Err(error) => {
+                if self.outage.is_none() {
+                    let error = error.to_string();
+                    tell(beside, Notice::WatchFailed { error });
+                }
+                self.outage = Some(Outage::after(self.outage, Instant::now()));
+            }
         }
     }
 
     /// What has come back may be anything, and still be coming.
-    fn look_again(&mut self) {
-        self.begin_again();
-        if self.retry.is_none() {
+    fn look_again(&mut self, beside: &Beside) {
+        self.begin_again(beside);
+        if self.outage.is_none() {
             let now = Instant::now();
-            let mut burst = self.shared.lock();
+            let mut changes = self.shared.lock();
             for place in self.places.all() {
-                burst.note_change(now, place);
+                changes.note_change(now, &place);
             }
         }
     }
 }
 
+impl Outage {
+    /// One more attempt has failed.
+    fn after(last: Option<Self>, now: Instant) -> Self {
+        let pause = last.map_or(RETRY, |last| (last.pause * 2).min(LONGEST_RETRY));
+        Self {
+            retry: now + pause,
+            pause,
+        }
+    }
+}
+
 impl Shared {
-    /// A panic while the lock was held leaves a burst that tells less than it could.
-    fn lock(&self) -> MutexGuard<'_, Burst> {
-        self.burst.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A panic while the lock was held leaves changes that tell less than they could.
+    fn lock(&self) -> MutexGuard<'_, Changes> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn hear(&self, places: &Places, event: notify::Result<Event>) {
         let now = Instant::now();
-        let is_news = match event {
+        let is_sooner = match event {
             Ok(event) if event.attrs.flag() == Some(Flag::Rescan) => {
                 self.lock().note_overflow(now, places);
                 true
@@ -181,10 +212,16 @@ impl Shared {
                 true
             }
         };
-        if is_news {
+        if is_sooner {
             self.bell.notify_one();
         }
     }
+}
+
+/// Whether a restart would be refused.
+async fn has_begun_to_stop(beside: &Beside) -> bool {
+    let status = beside.handle.status().await;
+    status.is_none_or(|status| status.leaving || status.stopping)
 }
 
 fn tell(beside: &Beside, notice: Notice) {
@@ -219,5 +256,23 @@ fn refusal(path: PathBuf, error: notify::Error) -> WatchError {
             path,
             source: error,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_watched_is_tried_ever_less_often() {
+        let now = Instant::now();
+        let mut outage = Outage::after(None, now);
+        assert_eq!(outage.retry, now + RETRY);
+        outage = Outage::after(Some(outage), now);
+        assert_eq!(outage.retry, now + RETRY * 2);
+        for _ in 0..10 {
+            outage = Outage::after(Some(outage), now);
+        }
+        assert_eq!(outage.retry, now + LONGEST_RETRY);
     }
 }

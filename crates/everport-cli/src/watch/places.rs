@@ -107,6 +107,11 @@ impl Places {
         })
     }
 
+    /// Whether the path may matter, as far as its name tells.
+    pub(super) fn contains(&self, path: &Path) -> bool {
+        self.by_user(path).is_some() && !self.ours.is_named(path)
+    }
+
     /// Whether what is watched hangs on this path: when it goes, or something else takes its place, the system goes on
     /// watching what was there.
     pub(super) fn hang_on(&self, path: &Path) -> bool {
@@ -116,21 +121,17 @@ impl Places {
         })
     }
 
-    /// Whether it matters that the path has changed.
-    pub(super) fn counts(&self, path: &Path) -> bool {
-        self.name(path).is_some()
+    /// Whether what is at the path now does not matter: our own output, or no file.
+    pub(super) fn pass_over(&self, path: &Path) -> bool {
+        // The sockets that a cluster listens on are among what is no file.
+        fs::symlink_metadata(path)
+            .is_ok_and(|found| self.ours.is_redirected(&found) || is_no_file(&found))
     }
 
     /// What the user would call a path that has changed; nothing if that does not matter.
     pub(super) fn name(&self, path: &Path) -> Option<PathBuf> {
-        if self.ours.is_named(path) {
+        if self.ours.is_named(path) || self.pass_over(path) {
             return None;
-        }
-        match fs::symlink_metadata(path) {
-            Ok(metadata) if self.ours.is_redirected(&metadata) => return None,
-            // The sockets that a cluster listens on are among them.
-            Ok(metadata) if is_no_file(&metadata) => return None,
-            _ => {}
         }
         self.by_user(path)
     }
@@ -180,23 +181,32 @@ fn is_no_file(metadata: &Metadata) -> bool {
 impl WrittenByUs {
     /// What is at these paths or will be, and what standard output and standard error lead to.
     pub(super) fn find(paths: impl Iterator<Item = PathBuf>) -> Self {
+        // A file that is itself a link is written to where it leads.
+        let both = |path: PathBuf| [without_links(&path), fs::canonicalize(path).ok()];
+        let mut paths: Vec<PathBuf> = paths.flat_map(both).flatten().collect();
+        paths.dedup();
         Self {
-            paths: paths.filter_map(|path| without_links(&path)).collect(),
+            paths,
             redirected: redirections().collect(),
         }
     }
 
-    /// A file that is rotated leaves others with its name and more.
+    /// Whether it is one of these files, or one that such a file left when it was rotated: those have its name and more.
     fn is_named(&self, path: &Path) -> bool {
         self.paths.iter().any(|ours| {
-            let is_rotated = || {
-                let names = path.file_name().zip(ours.file_name());
-                let rest =
-                    names.and_then(|(name, ours)| name.as_bytes().strip_prefix(ours.as_bytes()));
-                path.parent() == ours.parent() && rest.is_some_and(is_of_rotation)
-            };
-            path == ours || is_rotated()
+            let names = path.file_name().zip(ours.file_name());
+            names.is_some_and(|(name, ours)| is_of(name, ours)) && are_neighbours(path, ours)
         })
+    }
+
+    /// As if standard output had been redirected to this file.
+    #[cfg(test)]
+    pub(super) fn redirected_to(path: &Path) -> Self {
+        let file = fs::metadata(path).unwrap();
+        Self {
+            paths: Vec::new(),
+            redirected: vec![(file.dev(), file.ino())],
+        }
     }
 
     fn is_redirected(&self, metadata: &Metadata) -> bool {
@@ -204,8 +214,19 @@ impl WrittenByUs {
     }
 }
 
-fn is_of_rotation(rest: &[u8]) -> bool {
-    matches!(rest, [b'.' | b'-', digit, ..] if digit.is_ascii_digit())
+/// Whether a file of this name is our file or was rotated from it.
+fn is_of(name: &OsStr, ours: &OsStr) -> bool {
+    let rest = name.as_bytes().strip_prefix(ours.as_bytes());
+    matches!(rest, Some([] | [b'.' | b'-', b'0'..=b'9', ..]))
+}
+
+/// Whether both are in one directory, which changes name as it was reached: perhaps through a symbolic link.
+fn are_neighbours(path: &Path, ours: &Path) -> bool {
+    let (Some(one), Some(other)) = (path.parent(), ours.parent()) else {
+        return false;
+    };
+    let identity = |directory| fs::metadata(directory).map(|found| (found.dev(), found.ino()));
+    one == other || matches!((identity(one), identity(other)), (Ok(one), Ok(other)) if one == other)
 }
 
 /// The path as changes name it. Its file need not be there yet.
@@ -271,10 +292,10 @@ mod tests {
             "4913",
             "a/.b/c",
         ] {
-            assert!(!places.counts(&top.join(name)), "{name}");
+            assert!(!places.contains(&top.join(name)), "{name}");
         }
         for name in ["main.rs", "a/b.c", "a~b", "#a"] {
-            assert!(places.counts(&top.join(name)), "{name}");
+            assert!(places.contains(&top.join(name)), "{name}");
         }
     }
 
@@ -309,11 +330,36 @@ mod tests {
         let log = top.join("app.log");
         let places = places(&top, &[&log]);
         for name in ["app.log", "app.log.1", "app.log.2.gz", "app.log-2026-11-22"] {
-            assert!(!places.counts(&top.join(name)), "{name}");
+            assert!(!places.contains(&top.join(name)), "{name}");
         }
         for name in ["app.logic", "app.log.rs", "b/app.log"] {
-            assert!(places.counts(&top.join(name)), "{name}");
+            assert!(places.contains(&top.join(name)), "{name}");
         }
+    }
+
+    #[test]
+    fn what_we_write_does_not_matter_however_it_is_reached() {
+        let (_kept, top) = directory();
+        for name in ["watched", "shared"] {
+            fs::create_dir(top.join(name)).unwrap();
+        }
+        symlink("../shared", top.join("watched/logs")).unwrap();
+        symlink("real.log", top.join("shared/link.log")).unwrap();
+        fs::write(top.join("shared/real.log"), "").unwrap();
+        let ours = ["watched/logs/x.log", "shared/link.log"].map(|name| top.join(name));
+        let places = places(&top.join("watched"), &[&ours[0], &ours[1]]);
+        for name in [
+            "x.log",
+            "x.log.2026-11-22.0001",
+            "x.log.2026-11-22.0001.gz.unfinished",
+            "link.log",
+            "real.log",
+        ] {
+            let path = top.join("watched/logs").join(name);
+            assert!(!places.contains(&path), "{name}");
+        }
+        assert!(places.contains(&top.join("watched/logs/y.log")));
+        assert!(places.contains(&top.join("watched/x.log")));
     }
 
     #[test]

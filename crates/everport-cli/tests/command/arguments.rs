@@ -66,6 +66,10 @@ fn what_is_wrong_with_the_arguments_is_told_as_everything_else_is() {
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert!(stderr.starts_with("everport: "), "{arguments}: {stderr}");
         assert!(!stderr.contains("error:"), "{arguments}: {stderr}");
+        assert!(!stderr.contains("Usage:"), "{arguments}: {stderr}");
+        assert!(!stderr.contains("\n\n"), "{arguments}: {stderr}");
+        let pointers = stderr.matches("--help").count();
+        assert_eq!(pointers, 1, "{arguments}: {stderr}");
     }
 }
 
@@ -87,13 +91,17 @@ fn a_flag_can_be_taken_back() {
 
 #[test]
 fn a_misspelt_subcommand_is_told_from_a_program() {
-    let meant = |name: &str| format!("(did you mean the command `everport {name}`?)");
+    let meant = |name: &str| {
+        format!("(did you mean the command `everport {name}`? it comes before all options)")
+    };
     check(
         ["chekc"],
         127,
         &["everport: no such program: chekc ", &meant("check")],
     );
     check(["completion", "bash"], 127, &[&meant("completions")]);
+    check(words("--no-config run ./server"), 127, &[&meant("run")]);
+    check(words("-w 4 chekc"), 127, &[&meant("check")]);
     // Who writes `run` means a program.
     check(["run", "chekc"], 127, &["write ./chekc"]);
 }
@@ -244,7 +252,10 @@ fn a_directory_is_not_a_program() {
 #[test]
 fn a_log_file_that_cannot_be_opened_is_named() {
     let path = Path::new("/nonexistent/everport.log");
-    let expected = ["everport: cannot open the log file /nonexistent/everport.log: No such file"];
+    let expected = [
+        "everport: cannot open the log file /nonexistent/everport.log (create its directory, or choose another file): \
+         No such file",
+    ];
     check(with_path("--log-file", path), 6, &expected);
 }
 
@@ -263,8 +274,17 @@ fn a_log_file_that_is_a_symbolic_link_is_refused() {
 #[test]
 fn a_pid_file_that_cannot_be_written_is_named() {
     let path = Path::new("/nonexistent/everport.pid");
-    let expected = ["everport: cannot use the pid file /nonexistent/everport.pid: No such file"];
+    let expected = [
+        "everport: cannot use the pid file /nonexistent/everport.pid (create its directory, or choose another file): \
+         No such file",
+    ];
     check(with_path("--pid-file", path), 6, &expected);
+    let expected = ["cannot use the pid file /etc/passwd/pid (what is to be its directory is none"];
+    check(
+        with_path("--pid-file", Path::new("/etc/passwd/pid")),
+        6,
+        &expected,
+    );
 }
 
 #[test]

@@ -84,3 +84,16 @@ fn everything_that_is_wrong_is_told() {
     let arguments = "check --user no-such-user --chdir /nonexistent -p /nonexistent/pid ./no/such";
     check_wrong(arguments, 127, &expected);
 }
+
+/// What is told ends up in reports to others.
+#[test]
+fn values_of_variables_are_not_told() {
+    let place = Place::configured("program = 'true'\nenv = { TOKEN = 'from-the-file' }\n");
+    let output = place.everport("check --env KEY=typed=twice");
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(told.contains(" TOKEN=… "), "{told}");
+    assert!(told.contains(" KEY=… "), "{told}");
+    for secret in ["from-the-file", "typed", "twice"] {
+        assert!(!told.contains(secret), "{told}");
+    }
+}

@@ -46,6 +46,25 @@ fn options_stand_in_the_file_by_their_long_names() {
 }
 
 #[test]
+fn what_follows_from_other_options_is_told_as_it_is() {
+    let place = Place::configured("program = 'true'\n");
+    let check = |arguments: &str, option: &str, expected: &str| {
+        check_row(&place, &format!("check {arguments}"), option, expected);
+    };
+    check("", "log-to", "stdout default (no --log-file is given)");
+    check("-f log", "log-to", "none default (--log-file is given)");
+    check(
+        "",
+        "log-format",
+        "plain default (stdout is no terminal with colours)",
+    );
+    let as_stdout = "json default (as --log-format)";
+    check("-f log --log-format json", "log-file-format", as_stdout);
+    let plain = "plain default (--log-format is not json)";
+    check("-f log", "log-file-format", plain);
+}
+
+#[test]
 fn every_option_of_the_help_is_a_key() {
     let place = Place::new();
     let help = String::from_utf8(place.everport("run -h").stdout).unwrap();
@@ -76,10 +95,14 @@ fn the_command_line_wins() {
     check("workers", "5 command line");
     check("core-dumps", "false command line");
     check("watch", ". command line");
-    check("env", "A=1 everport.toml:6:8");
+    check("env", "A=… everport.toml:6:8");
     let stdout = String::from_utf8(place.everport(arguments).stdout).unwrap();
-    assert!(!stdout.contains("B=2"), "{stdout}");
-    assert!(stdout.contains("B=3") && stdout.contains("C=4"), "{stdout}");
+    let origin = |name| {
+        let row = stdout.lines().find(|row| row.contains(name));
+        row.unwrap().split_once(name).unwrap().1.trim()
+    };
+    assert_eq!(origin("B=…"), "command line");
+    assert_eq!(origin("C=…"), "command line");
 }
 
 #[test]
@@ -88,11 +111,25 @@ fn variables_are_a_table_or_a_list() {
         let place = Place::configured(&format!("program = 'true'\n{text}"));
         check_row(&place, "check", "env", expected);
     };
-    check("env = ['A=b=c']", "A=b=c everport.toml:2:8");
-    check("env = 'A='", "A= everport.toml:2:7");
-    check("env = { A = 1 }", "A=1 everport.toml:2:9");
-    check("[env]\nA = true", "A=true everport.toml:3:1");
-    check("env.A = 'x'", "A=x everport.toml:2:5");
+    check("env = ['A=b=c']", "A=… everport.toml:2:8");
+    check("env = 'A='", "A=… everport.toml:2:7");
+    check("env = { A = 1 }", "A=… everport.toml:2:9");
+    check("[env]\nA = true", "A=… everport.toml:3:1");
+    check("env.A = 'x'", "A=… everport.toml:2:5");
+}
+
+#[test]
+fn workers_have_the_variables_of_the_file_unless_the_command_line_says_otherwise() {
+    let check = |text: &str, expected: &str| {
+        let program = "program = 'sh'\nargs = ['-c', 'echo \"<$A> <$B> <$C>\"']\n";
+        let place = Place::configured(&format!("{program}{text}"));
+        // Each worker only prints this, and nobody is ever ready.
+        let output = place.everport("run -w 1 --env C=typed");
+        let log = String::from_utf8(output.stdout).unwrap();
+        assert!(log.contains(expected), "{log}");
+    };
+    check("env = ['A=b=c', 'B=', 'C=x']", "<b=c> <> <typed>");
+    check("[env]\nA = true\nB = 1\nC = 'x'", "<true> <1> <typed>");
 }
 
 #[test]
@@ -176,14 +213,14 @@ fn the_file_that_is_here_is_read_unless_another_is_named_or_none_is_wanted() {
         "workers",
         "7 other.toml:2:11",
     );
-    check_row(
-        &place,
-        "check --no-config true",
-        "workers",
-        "one per CPU default",
-    );
+    let workers = row(&place, "check --no-config true", "workers").join(" ");
+    assert!(workers.ends_with(" default (one per CPU)"), "{workers}");
+    workers.split(' ').next().unwrap().parse::<u32>().unwrap();
     place.check("run --no-config", 2, &["no program to run"]);
-    let expected = ["everport: cannot read the configuration file none.toml: No such file"];
+    let expected = [
+        "everport: cannot read the configuration file none.toml: No such file",
+        "(correct --config, or leave it out)",
+    ];
     place.check("run -c none.toml true", 2, &expected);
 }
 
@@ -250,16 +287,71 @@ fn a_file_of_somebody_else_is_not_trusted() {
     place.check("check", 2, &expected);
 }
 
+/// What is said about a file and a command line that lack something, from `run` and from `check`.
+#[track_caller]
+fn check_lack(file: &str, arguments: &str, expected: &[&str]) {
+    let place = Place::configured(&format!("program = 'true'\n{file}"));
+    for command in ["check", "run"] {
+        let output = place.everport(&format!("{command} {arguments}"));
+        assert_eq!(output.status.code(), Some(2), "{command}");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let told: Vec<&str> = stderr.lines().collect();
+        let expected: Vec<String> = expected
+            .iter()
+            .map(|it| format!("everport: {it}"))
+            .collect();
+        assert_eq!(told, expected, "{command}");
+    }
+}
+
 #[test]
-fn what_does_not_go_together_is_told_apart_from_what_is_wrong_alone() {
-    let place = Place::configured("program = 'true'\nlog-keep = 3\n");
-    let expected = [
-        "everport: everport.toml and the command line together:",
-        "--log-rotate-size",
-    ];
-    place.check("check", 2, &expected);
+fn who_needs_what_is_told_with_its_place() {
+    let needs_file = "everport.toml:2:1: log-rotate-size needs log-file";
+    check_lack("log-rotate-size = '1M'", "", &[needs_file]);
+    check_lack(
+        "log-keep = 3",
+        "",
+        &["everport.toml:2:1: log-keep needs log-rotate-size or log-rotate-daily"],
+    );
+    check_lack(
+        "  log-rotate-daily = true\nlog-file-format = 'json'",
+        "--log-rotate-size 1M --log-compress",
+        &[
+            "everport.toml:2:3: log-rotate-daily needs log-file",
+            "everport.toml:3:1: log-file-format needs log-file",
+            "--log-rotate-size needs --log-file",
+        ],
+    );
+    check_lack(
+        "",
+        "-f log --log-keep 3",
+        &["--log-keep needs --log-rotate-size or --log-rotate-daily"],
+    );
     let place = Place::configured("program = 'true'\nlog-file = 'log'\nlog-keep = 3\n");
     place.check("check --log-rotate-daily", 0, &["nothing is wrong"]);
+}
+
+#[test]
+fn a_form_for_a_log_that_has_none_is_told_with_its_place() {
+    let directory = Place::new();
+    let journal = directory.path("journal");
+    let _reader = std::os::unix::net::UnixDatagram::bind(&journal).unwrap();
+    let log_to = format!("journald:{}", journal.display());
+    check_lack(
+        &format!("log-to = '{log_to}'\n log-format = 'json'"),
+        "",
+        &[
+            "everport.toml:3:2: log-format is for stdout and files, and the log goes to neither (leave it out, or add \
+           stdout to log-to)",
+        ],
+    );
+    check_lack(
+        &format!("log-to = '{log_to}'"),
+        "--log-format json",
+        &[
+            "--log-format is for stdout and files, and the log goes to neither (leave it out, or add stdout to --log-to)",
+        ],
+    );
 }
 
 #[test]

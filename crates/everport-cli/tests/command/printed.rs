@@ -52,17 +52,70 @@ fn completions_are_scripts_that_their_shells_accept() {
     }
 }
 
-#[test]
-fn bash_completes_options() {
+/// What bash proposes after these words in a directory with a file `file`; `None` if there is no bash here.
+fn completed(words: &[&str]) -> Option<String> {
+    let place = crate::Place::new();
+    place.write("file", "");
     let mut script = printed(&["completions", "bash"]);
-    script.extend_from_slice(
-        b"COMP_WORDS=(everport run --shut); COMP_CWORD=2; _everport everport --shut run; echo \"${COMPREPLY[@]}\"\n",
-    );
-    let Some(output) = fed("bash", &[], &script) else {
-        return;
+    let [.., previous, current] = words else {
+        panic!("two words at least: {words:?}");
     };
-    let completed = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(completed.trim(), "--shutdown-timeout", "{output:?}");
+    let ask = format!(
+        "cd {}; compopt() {{ :; }}; COMP_WORDS=({}); COMP_CWORD={}; _everport everport '{current}' '{previous}'\n\
+         echo \"${{COMPREPLY[@]}}\"\n",
+        place.path("").display(),
+        words
+            .iter()
+            .map(|word| format!("'{word}' "))
+            .collect::<String>(),
+        words.len() - 1,
+    );
+    script.extend_from_slice(ask.as_bytes());
+    let output = fed("bash", &[], &script)?;
+    assert!(output.stderr.is_empty(), "{output:?}");
+    Some(String::from_utf8(output.stdout).unwrap().trim().to_owned())
+}
+
+#[test]
+fn bash_completes_options_and_values() {
+    let check = |words: &[&str], expected: &str| {
+        if let Some(completed) = completed(words) {
+            assert_eq!(completed, expected, "{words:?}");
+        }
+    };
+    check(&["everport", "run", "--shut"], "--shutdown-timeout");
+    check(
+        &["everport", "run", "--log-to", ""],
+        "stdout journald syslog",
+    );
+    check(&["everport", "check", "--log-to", "sys"], "syslog");
+    check(&["everport", "run", "--share", "t"], "transfer");
+    check(&["everport", "run", "--log-level", "d"], "debug");
+    check(&["everport", "run", "--log-format", "j"], "json");
+    check(&["everport", "run", "--log-when-full", ""], "drop block");
+    check(&["everport", "run", "--log-file", ""], "file");
+    check(&["everport", "run", "--config", ""], "file");
+}
+
+#[test]
+fn bash_proposes_no_files_for_what_is_none() {
+    for option in [
+        "-w",
+        "--name",
+        "--settle",
+        "--max-memory",
+        "--env",
+        "--umask",
+        "--group",
+        "--log-keep",
+        "--log-buffer",
+    ] {
+        for command in ["run", "check"] {
+            if let Some(completed) = completed(&["everport", command, option, ""]) {
+                assert_eq!(completed, "", "{command} {option}");
+            }
+        }
+    }
 }
 
 #[test]

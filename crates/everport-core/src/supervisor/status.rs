@@ -16,6 +16,8 @@ pub struct Status {
     pub rollout: Option<Generation>,
     /// Whether a graceful stop was asked for and its drain delay runs.
     pub leaving: bool,
+    /// Whether the cluster stops: its workers drain and get no successors.
+    pub stopping: bool,
     /// How many slots there should be.
     pub slots: u32,
     /// Every worker there is, sorted by id.
@@ -92,6 +94,7 @@ impl Supervisor {
             generation: self.good,
             rollout: self.rollout_to(),
             leaving: matches!(self.phase, Phase::Leaving { .. }),
+            stopping: matches!(self.phase, Phase::Stopping(_) | Phase::Exited),
             slots: self.wanted,
             workers: self.homes.iter().filter_map(worker).collect(),
         }

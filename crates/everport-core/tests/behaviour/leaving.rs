@@ -44,7 +44,8 @@ fn a_stop_is_announced_and_every_worker_goes_on_until_the_drain_delay_is_over() 
     driver.expect(&[announce(1, s(10)), announce(2, s(10))]);
     assert_eq!(driver.notices, [Notice::Leaving { delay: s(10) }]);
     assert_eq!(driver.supervisor.pending(), Some(Pending::Leaving));
-    assert!(driver.supervisor.status().leaving);
+    let status = driver.supervisor.status();
+    assert!(status.leaving && !status.stopping);
     driver.forget();
     driver.pass(ms(9_999));
     driver.expect(&[]);
@@ -53,7 +54,8 @@ fn a_stop_is_announced_and_every_worker_goes_on_until_the_drain_delay_is_over() 
     driver.expect_notice(&Notice::Stopping {
         reason: ExitReason::Stopped,
     });
-    assert!(!driver.supervisor.status().leaving);
+    let status = driver.supervisor.status();
+    assert!(!status.leaving && status.stopping);
     driver.dies(1);
     driver.dies(2);
     driver.expect(&[STOPPED]);

@@ -23,6 +23,9 @@ pub enum BindCause {
         /// Such as `nginx (pid 4711)`.
         by: Option<String>,
     },
+    /// A socket that was passed to the watcher has the address, and cannot be had as it was asked for: which one it is, and
+    /// the way out.
+    PassedIn(String),
     /// Not allowed.
     PermissionDenied,
     /// No interface of this machine has the address.
@@ -57,6 +60,7 @@ impl fmt::Display for BindCause {
         match self {
             Self::InUse { by: Some(by) } => write!(f, "address already in use by {by} (stop it or choose another port)"),
             Self::InUse { by: None } => f.write_str("address already in use (find its owner with `ss -ltnp` or choose another port)"),
+            Self::PassedIn(which) => write!(f, "address already in use by {which}"),
             Self::PermissionDenied => f.write_str("permission denied (ports below 1024 need CAP_NET_BIND_SERVICE, a Unix socket needs write access to its directory)"),
             Self::NotAvailable => f.write_str("no interface has this address (correct it, or listen with the freebind option)"),
             Self::NotASocket => f.write_str("the path exists and is not a socket (remove it or choose another path)"),

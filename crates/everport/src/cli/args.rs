@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::ValueHint;
 use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 use everport_core::CrashLoop;
 
@@ -26,7 +27,9 @@ use crate::watcher::{Builder, Credentials, CredentialsError, Program, Watcher};
 /// let flags = Flags::parse_from(["server", "-w", "4", "--settle", "0.5"]);
 /// # let _ = flags.cluster;
 /// ```
+// This text is for the documentation only: what a program says about itself is its own affair.
 #[derive(Debug, Clone, clap::Args)]
+#[command(about = None, long_about = None)]
 pub struct ClusterArgs {
     /// How many workers serve [default: one per CPU]
     #[arg(short, long, value_name = "N", allow_negative_numbers = true,
@@ -35,7 +38,7 @@ pub struct ClusterArgs {
 
     /// How workers get at a port: reuseport or transfer [default: what the kernel balances best]
     #[arg(long, value_name = "HOW", hide_possible_values = true, value_parser = sharing_parser(), help_heading = CLUSTER)]
-    share: Option<Sharing>,
+    pub(super) share: Option<Sharing>,
 
     /// Name of the watcher, in the process list and the log [default: watcher]
     #[arg(short, long, value_parser = name::parse, help_heading = CLUSTER)]
@@ -86,7 +89,7 @@ pub struct ClusterArgs {
     max_lifetime: Option<Duration>,
 
     /// Replace a worker that has accepted this many connections
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..),
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count::parse_connections,
         help_heading = LIMITS)]
     max_connections: Option<u64>,
 
@@ -95,11 +98,11 @@ pub struct ClusterArgs {
     env: Vec<EnvVar>,
 
     /// Working directory of the workers [default: the watcher's]
-    #[arg(long, value_name = "DIR", help_heading = WORKERS)]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = WORKERS)]
     pub(super) chdir: Option<PathBuf>,
 
     /// Run the workers as this user, with its groups: a name or a number (only root can)
-    #[arg(long, value_name = "USER", help_heading = WORKERS)]
+    #[arg(long, value_name = "USER", value_hint = ValueHint::Username, help_heading = WORKERS)]
     user: Option<String>,
 
     /// Run the workers in this group instead of the user's own (only root can)
@@ -109,7 +112,7 @@ pub struct ClusterArgs {
     /// Permissions that the workers' new files lack, in octal, such as 027 [default: the watcher's]
     #[arg(long, value_name = "MASK", allow_negative_numbers = true, value_parser = umask::parse,
         help_heading = WORKERS)]
-    umask: Option<u32>,
+    pub(super) umask: Option<u32>,
 
     /// Let the memory of crashed workers be written to disk, and debuggers look into the watcher
     #[arg(long, help_heading = WORKERS)]
@@ -123,7 +126,7 @@ pub struct ClusterArgs {
     pub(super) log: LogArgs,
 
     /// Write the watcher's pid to a file and keep a second instance out
-    #[arg(short, long, value_name = "PATH", help_heading = FILES)]
+    #[arg(short, long, value_name = "PATH", value_hint = ValueHint::FilePath, help_heading = FILES)]
     pub(super) pid_file: Option<PathBuf>,
 }
 
@@ -203,9 +206,10 @@ fn env_parser() -> impl TypedValueParser<Value = EnvVar> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
+    use clap::{CommandFactory, Parser};
 
     use super::*;
+    use crate::cli::parsing::{self, check_refused};
     use crate::log::Level;
 
     #[derive(Debug, Parser)]
@@ -215,16 +219,35 @@ mod tests {
     }
 
     fn parse(text: &str) -> Result<ClusterArgs, String> {
-        let words = std::iter::once("server").chain(text.split_whitespace());
-        Flags::try_parse_from(words)
-            .map(|flags| flags.cluster)
-            .map_err(|error| error.to_string())
+        parsing::parse::<Flags>(text).map(|flags| flags.cluster)
     }
 
-    #[track_caller]
-    fn check_refused(text: &str, expected: &str) {
-        let error = parse(text).unwrap_err();
-        assert!(error.contains(expected), "{text}: {error}");
+    /// A program that sells coffee.
+    #[derive(Debug, Parser)]
+    struct Described {
+        #[command(flatten)]
+        cluster: ClusterArgs,
+    }
+
+    #[derive(Debug, Parser)]
+    #[command(about = "A program that sells coffee")]
+    struct DescribedByAttribute {
+        #[command(flatten)]
+        cluster: ClusterArgs,
+    }
+
+    #[test]
+    fn what_a_program_says_about_itself_is_its_own() {
+        let long_help = |mut command: clap::Command| command.render_long_help().to_string();
+        for command in [Described::command(), DescribedByAttribute::command()] {
+            let help = long_help(command);
+            assert!(
+                help.starts_with("A program that sells coffee\n\nUsage:"),
+                "{help}"
+            );
+        }
+        let help = long_help(Flags::command());
+        assert!(help.starts_with("Usage:"), "{help}");
     }
 
     #[test]
@@ -259,26 +282,28 @@ mod tests {
 
     #[test]
     fn values_that_make_no_sense_are_refused_with_a_way_out() {
-        check_refused("-w 0", "give one from 1 to 4096");
-        check_refused("-w -1", "give one from 1 to 4096");
-        check_refused("-w 4097", "give one from 1 to 4096");
-        check_refused("-w four", "give one from 1 to 4096");
-        check_refused("--surge 0", "give one from 1 to 4096");
-        check_refused("--umask 8", "write it in octal");
-        check_refused("-t -1", "a time cannot be negative");
-        check_refused("-t inf", "longer than a day");
-        check_refused("--boot-timeout 0", "zero leaves no time");
-        check_refused("--share both", "[possible values: reuseport, transfer]");
-        check_refused("--env A", "write KEY=VALUE");
-        check_refused(
+        check_refused::<Flags>("-w 0", "give one from 1 to 4096");
+        check_refused::<Flags>("-w -1", "give one from 1 to 4096");
+        check_refused::<Flags>("-w 4097", "give one from 1 to 4096");
+        check_refused::<Flags>("-w four", "give one from 1 to 4096");
+        check_refused::<Flags>("--surge 0", "give one from 1 to 4096");
+        check_refused::<Flags>("--max-connections ten", "give one from 1 on, like 10000");
+        check_refused::<Flags>("--max-connections -1", "give one from 1 on, like 10000");
+        check_refused::<Flags>("--umask 8", "write it in octal");
+        check_refused::<Flags>("-t -1", "a time cannot be negative");
+        check_refused::<Flags>("-t inf", "longer than a day");
+        check_refused::<Flags>("--boot-timeout 0", "zero leaves no time");
+        check_refused::<Flags>("--share both", "[possible values: reuseport, transfer]");
+        check_refused::<Flags>("--env A", "write KEY=VALUE");
+        check_refused::<Flags>(
             "-l loud",
             "[possible values: error, warn, info, debug, trace]",
         );
-        check_refused("--workes 4", "a similar argument exists: '--workers'");
+        check_refused::<Flags>("--workes 4", "a similar argument exists: '--workers'");
     }
 
     #[test]
     fn the_parser_is_consistent() {
-        <Flags as clap::CommandFactory>::command().debug_assert();
+        Flags::command().debug_assert();
     }
 }

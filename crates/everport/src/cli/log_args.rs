@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::ArgGroup;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{ArgGroup, ValueHint};
 
-use super::log_target::{self, LogTarget};
-use super::size;
+use super::derived::{DerivedDefault, derived};
+use super::log_target::{LogTarget, LogTargetParser};
+use super::{count, size};
 use crate::log::{
     Journald, Level, LogFile, LogFormat, OpenLogError, Syslog, WhenFull, Writer, WriterBuilder,
 };
@@ -16,7 +17,7 @@ const LOG: &str = "Log";
 
 /// The flags of the log.
 #[derive(Debug, Clone, clap::Args)]
-#[command(group(ArgGroup::new("log_rotation")
+#[command(about = None, long_about = None, group(ArgGroup::new("log_rotation")
     .args(["log_rotate_size", "log_rotate_daily"])
     .multiple(true)))]
 pub(super) struct LogArgs {
@@ -27,8 +28,8 @@ pub(super) struct LogArgs {
 
     /// Where to log: stdout, journald or syslog, the last two with :SOCKET if it is not the usual one; may be repeated
     /// [default: stdout, unless --log-file is given]
-    #[arg(long, value_name = "WHERE", value_delimiter = ',', value_parser = log_target::parse,
-        help_heading = LOG)]
+    #[arg(long, value_name = "WHERE", value_delimiter = ',', hide_possible_values = true,
+        value_parser = LogTargetParser, help_heading = LOG)]
     log_to: Vec<LogTarget>,
 
     /// Form of the log: pretty, plain or json [default: pretty on a terminal, else plain]
@@ -37,7 +38,7 @@ pub(super) struct LogArgs {
     log_format: Option<LogFormat>,
 
     /// Append the log to a file; `*` becomes the watcher's pid
-    #[arg(short = 'f', long, value_name = "PATH", help_heading = LOG)]
+    #[arg(short = 'f', long, value_name = "PATH", value_hint = ValueHint::FilePath, help_heading = LOG)]
     pub(super) log_file: Option<PathBuf>,
 
     /// Form of the log in the file [default: json if --log-format is, else plain]
@@ -55,15 +56,15 @@ pub(super) struct LogArgs {
     log_rotate_daily: bool,
 
     /// How many rotated files to keep [default: 7]
-    #[arg(long, value_name = "N", requires = "log_rotation",
-        value_parser = clap::value_parser!(u32).range(1..), help_heading = LOG)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, requires = "log_rotation",
+        value_parser = count::parse_files, help_heading = LOG)]
     log_keep: Option<u32>,
 
     /// Compress rotated files with gzip
     #[arg(long, requires = "log_rotation", help_heading = LOG)]
     log_compress: bool,
 
-    /// What a worker does whose records are not taken in time: drop them and count, or block
+    /// What a worker does whose records are not taken in time: drop them and count, or block as long as the log moves
     #[arg(long, value_name = "WHAT", default_value = "drop", hide_possible_values = true,
         value_parser = when_full_parser(), help_heading = LOG)]
     log_when_full: WhenFull,
@@ -103,7 +104,6 @@ impl LogArgs {
         // In the log "watcher" is not a worker; among those of a machine it says nothing.
         let mut builder = Writer::builder(name.unwrap_or("watcher"))
             .identifier(name.unwrap_or("everport"))
-            .queue(self.queue())
             .level(self.log_level);
         if self.writes_stdout() {
             builder = self.add_stdout(builder);
@@ -111,7 +111,7 @@ impl LogArgs {
         if let Some(file) = self.file(workers) {
             builder = builder.file(file);
         }
-        for target in &self.log_to {
+        for target in self.targets() {
             builder = match target {
                 LogTarget::Stdout => builder,
                 LogTarget::Journald(None) => builder.journald(Journald::default()),
@@ -126,7 +126,7 @@ impl LogArgs {
     /// Whether the log could be opened, as far as that shows without making or changing anything.
     pub(super) fn look(&self, workers: Option<&Credentials>) -> Result<(), OpenLogError> {
         self.file(workers).map_or(Ok(()), |file| file.look())?;
-        for target in &self.log_to {
+        for target in self.targets() {
             match target.clone() {
                 LogTarget::Stdout => {}
                 LogTarget::Journald(None) => Journald::default().look()?,
@@ -138,6 +138,13 @@ impl LogArgs {
         Ok(())
     }
 
+    /// The places beside the file, each once.
+    fn targets(&self) -> impl Iterator<Item = &LogTarget> {
+        let is_first = |number, target| !self.log_to[..number].contains(target);
+        let targets = self.log_to.iter().enumerate();
+        targets.filter_map(move |(number, target)| is_first(number, target).then_some(target))
+    }
+
     /// Tells the watcher how workers' records come to it.
     pub(super) fn apply(&self, builder: Builder) -> Builder {
         builder
@@ -146,15 +153,37 @@ impl LogArgs {
             .log_when_full(self.log_when_full)
     }
 
-    /// What a worker leaves in a full ring has room, even where little else is written any more.
-    fn queue(&self) -> usize {
-        // It is at most 256 MiB, which any address space has.
-        usize::try_from(self.log_buffer.saturating_mul(4)).unwrap_or(usize::MAX)
-    }
-
     fn writes_stdout(&self) -> bool {
         let is_default = self.log_to.is_empty() && self.log_file.is_none();
         is_default || self.log_to.contains(&LogTarget::Stdout)
+    }
+
+    /// See [`ClusterArgs::derived_defaults`](super::ClusterArgs::derived_defaults).
+    pub(super) fn derived_defaults(&self, is_colourful: bool) -> Vec<DerivedDefault> {
+        let mut found = Vec::new();
+        if self.log_to.is_empty() {
+            found.push(match self.writes_stdout() {
+                true => derived("log-to", "stdout", "no --log-file is given"),
+                false => derived("log-to", "none", "--log-file is given"),
+            });
+        }
+        if self.log_format.is_none() {
+            found.push(match (self.writes_stdout(), is_colourful) {
+                (true, true) => derived("log-format", "pretty", "stdout is a terminal"),
+                (true, false) => {
+                    derived("log-format", "plain", "stdout is no terminal with colours")
+                }
+                (false, _) => derived("log-format", "none", "the log does not go to stdout"),
+            });
+        }
+        if self.log_file_format.is_none() {
+            found.push(match self.file(None).map(|file| file.log_format()) {
+                None => derived("log-file-format", "none", "no --log-file is given"),
+                Some(Some(format)) => derived("log-file-format", format.name(), "as --log-format"),
+                Some(None) => derived("log-file-format", "plain", "--log-format is not json"),
+            });
+        }
+        found
     }
 
     fn add_stdout(&self, builder: WriterBuilder) -> WriterBuilder {
@@ -210,6 +239,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::cli::parsing::{self, check_refused};
 
     #[derive(Debug, Parser)]
     struct Flags {
@@ -218,16 +248,7 @@ mod tests {
     }
 
     fn parse(text: &str) -> Result<LogArgs, String> {
-        let words = std::iter::once("server").chain(text.split_whitespace());
-        Flags::try_parse_from(words)
-            .map(|flags| flags.log)
-            .map_err(|error| error.to_string())
-    }
-
-    #[track_caller]
-    fn check_refused(text: &str, expected: &str) {
-        let error = parse(text).unwrap_err();
-        assert!(error.contains(expected), "{text}: {error}");
+        parsing::parse::<Flags>(text).map(|flags| flags.log)
     }
 
     #[test]
@@ -289,15 +310,46 @@ mod tests {
     }
 
     #[test]
+    fn defaults_follow_what_is_given() {
+        let check = |text: &str, is_colourful, expected: &[(&str, &str)]| {
+            let found = parse(text).unwrap().derived_defaults(is_colourful);
+            let found = found.iter().map(|it| (it.option, it.value.as_str()));
+            assert_eq!(found.collect::<Vec<_>>(), expected, "{text}");
+        };
+        let [stdout, none] = ["stdout", "none"].map(|value| ("log-to", value));
+        let format = |value| ("log-format", value);
+        let in_file = |value| ("log-file-format", value);
+        check("", true, &[stdout, format("pretty"), in_file("none")]);
+        check("", false, &[stdout, format("plain"), in_file("none")]);
+        check("-f log", true, &[none, format("none"), in_file("plain")]);
+        check("-f log --log-format json", true, &[none, in_file("json")]);
+        check(
+            "-f log --log-format pretty --log-to stdout",
+            true,
+            &[in_file("plain")],
+        );
+        check(
+            "-f log --log-file-format json",
+            true,
+            &[none, format("none")],
+        );
+        check(
+            "--log-to journald",
+            true,
+            &[format("none"), in_file("none")],
+        );
+    }
+
+    #[test]
     fn what_does_not_go_together_is_refused() {
-        check_refused("--log-rotate-daily", "--log-file <PATH>");
-        check_refused("--log-rotate-size 1M", "--log-file <PATH>");
-        check_refused("--log-file-format json", "--log-file <PATH>");
-        check_refused(
+        check_refused::<Flags>("--log-rotate-daily", "--log-file <PATH>");
+        check_refused::<Flags>("--log-rotate-size 1M", "--log-file <PATH>");
+        check_refused::<Flags>("--log-file-format json", "--log-file <PATH>");
+        check_refused::<Flags>(
             "-f log --log-keep 3",
             "--log-rotate-size <SIZE>|--log-rotate-daily",
         );
-        check_refused(
+        check_refused::<Flags>(
             "-f log --log-compress",
             "--log-rotate-size <SIZE>|--log-rotate-daily",
         );
@@ -307,16 +359,19 @@ mod tests {
 
     #[test]
     fn values_that_make_no_sense_are_refused_with_a_way_out() {
-        check_refused(
+        check_refused::<Flags>(
             "-l loud",
             "[possible values: error, warn, info, debug, trace]",
         );
-        check_refused("--log-format xml", "[possible values: pretty, plain, json]");
-        check_refused("--log-to stderr", "give stdout, journald or syslog");
-        check_refused("--log-when-full wait", "[possible values: drop, block]");
-        check_refused("--log-buffer 10K", "give one from 256K to 64M");
-        check_refused("--log-buffer 65M", "give one from 256K to 64M");
-        check_refused("-f log --log-rotate-size 10K", "give one from 64K");
-        check_refused("-f log --log-rotate-daily --log-keep 0", "0 is not in 1..");
+        check_refused::<Flags>("--log-format xml", "[possible values: pretty, plain, json]");
+        check_refused::<Flags>("--log-to stderr", "give stdout, journald or syslog");
+        check_refused::<Flags>("--log-when-full wait", "[possible values: drop, block]");
+        check_refused::<Flags>("--log-buffer 10K", "give one from 256K to 64M");
+        check_refused::<Flags>("--log-buffer 65M", "give one from 256K to 64M");
+        check_refused::<Flags>("-f log --log-rotate-size 10K", "give one from 64K");
+        for number in ["0", "-1", "many"] {
+            let text = format!("-f log --log-rotate-daily --log-keep {number}");
+            check_refused::<Flags>(&text, "give one from 1 on, like 7");
+        }
     }
 }

@@ -1,6 +1,10 @@
 //! Where the log goes beside files, as the command line names it.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
+
+use clap::builder::{PossibleValue, TypedValueParser};
+use clap::{Arg, Command};
 
 /// A place for the log that is no file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,8 +20,31 @@ pub(super) enum LogTarget {
 #[error("not a place for the log (give stdout, journald or syslog; a file is --log-file)")]
 pub(super) struct LogTargetError;
 
+/// Takes the name of a place, and knows the names for completions: what the parser for a fixed set of values would
+/// refuse is a name with a socket.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LogTargetParser;
+
+impl TypedValueParser for LogTargetParser {
+    type Value = LogTarget;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        option: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<LogTarget, clap::Error> {
+        TypedValueParser::parse_ref(&parse, command, option, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let names = ["stdout", "journald", "syslog"];
+        Some(Box::new(names.into_iter().map(PossibleValue::new)))
+    }
+}
+
 /// The place that a text names: `syslog`, or `syslog:/run/other/socket`.
-pub(super) fn parse(text: &str) -> Result<LogTarget, LogTargetError> {
+fn parse(text: &str) -> Result<LogTarget, LogTargetError> {
     let (name, socket) = match text.split_once(':') {
         Some((_, "")) => return Err(LogTargetError),
         Some((name, socket)) => (name, Some(PathBuf::from(socket))),

@@ -8,7 +8,7 @@ use rustix::fs::{FileType, FlockOperation, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use crate::UnsafePath;
-use crate::place::Place;
+use crate::place::{Place, way_out_of};
 use crate::watcher::Credentials;
 
 /// Everybody may read it, to know whom to signal.
@@ -40,7 +40,7 @@ pub enum PidFileError {
     #[error("cannot keep the pid file out of the workers' reach")]
     Unsafe(#[source] UnsafePath),
     /// The system refused it.
-    #[error("cannot use the pid file {}", .path.display())]
+    #[error("cannot use the pid file {}{}", .path.display(), way_out_of(.source))]
     System {
         /// The file.
         path: PathBuf,

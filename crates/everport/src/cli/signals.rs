@@ -6,14 +6,18 @@ use std::io;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
+use super::terminal::Terminal;
 use crate::log::Writer;
 use crate::watcher::Handle;
 
 /// Within this time two signals to stop are one request: `timeout` and some service managers send one to the
 /// process and the same to its group. Nobody means the second one to kill.
 const SAME_REQUEST: Duration = Duration::from_millis(100);
+
+/// The kernel may send `HUP` shortly before it takes the terminal away from us, so that is looked at this much later.
+const CLOSING: Duration = Duration::from_millis(100);
 
 /// Signals the command takes from the moment this is made; what comes before [`Signals::forward`] waits.
 #[derive(Debug)]
@@ -26,7 +30,12 @@ pub(super) struct Signals {
     one_fewer: Signal,
     hang_up: Signal,
     children: Signal,
-    has_terminal: bool,
+    /// Never waited for: while it is taken, what goes beyond a limit on the size of files is an error of its writer,
+    /// and not our end. Workers have the default again.
+    _file_too_large: Signal,
+    terminal: Terminal,
+    /// When to look whether the terminal was closed.
+    look_at_terminal: Option<Instant>,
 }
 
 /// What a signal asks for.
@@ -38,11 +47,13 @@ enum Asked {
     OneMore,
     OneFewer,
     HangUp,
+    LookAtTerminal,
     LookAtChildren,
 }
 
 impl Signals {
     pub(super) fn install() -> io::Result<Self> {
+        let terminal = Terminal::at_start();
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -52,7 +63,9 @@ impl Signals {
             one_fewer: signal(SignalKind::from_raw(libc::SIGTTOU))?,
             hang_up: signal(SignalKind::hangup())?,
             children: signal(SignalKind::child())?,
-            has_terminal: has_terminal(),
+            _file_too_large: signal(SignalKind::from_raw(libc::SIGXFSZ))?,
+            terminal,
+            look_at_terminal: None,
         })
     }
 
@@ -73,9 +86,17 @@ impl Signals {
                 Asked::Restart => handle.restart(),
                 Asked::OneMore => handle.scale_by(1),
                 Asked::OneFewer => handle.scale_by(-1),
-                // Nobody sees the cluster any more, or could stop it from where it was started.
-                Asked::HangUp if self.has_terminal && !has_terminal() => handle.stop(),
-                Asked::HangUp => log.switches().reopen(),
+                Asked::HangUp => {
+                    log.switches().reopen();
+                    let is_ours = self.terminal.is_ours();
+                    self.look_at_terminal = is_ours.then(|| Instant::now() + CLOSING);
+                }
+                Asked::LookAtTerminal => {
+                    self.look_at_terminal = None;
+                    if self.terminal.is_closed() {
+                        handle.stop();
+                    }
+                }
                 Asked::LookAtChildren => {
                     handle.children_changed();
                     handle.reap_orphans();
@@ -94,12 +115,16 @@ impl Signals {
             Some(()) = self.one_fewer.recv() => Asked::OneFewer,
             Some(()) = self.hang_up.recv() => Asked::HangUp,
             Some(()) = self.children.recv() => Asked::LookAtChildren,
+            () = at(self.look_at_terminal) => Asked::LookAtTerminal,
             else => pending().await,
         }
     }
 }
 
-/// Whether we belong to a terminal, which sends `HUP` when it is closed.
-fn has_terminal() -> bool {
-    std::fs::File::open("/dev/tty").is_ok()
+/// Waits until then; for ever, if there is no such time.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => pending().await,
+    }
 }

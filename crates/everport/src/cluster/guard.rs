@@ -16,6 +16,7 @@ use super::outbox::Outgoing;
 use super::requests::Grant;
 use super::state::State;
 use crate::link::{FromWatcher, FromWorker, LinkError, WorkerEnd};
+use crate::ring::never_wait_here;
 use crate::{BindCause, BindError};
 
 /// Enough for a frame's buffer, its strings and what the runtime does when a port is lent, with room for
@@ -51,6 +52,8 @@ impl Guard {
 
     /// Returns when there is nothing to guard any more.
     pub(crate) fn run(mut self, early: Vec<Received>) {
+        // What we call may log. A deadline comes first.
+        never_wait_here();
         for (frame, fds) in early {
             self.obey(frame, fds);
         }
@@ -187,7 +190,7 @@ impl Guard {
         self.link = None;
         self.state.outbox.close();
         self.state.requests.give_up();
-        self.state.stop_waiting_for_log();
+        self.state.close_log();
         if !self.state.is_draining() {
             self.state
                 .begin_drain(Drain::alone(self.state.shutdown_timeout));

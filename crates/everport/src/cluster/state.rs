@@ -22,6 +22,9 @@ use crate::link::{FromWorker, Welcome};
 use crate::listener::{Connections, Port};
 use crate::ring::Producer;
 
+/// How long after a drain's beginning records are waited for: its time is for connections.
+const LOG: Duration = Duration::from_secs(1);
+
 /// One worker, seen from inside.
 pub(crate) struct State {
     /// `None` when this process runs standalone.
@@ -109,10 +112,18 @@ impl State {
     pub(crate) fn waits_for_log_until(&self) -> Option<Instant> {
         let waits = self.ring.as_ref().is_some_and(|ring| ring.waits());
         let drain = self.current_drain();
-        drain.as_ref().filter(|_| waits).map(|drain| drain.deadline)
+        let drain = drain.as_ref().filter(|_| waits);
+        drain.map(|drain| drain.deadline.min(drain.began + LOG))
     }
 
-    /// No record is waited for any more: nobody would take it, or there is no time for that.
+    /// Nobody takes records any more.
+    pub(crate) fn close_log(&self) {
+        if let Some(ring) = &self.ring {
+            ring.close();
+        }
+    }
+
+    /// No record is waited for any more: a drain has something else to do.
     pub(crate) fn stop_waiting_for_log(&self) {
         if let Some(ring) = &self.ring {
             ring.stop_waiting();

@@ -40,6 +40,7 @@ mod cause {
     pub(super) const SHARED_BY_TRANSFER: u8 = 8;
     pub(super) const TOO_MANY: u8 = 9;
     pub(super) const STOPPING: u8 = 10;
+    pub(super) const PASSED_IN: u8 = 11;
 }
 
 pub(super) fn write_address(writer: &mut Writer, address: &PortAddress) {
@@ -162,6 +163,7 @@ pub(super) fn write_bind_error(writer: &mut Writer, error: &BindError) {
             libc::EADDRINUSE,
             by.as_deref().unwrap_or_default(),
         ),
+        BindCause::PassedIn(which) => (cause::PASSED_IN, libc::EADDRINUSE, which.as_str()),
         BindCause::PermissionDenied => (cause::PERMISSION_DENIED, libc::EACCES, ""),
         BindCause::NotAvailable => (cause::NOT_AVAILABLE, libc::EADDRNOTAVAIL, ""),
         BindCause::NotASocket => (cause::NOT_A_SOCKET, libc::ENOTSOCK, ""),
@@ -196,6 +198,7 @@ pub(super) fn read_bind_error(reader: &mut Reader<'_>) -> Result<BindError, Deco
         cause::SHARED_BY_TRANSFER => BindCause::SharedAs(Sharing::Transfer),
         cause::TOO_MANY => BindCause::TooMany,
         cause::STOPPING => BindCause::Stopping,
+        cause::PASSED_IN => BindCause::PassedIn(text),
         _ => BindCause::System(errno),
     };
     Ok(BindError { address, cause })

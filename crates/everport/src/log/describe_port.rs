@@ -26,29 +26,31 @@ pub(super) fn describe_port(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt:
             passed_in_as,
         } => {
             let address = escape_display(address);
-            write!(
-                f,
-                "listening on {address} ({sharing}{})",
-                Passed(passed_in_as)
-            )
+            let passed = Passed(passed_in_as);
+            write!(f, "listening on {address} ({sharing}{passed})")
         }
         Notice::PortClosed {
             address,
-            passed_in_as: None,
-        } => write!(
-            f,
-            "closed {}: no worker wants it any more",
-            escape_display(address)
-        ),
-        Notice::PortClosed {
-            address,
             passed_in_as,
-        } => write!(
-            f,
-            "no worker wants {}{} any more: connections wait there",
-            escape_display(address),
-            Passed(passed_in_as)
-        ),
+        } => {
+            let address = escape_display(address);
+            match Passed(passed_in_as) {
+                Passed(None) => write!(f, "closed {address}: no worker wants it any more"),
+                passed => write!(
+                    f,
+                    "no worker wants {address}{passed} any more: connections wait there"
+                ),
+            }
+        }
+        Notice::PassedSocketRefused { .. } | Notice::PassedSocketUnused { .. } => {
+            describe_passed_socket(f, notice)
+        }
+        _ => describe_trouble(f, notice),
+    }
+}
+
+fn describe_passed_socket(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result {
+    match notice {
         Notice::PassedSocketRefused {
             descriptor,
             name,
@@ -67,6 +69,12 @@ pub(super) fn describe_port(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt:
             escape_display(address),
             escape_display(name)
         ),
+        _ => Ok(()),
+    }
+}
+
+fn describe_trouble(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result {
+    match notice {
         Notice::PortRefused {
             worker,
             slot,

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use everport_core::{DrainReason, ReplaceCause};
+
 use super::*;
-use crate::log::{Ending, Level};
+use crate::log::{Ending, Level, Thread};
 use crate::{BindCause, BindError, Generation, PortAddress};
 
 const WORKER: WorkerId = WorkerId(7);
@@ -341,6 +343,13 @@ fn what_goes_wrong_with_records_is_told() {
         Level::Info,
         "workers were told to log from level debug up",
     );
+    check(
+        Notice::LogReopened {
+            path: "/var/log/shop\n.log".into(),
+        },
+        Level::Info,
+        "opened /var/log/shop\\n.log anew",
+    );
 }
 
 #[test]
@@ -436,7 +445,7 @@ fn what_a_stuck_worker_does_is_told_line_by_line() {
          | thread 4711 (server) runs\n\
          | thread 4712 (evil\\n\\x1b[2J) waits for a device in nfs_wait\n\
          |   in nfs_wait+0x1/0x2\n\
-         | it printed last:\n\
+         | it said last:\n\
          | last words",
     );
     check(

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::Notice;
 use super::queue::{Item, Queue, Turn};
 use super::stream::Stream;
-use crate::place::UnsafePath;
+use crate::place::{UnsafePath, way_out_of};
 
 /// The thread formats and writes; 128 KiB are more than it uses.
 const STACK: usize = 128 * 1024;
@@ -92,8 +92,10 @@ pub(super) trait Destination: Send {
     /// missing once something can be written again.
     fn write(&mut self, batch: &mut Vec<Item>);
 
-    /// Opens anew what others may have exchanged.
-    fn reopen(&mut self) {}
+    /// Opens anew what others may have exchanged: the path of the file that is open now.
+    fn reopen(&mut self) -> Option<PathBuf> {
+        None
+    }
 
     /// What there is to be said about it.
     fn take_remarks(&mut self) -> Vec<Remark>;
@@ -110,7 +112,11 @@ pub(super) fn start(
         loop {
             match queue.take(&mut batch) {
                 Turn::Write => destination.write(&mut batch),
-                Turn::Reopen => destination.reopen(),
+                Turn::Reopen => {
+                    if let Some(path) = destination.reopen() {
+                        stream.tell(Notice::LogReopened { path }, None);
+                    }
+                }
                 Turn::End => break,
             }
             batch.shrink_to(SMALL_BATCH);
@@ -134,7 +140,9 @@ fn way_out(error: &io::Error) -> &'static str {
         Some(rustix::io::Errno::LOOP) => {
             " (it is a symbolic link, which is never followed: name the file itself)"
         }
-        Some(rustix::io::Errno::NXIO) => " (it is a fifo that nobody reads)",
-        _ => "",
+        Some(rustix::io::Errno::NXIO) => {
+            " (it is a fifo that nobody reads: start its reader first)"
+        }
+        _ => way_out_of(error),
     }
 }

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use rustix::fs::{FileType, Mode, OFlags, Stat, fchmod, fstat};
+use rustix::fs::{FileType, Mode, OFlags, Stat, fstat};
 use rustix::io::Errno;
 
 use super::day::Day;
 use super::destination::Remark;
-use super::rotation::{Rotated, TidyError, Tidying, day_of};
+use super::rotation::{Rotated, TidyError, Tidying, day_of, give_access, is_ours, mark_in_use};
 use super::{LogFormat, OpenLogError};
 use crate::causes::with_causes;
 use crate::place::Place;
@@ -30,7 +30,8 @@ const ATTEMPTS: u32 = 16;
 /// A file that the log is appended to, and when that is rotated.
 ///
 /// A rotated file is called like the log with the day of its last entry, in UTC, and a number:
-/// `shop.log.2026-11-22.0001`. So the names sort by age, and none is renamed later.
+/// `shop.log.2026-11-22.0001`. So the names sort by age, and none is renamed later. After a clock that was ahead, the day
+/// is that of the newest rotated file there is.
 #[derive(Debug, Clone)]
 pub struct LogFile {
     path: PathBuf,
@@ -105,23 +106,68 @@ impl LogFile {
         self.format
     }
 
-    /// Whether it could be opened, as far as that shows without making it: whether its directory is there and safe.
+    /// Whether it could be opened, as far as that shows without making or changing anything. Whether somebody reads a
+    /// fifo is not looked at: for its reader the look would be the end.
     #[cfg(feature = "cli")]
     pub(crate) fn look(&self) -> Result<(), OpenLogError> {
+        self.check_stdout()?;
         if self.is_stdout() {
             return Ok(());
         }
         let path = path_with_pid(&self.path, std::process::id());
-        let failed = |source| OpenLogError::File {
+        let failed = |errno: Errno| OpenLogError::File {
+            path: path.clone(),
+            source: errno.into(),
+        };
+        let absolute = std::path::absolute(&path).map_err(|source| OpenLogError::File {
             path: path.clone(),
             source,
-        };
-        let absolute = std::path::absolute(&path).map_err(failed)?;
-        let directory = std::fs::metadata(absolute.parent().unwrap_or(Path::new("/")));
-        if !directory.map_err(failed)?.is_dir() {
-            return Err(failed(std::io::ErrorKind::NotADirectory.into()));
+        })?;
+        let place = Place::find(&absolute, self.keep_from.as_ref());
+        let place = place.map_err(OpenLogError::Unsafe)?;
+        match place.stat() {
+            Ok(there) => self.look_at(&there, &place, &failed)?,
+            Err(Errno::NOENT) => place.look_at_directory().map_err(failed)?,
+            Err(errno) => return Err(failed(errno)),
         }
-        Place::find(&absolute, self.keep_from.as_ref()).map_err(OpenLogError::Unsafe)?;
+        Ok(())
+    }
+
+    /// Looks at what is there.
+    #[cfg(feature = "cli")]
+    fn look_at(
+        &self,
+        there: &Stat,
+        place: &Place<'_>,
+        failed: &dyn Fn(Errno) -> OpenLogError,
+    ) -> Result<(), OpenLogError> {
+        match FileType::from_raw_mode(there.st_mode) {
+            FileType::Symlink => return Err(failed(Errno::LOOP)),
+            FileType::Directory => return Err(failed(Errno::ISDIR)),
+            FileType::RegularFile => {
+                let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NONBLOCK;
+                let file = place.open(flags, Mode::empty()).map_err(failed)?;
+                place.check(&file).map_err(OpenLogError::Unsafe)?;
+            }
+            _ => {
+                place.look_at_file().map_err(failed)?;
+                place.check_owner(there).map_err(OpenLogError::Unsafe)?;
+                if self.is_rotated() {
+                    let path = place.path().to_path_buf();
+                    return Err(OpenLogError::NotRotatable { path });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Our own standard output is nothing that can be rotated.
+    pub(super) fn check_stdout(&self) -> Result<(), OpenLogError> {
+        if self.is_stdout() && self.is_rotated() {
+            return Err(OpenLogError::NotRotatable {
+                path: self.path.clone(),
+            });
+        }
         Ok(())
     }
 
@@ -247,8 +293,9 @@ impl OpenFile {
     pub(super) fn reopen(&mut self) -> bool {
         match open(&self.wanted) {
             Ok(file) => {
+                let is_another = !is_same_file(&file, &self.file);
                 self.go_on_with(file);
-                true
+                is_another
             }
             Err(error) => {
                 let error = with_causes(&error);
@@ -278,8 +325,8 @@ impl OpenFile {
         let rotated = set_aside(&place, path, self.day).map_err(failed)?;
         match open(&self.wanted) {
             Ok(file) => {
-                // Who could read the log can read it still.
-                let _ = fchmod(&file, Mode::from_raw_mode(here.st_mode));
+                // Who could read the log can read it still, or the log goes on without them.
+                let _ = give_access(&file, &here);
                 self.go_on_with(file);
                 Ok(())
             }
@@ -344,7 +391,14 @@ fn set_aside<'keep>(
     day: Day,
 ) -> rustix::io::Result<Place<'keep>> {
     let base = path.file_name().unwrap_or_default();
-    let mut rotated = Rotated::next(day, &place.names_beside()?, base);
+    let names = place.names_beside()?.into_iter();
+    let files: Vec<_> = names
+        .map(|name| {
+            let is_ours = is_ours(&place.beside(&name));
+            (name, is_ours)
+        })
+        .collect();
+    let mut rotated = Rotated::next(day, &files, base);
     for _ in 0..ATTEMPTS {
         let aside = place.beside(&rotated.name(base));
         match place.rename(&aside) {
@@ -358,13 +412,25 @@ fn set_aside<'keep>(
 
 /// Opens the file to append to it, or makes it, unless the user it is to be kept from could change its place.
 fn open(wanted: &LogFile) -> Result<File, OpenLogError> {
-    let path = &wanted.path;
     let keep_from = wanted.keep_from.as_ref();
-    let place = Place::find(path, keep_from).map_err(OpenLogError::Unsafe)?;
+    let place = Place::find(&wanted.path, keep_from).map_err(OpenLogError::Unsafe)?;
+    let mut file = open_at(&place)?;
+    for _ in 1..ATTEMPTS {
+        mark_in_use(&file);
+        // Rotated before it was marked, it may be compressed already.
+        if place.stat().is_ok_and(|there| is_at(&there, &file)) {
+            break;
+        }
+        file = open_at(&place)?;
+    }
+    Ok(file)
+}
+
+fn open_at(place: &Place<'_>) -> Result<File, OpenLogError> {
     let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NONBLOCK; // a fifo without a reader is an error, not a wait
     let opened = place.open(flags, Mode::from_raw_mode(0o644));
     let file = opened.map_err(|errno| OpenLogError::File {
-        path: path.clone(),
+        path: place.path().to_path_buf(),
         source: errno.into(),
     })?;
     place.check(&file).map_err(OpenLogError::Unsafe)?;
@@ -378,6 +444,14 @@ fn is_small_again(here: &Stat, size: u64) -> bool {
 
 fn is_same(one: &Stat, other: &Stat) -> bool {
     (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
+}
+
+fn is_same_file(one: &File, other: &File) -> bool {
+    fstat(one).is_ok_and(|one| is_at(&one, other))
+}
+
+fn is_at(there: &Stat, file: &File) -> bool {
+    fstat(file).is_ok_and(|file| is_same(there, &file))
 }
 
 fn is_regular(file: &File) -> bool {

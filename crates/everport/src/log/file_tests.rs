@@ -209,6 +209,9 @@ fn what_cannot_be_rotated_grows_on_and_that_is_told_once() {
     let (directory, path) = directory_and_path();
     let mut log = OpenFile::open(LogFile::at(&path).rotate_size(4)).unwrap();
     write(&mut log, "one\n");
+    // The thread that tidied at the start is to find the directory.
+    let tidied = log.tidying.take().map(JoinHandle::join);
+    assert!(matches!(tidied, Some(Ok(Ok(())))));
     // Not even root can make files where there is no directory.
     let moved = directory.path().with_extension("moved");
     std::fs::rename(directory.path(), &moved).unwrap();
@@ -284,4 +287,126 @@ fn only_what_was_written_last_is_taken_back() {
     let mut other = File::options().append(true).open(&path).unwrap();
     other.write_all(b"somebody else's\n").unwrap();
     assert!(!log.take_back(2));
+}
+
+#[test]
+fn what_another_watcher_writes_to_a_file_that_was_rotated_is_kept() {
+    let (directory, path) = directory_and_path();
+    let wanted = LogFile::at(&path).rotate_size(8).keep(1).compress();
+    let mut one = OpenFile::open(wanted.clone()).unwrap();
+    let mut other = OpenFile::open(wanted).unwrap();
+    write(&mut one, "12345\n");
+    write(&mut one, "next\n");
+    finish_tidying(&mut one);
+    write(&mut other, "more\n");
+    let name = format!("log.{}.0001", today());
+    assert_eq!(rotated(&directory), [name.as_str()]);
+    let read = |name| std::fs::read_to_string(directory.path().join(name)).unwrap();
+    assert_eq!(read(&name), "12345\nmore\n");
+    // It finds out when it would rotate itself.
+    write(&mut other, "and more\n");
+    finish_tidying(&mut other);
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(text, "next\nand more\n");
+}
+
+#[test]
+fn a_clock_that_was_ahead_removes_nothing_new() {
+    let (directory, path) = directory_and_path();
+    let ahead = directory.path().join("log.2099-01-01.0001");
+    std::fs::write(&ahead, "old\n").unwrap();
+    let wanted = LogFile::at(&path).rotate_size(4).keep(1);
+    let mut log = OpenFile::open(wanted).unwrap();
+    finish_tidying(&mut log);
+    write(&mut log, "one\n");
+    write(&mut log, "two\n");
+    finish_tidying(&mut log);
+    assert_eq!(rotated(&directory), ["log.2099-01-01.0002"]);
+    let kept = ahead.with_extension("0002");
+    assert_eq!(std::fs::read_to_string(kept).unwrap(), "one\n");
+}
+
+#[test]
+fn names_that_others_have_taken_do_not_stop_rotation() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let (directory, path) = directory_and_path();
+    let numbers = (1..=u64::from(ATTEMPTS) + 1).chain([u64::MAX]);
+    for number in numbers {
+        let theirs = directory
+            .path()
+            .join(format!("log.{}.{number:04}", today()));
+        std::fs::write(&theirs, "").unwrap();
+        std::os::unix::fs::chown(&theirs, Some(3_999_999_999), None).unwrap();
+    }
+    let mut log = OpenFile::open(LogFile::at(&path).rotate_size(4)).unwrap();
+    write(&mut log, "one\n");
+    write(&mut log, "two\n");
+    let ours = directory.path().join(format!("log.{}.0018", today()));
+    assert_eq!(std::fs::read_to_string(ours).unwrap(), "one\n");
+}
+
+#[test]
+fn a_file_that_nobody_has_exchanged_is_not_another_one() {
+    let (_directory, path) = directory_and_path();
+    let mut log = OpenFile::open(LogFile::at(&path)).unwrap();
+    assert!(!log.reopen());
+    std::fs::remove_file(&path).unwrap();
+    assert!(log.reopen());
+}
+
+#[cfg(feature = "cli")]
+#[test]
+fn a_look_finds_what_opening_would_find_and_makes_nothing() {
+    let (directory, path) = directory_and_path();
+    let beside = |name: &str| directory.path().join(name);
+    let [fifo, link] = ["fifo", "link"].map(beside);
+    rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, Mode::RWXU).unwrap();
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    for fine in [
+        path.as_path(),
+        Path::new("/dev/stdout"),
+        Path::new("/dev/null"),
+        &fifo,
+    ] {
+        LogFile::at(fine).look().unwrap();
+    }
+    LogFile::at(&path).rotate_daily().look().unwrap();
+    assert!(!path.exists());
+    std::fs::write(&path, "before\n").unwrap();
+    LogFile::at(&path).rotate_daily().look().unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "before\n");
+    // Linux lets nobody write to a program that runs.
+    let running = std::env::current_exe().unwrap();
+    for refused in [
+        directory.path(),
+        &link,
+        &beside("no/log"),
+        &path.join("log"),
+        &running,
+    ] {
+        let error = LogFile::at(refused).look().unwrap_err();
+        assert!(matches!(error, OpenLogError::File { .. }), "{error}");
+    }
+    for not_a_file in [Path::new("/dev/stdout"), Path::new("/dev/null"), &fifo] {
+        let error = LogFile::at(not_a_file).rotate_daily().look().unwrap_err();
+        assert!(
+            matches!(error, OpenLogError::NotRotatable { .. }),
+            "{error}"
+        );
+    }
+}
+
+#[cfg(feature = "cli")]
+#[test]
+fn a_look_finds_a_file_that_workers_can_write_to() {
+    let whom = Credentials::find("3999999999", Some("3999999998")).unwrap();
+    let (_directory, path) = directory_and_path();
+    let wanted = LogFile::at(&path).kept_from(&whom);
+    std::fs::write(&path, "").unwrap();
+    wanted.look().unwrap();
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o666)).unwrap();
+    let error = wanted.look().unwrap_err();
+    assert!(matches!(error, OpenLogError::Unsafe(_)), "{error}");
 }

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, UNIX_EPOCH};
 
+use super::message::Message;
+use super::queue::Item;
 use super::records::Allowance;
+use super::socket::Protocol;
 use super::{Entry, Level, Line, Records, Source, Stream};
 use crate::record::{Encoder, Header};
 use crate::{Generation, SlotId, WorkerId};
@@ -86,4 +89,18 @@ pub(super) fn read_back(log: &str) -> (Vec<String>, u64) {
         }
     }
     (texts, lost)
+}
+
+/// What a sink that sends messages makes of an entry.
+pub(super) fn packets(protocol: &impl Protocol, entry: Entry) -> Vec<String> {
+    let mut packets = Vec::new();
+    Message::each_of(&Item::Entry(UNIX_EPOCH, entry), |message| {
+        let mut send = |packet: &[u8]| {
+            packets.push(String::from_utf8(packet.to_vec()).unwrap());
+            Ok(())
+        };
+        let mut buffer = Vec::new();
+        protocol.encode(&mut buffer, message, &mut send).unwrap();
+    });
+    packets
 }

@@ -16,13 +16,18 @@ const SOCKET: &str = "/run/systemd/journal/socket";
 /// The longest name of a field that the journal takes.
 const LONGEST_NAME: usize = 64;
 
+/// How many fields of a record are passed on: the journal drops an entry that has more than 1,024 with those it adds
+/// itself.
+const MOST_FIELDS: usize = 900;
+
 /// The journal of systemd. [`Journald::default`] is the system's own.
 ///
 /// Each entry has `MESSAGE`, `PRIORITY`, `SYSLOG_IDENTIFIER` (see
 /// [`WriterBuilder::identifier`](super::WriterBuilder::identifier)) and `EVERPORT_KIND`, and as far as they
 /// apply `EVERPORT_WORKER`, `EVERPORT_SLOT`, `EVERPORT_GENERATION`, `EVERPORT_PID`, `EVERPORT_EVENT`,
 /// `EVERPORT_STREAM`, `EVERPORT_TARGET`, `EVERPORT_THREAD`, `EVERPORT_TIME` and one `EVERPORT_SPAN` for each span. The
-/// record's own field `order_id` is `F_ORDER_ID`, that of a span `S_ORDER_ID`.
+/// record's own field `order_id` is `F_ORDER_ID`, that of a span `S_ORDER_ID`. The journal takes no more than about a
+/// thousand fields: of a record with more than 900, the rest is in `MESSAGE` alone, and the entry has `EVERPORT_CUT`.
 #[derive(Debug, Clone)]
 pub struct Journald {
     path: PathBuf,
@@ -118,25 +123,42 @@ impl Protocol for Native {
 fn push_record(buffer: &mut Vec<u8>, record: &Record<'_>) {
     push(buffer, "EVERPORT_TARGET", &escape(record.target));
     push(buffer, "EVERPORT_THREAD", &escape(record.thread));
-    push_fields(buffer, "F_", record.fields);
+    let mut room = MOST_FIELDS;
+    let mut is_whole = push_fields(buffer, "F_", record.fields, &mut room);
     for span in record.spans {
-        push(buffer, "EVERPORT_SPAN", &escape(span.name));
-        push_fields(buffer, "S_", span.fields);
+        is_whole = is_whole && room > 0;
+        if is_whole {
+            push(buffer, "EVERPORT_SPAN", &escape(span.name));
+            room -= 1;
+            is_whole = push_fields(buffer, "S_", span.fields, &mut room);
+        }
+    }
+    if !is_whole {
+        push(buffer, "EVERPORT_CUT", "1");
     }
 }
 
-fn push_fields(buffer: &mut Vec<u8>, prefix: &str, fields: Fields<'_>) {
+/// Appends as many fields as there is room for, and whether these are all.
+fn push_fields(buffer: &mut Vec<u8>, prefix: &str, fields: Fields<'_>, room: &mut usize) -> bool {
     for (name, value) in fields {
-        let name = field_name(prefix, name);
-        match value {
-            Value::Text(text) => push(buffer, &name, &escape(text)),
-            Value::Signed(number) => push(buffer, &name, &number.to_string()),
-            Value::Unsigned(number) => push(buffer, &name, &number.to_string()),
-            Value::Signed128(number) => push(buffer, &name, &number.to_string()),
-            Value::Unsigned128(number) => push(buffer, &name, &number.to_string()),
-            Value::Float(number) => push(buffer, &name, &number.to_string()),
-            Value::Bool(value) => push(buffer, &name, &value.to_string()),
+        if *room == 0 {
+            return false;
         }
+        *room -= 1;
+        push_field(buffer, &field_name(prefix, name), value);
+    }
+    true
+}
+
+fn push_field(buffer: &mut Vec<u8>, name: &str, value: Value<'_>) {
+    match value {
+        Value::Text(text) => push(buffer, name, &escape(text)),
+        Value::Signed(number) => push(buffer, name, &number.to_string()),
+        Value::Unsigned(number) => push(buffer, name, &number.to_string()),
+        Value::Signed128(number) => push(buffer, name, &number.to_string()),
+        Value::Unsigned128(number) => push(buffer, name, &number.to_string()),
+        Value::Float(number) => push(buffer, name, &number.to_string()),
+        Value::Bool(value) => push(buffer, name, &value.to_string()),
     }
 }
 
@@ -194,24 +216,11 @@ fn send_as_file(_socket: BorrowedFd<'_>, _packet: &[u8]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::fixtures::{batch, line_of, record};
-    use crate::log::queue::Item;
+    use crate::log::fixtures::{self, batch, line_of, record};
     use crate::log::{Entry, Notice};
 
     fn packets(entry: Entry) -> Vec<String> {
-        let item = Item::Entry(std::time::UNIX_EPOCH, entry);
-        let mut packets = Vec::new();
-        Message::each_of(&item, |message| {
-            let mut send = |packet: &[u8]| {
-                packets.push(String::from_utf8(packet.to_vec()).unwrap());
-                Ok(())
-            };
-            let protocol = Native::new("shop");
-            protocol
-                .encode(&mut Vec::new(), message, &mut send)
-                .unwrap();
-        });
-        packets
+        fixtures::packets(&Native::new("shop"), entry)
     }
 
     #[test]
@@ -260,6 +269,32 @@ mod tests {
         }
         assert_eq!(packets[0].matches("\nPRIORITY=").count(), 1);
         assert!(packets[1].starts_with("MESSAGE=again"));
+    }
+
+    #[test]
+    fn no_record_has_more_fields_than_the_journal_takes() {
+        let fields = |own: usize, spans: usize| {
+            let bytes = record(|encoder| {
+                (0..own).for_each(|_| encoder.unsigned("own", 1));
+                for _ in 0..spans {
+                    encoder.span("request");
+                    (0..200).for_each(|_| encoder.unsigned("id", 1));
+                }
+            });
+            let records = batch(7, bytes, false, || {});
+            let packets = packets(Entry::Records(std::sync::Arc::new(records)));
+            (
+                packets[0].lines().count(),
+                packets[0].contains("\nEVERPORT_CUT=1\n"),
+            )
+        };
+        let (others, _) = fields(0, 0);
+        assert_eq!(fields(900, 0), (others + 900, false));
+        assert_eq!(fields(901, 0), (others + 901, true));
+        assert_eq!(fields(900, 1), (others + 901, true));
+        assert_eq!(fields(94, 4), (others + 898, false));
+        assert_eq!(fields(0, 20), (others + 901, true));
+        assert!(others + 901 < 1000);
     }
 
     #[test]

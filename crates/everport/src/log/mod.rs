@@ -3,9 +3,12 @@
 
 mod day;
 mod describe;
+mod describe_life;
 mod describe_lost;
 mod describe_port;
 mod describe_rollout;
+mod describe_watcher;
+mod describe_worker;
 mod destination;
 mod duration;
 mod ending;
@@ -20,6 +23,7 @@ mod message;
 mod notice;
 mod notice_details;
 mod notice_event;
+mod notice_subject;
 mod queue;
 mod records;
 mod rotation;
@@ -44,6 +48,8 @@ pub use notice::Notice;
 pub(crate) use records::Allowance;
 pub use records::{Records, WhenFull};
 pub use syslog::Syslog;
+#[cfg(feature = "cli")]
+pub(crate) use text::stdout_takes_colour;
 #[cfg(feature = "tracing")]
 pub(crate) use text::terminal_takes_colour;
 pub use thread::Thread;

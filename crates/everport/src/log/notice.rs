@@ -118,8 +118,8 @@ pub enum Notice {
         ending: Ending,
         /// Whether it had been told to leave.
         expected: bool,
-        /// The last lines it printed to standard error, when it was not expected to end. None if its end
-        /// aborted a rollout: that notice has them.
+        /// The last lines it printed to standard error, and after these the last errors it logged, one line each, when
+        /// it was not expected to end. None if its end aborted a rollout: that notice has them.
         last_lines: Vec<String>,
     },
     /// A rollout failed. Slots already moved return to the old generation.
@@ -138,7 +138,8 @@ pub enum Notice {
         ending: Option<Ending>,
         /// Why its process could not be started, if it could not.
         error: Option<String>,
-        /// The last lines it printed to standard error: up to its death, or so far if it is yet to be killed.
+        /// The last lines it printed to standard error, and after these the last errors it logged: up to its death, or
+        /// so far if it is yet to be killed.
         last_lines: Vec<String>,
         /// How many slots have to be moved back.
         moved: u32,
@@ -191,7 +192,7 @@ pub enum Notice {
         slot: SlotId,
         /// Its threads, as far as the system tells.
         threads: Vec<Thread>,
-        /// The last lines it printed to standard error.
+        /// The last lines it printed to standard error, and after these the last errors it logged.
         last_lines: Vec<String>,
     },
     /// The watcher itself did not run for a while, because it was stopped or the machine had too much to do.
@@ -209,6 +210,11 @@ pub enum Notice {
     LogTrouble {
         /// What.
         error: String,
+    },
+    /// A log file was opened anew, as asked for: what follows is in the file that has the path now.
+    LogReopened {
+        /// Its path.
+        path: PathBuf,
     },
     /// The service manager cannot be told how the cluster is; said once.
     ServiceManagerUnreachable {
@@ -372,6 +378,7 @@ impl Notice {
             | Self::Left { .. }
             | Self::Suspended { .. }
             | Self::LogLevelSet { .. }
+            | Self::LogReopened { .. }
             | Self::PortOpened { .. }
             | Self::PortClosed { .. } => Level::Info,
         }
@@ -399,25 +406,7 @@ impl Notice {
             | Self::LinkBroken { worker, slot, .. }
             | Self::RingRefused { worker, slot, .. }
             | Self::RingBroken { worker, slot, .. } => Some((worker, slot)),
-            Self::Started { .. }
-            | Self::Configured { .. }
-            | Self::ConfigurationRefused { .. }
-            | Self::Stopped { .. }
-            | Self::FilesChanged { .. }
-            | Self::WatchFailed { .. }
-            | Self::Overslept { .. }
-            | Self::LogTrouble { .. }
-            | Self::OomScoreRefused { .. }
-            | Self::LogLevelSet { .. }
-            | Self::PortOpened { .. }
-            | Self::PortClosed { .. }
-            | Self::PassedSocketRefused { .. }
-            | Self::PassedSocketUnused { .. }
-            | Self::ServiceManagerUnreachable { .. }
-            | Self::BacklogClamped { .. }
-            | Self::SteeringRefused { .. }
-            | Self::MendFailed { .. }
-            | Self::PortMended { .. } => None,
+            _ => None,
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use everport_core::{AbortCause, DrainReason, ExitReason, Notice as Decision, ReplaceCause};
 
 use super::ending::signal_name;
+use super::notice_subject::Subject;
 use super::{Ending, Notice, Thread};
 use crate::Generation;
 
@@ -31,53 +32,12 @@ pub(super) trait Details<'a> {
 impl Notice {
     /// Tells everything it knows but its worker and slot.
     pub(super) fn details<'a>(&'a self, to: &mut dyn Details<'a>) {
-        match self {
-            Self::Supervisor(decision) => tell_decision(decision, to),
-            Self::RolloutAborted { .. } => tell_abort(self, to),
-            Self::Ended {
-                ending,
-                expected,
-                last_lines,
-                ..
-            } => {
-                to.tell("expected", Detail::Bool(*expected));
-                tell_ending(Some(ending), to);
-                to.tell("last_lines", Detail::Texts(last_lines));
-            }
-            Self::Started { .. }
-            | Self::Stopped { .. }
-            | Self::FilesChanged { .. }
-            | Self::WatchFailed { .. }
-            | Self::Overslept { .. }
-            | Self::LogTrouble { .. }
-            | Self::LogLevelSet { .. }
-            | Self::Configured { .. }
-            | Self::ConfigurationRefused { .. }
-            | Self::ServiceManagerUnreachable { .. }
-            | Self::OomScoreRefused { .. } => tell_watcher(self, to),
-            Self::PortOpened { .. }
-            | Self::PortClosed { .. }
-            | Self::PassedSocketRefused { .. }
-            | Self::PassedSocketUnused { .. }
-            | Self::PortRefused { .. }
-            | Self::BacklogClamped { .. }
-            | Self::SteeringRefused { .. }
-            | Self::MendFailed { .. }
-            | Self::PortMended { .. } => tell_port(self, to),
-            Self::Joined { .. }
-            | Self::NeverJoined { .. }
-            | Self::Spawned { .. }
-            | Self::SpawnFailed { .. }
-            | Self::OverMemory { .. }
-            | Self::Left { .. }
-            | Self::Suspended { .. }
-            | Self::Silent { .. }
-            | Self::Heard { .. }
-            | Self::Stuck { .. }
-            | Self::KillFailed { .. }
-            | Self::RingRefused { .. }
-            | Self::RingBroken { .. }
-            | Self::LinkBroken { .. } => tell_worker(self, to),
+        match self.subject() {
+            Subject::Decision(decision) => tell_decision(decision, to),
+            Subject::Abort => tell_abort(self, to),
+            Subject::Watcher => tell_watcher(self, to),
+            Subject::Port => tell_port(self, to),
+            Subject::Worker => tell_worker(self, to),
         }
     }
 }
@@ -126,7 +86,9 @@ fn tell_watcher<'a>(notice: &'a Notice, to: &mut dyn Details<'a>) {
             to.tell("program", program.as_str().into());
         }
         Notice::LogLevelSet { level } => to.tell("to", level.name().into()),
-        Notice::Configured { path } => to.tell("path", path.display().to_string().into()),
+        Notice::Configured { path } | Notice::LogReopened { path } => {
+            to.tell("path", path.display().to_string().into());
+        }
         Notice::ConfigurationRefused { errors } => to.tell("errors", Detail::Texts(errors)),
         Notice::ServiceManagerUnreachable { error } => to.tell("error", error.as_str().into()),
         Notice::Stopped { reason, ran } => {
@@ -152,6 +114,16 @@ fn tell_worker<'a>(notice: &'a Notice, to: &mut dyn Details<'a>) {
         } => {
             to.tell("library", library.as_str().into());
             to.tell("protocol", u32::from(*protocol).into());
+        }
+        Notice::Ended {
+            ending,
+            expected,
+            last_lines,
+            ..
+        } => {
+            to.tell("expected", Detail::Bool(*expected));
+            tell_ending(Some(ending), to);
+            to.tell("last_lines", Detail::Texts(last_lines));
         }
         Notice::SpawnFailed { error, .. }
         | Notice::KillFailed { error, .. }

@@ -28,6 +28,7 @@ impl Notice {
             Self::Stuck { .. } => "worker_stuck",
             Self::Overslept { .. } => "watcher_overslept",
             Self::LogTrouble { .. } => "log_trouble",
+            Self::LogReopened { .. } => "log_reopened",
             Self::OomScoreRefused { .. } => "oom_score_refused",
             Self::PortOpened { .. } => "port_opened",
             Self::PortClosed { .. } => "port_closed",

@@ -5,6 +5,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::Entry;
+use super::records::Claim;
 use crate::WorkerId;
 
 /// How much may wait, in bytes: a reader may pause for a while, a watcher stays small.
@@ -12,10 +13,6 @@ pub(super) const CAPACITY: usize = 8 * 1024 * 1024;
 
 /// A share of the capacity that only notices may use, so that flooding workers cannot displace them.
 const FOR_NOTICES: usize = 8;
-
-/// Records of workers that wait for the log are taken up to so many capacities: their allowances bound them, and what
-/// they were promised is that none is dropped.
-const FOR_WAITING: usize = 8;
 
 /// How much the writer takes out at once, in bytes.
 const BATCH: usize = 64 * 1024;
@@ -43,9 +40,12 @@ pub(super) struct Queue {
 #[derive(Debug, Default)]
 struct State {
     items: VecDeque<Item>,
+    /// How much waits without what was promised to be written.
     bytes: usize,
     /// How much of that each worker has, if anything.
     shares: HashMap<WorkerId, usize>,
+    /// How much waits of what dead workers left in their rings.
+    last_words: usize,
     asked_to_reopen: bool,
     life: Life,
 }
@@ -59,6 +59,18 @@ enum Life {
     Closing,
     /// Everything is written.
     Written,
+}
+
+/// Which part of the queue's room something takes.
+enum Room {
+    /// What the watcher itself says.
+    Common,
+    /// What a worker says.
+    Share(WorkerId),
+    /// What a dead worker left: as much as all rings hold, for they are empty then.
+    LastWords { bytes: usize, most: usize },
+    /// What its worker waits for, so that it is bounded before it comes here.
+    Promised,
 }
 
 /// What the writer has to do next.
@@ -160,13 +172,18 @@ impl State {
     fn push(&mut self, item: Item, capacity: usize) {
         let bytes = item.bytes();
         if self.has_room(&item, bytes, capacity) {
-            self.bytes += bytes;
-            if let Some(worker) = item.worker() {
-                *self.shares.entry(worker).or_default() += bytes;
+            match item.room() {
+                Room::Common => self.bytes += bytes,
+                Room::Share(worker) => {
+                    self.bytes += bytes;
+                    *self.shares.entry(worker).or_default() += bytes;
+                }
+                Room::LastWords { bytes, .. } => self.last_words += bytes,
+                Room::Promised => {}
             }
             self.items.push_back(item);
         } else if let Some(Item::Lost(count)) = self.items.back_mut() {
-            *count += item.entries();
+            *count = count.saturating_add(item.entries()); // a worker may claim any number
         } else {
             let lost = Item::Lost(item.entries());
             self.bytes += lost.bytes();
@@ -176,17 +193,18 @@ impl State {
 
     /// What comes from a worker leaves room for notices. And no worker may have more waiting than there is still
     /// room for others: one that floods gets half, two get a third each, and always as much stays for those who
-    /// have little to say.
+    /// have little to say. What was promised to be written takes no room from any of these.
     fn has_room(&self, item: &Item, bytes: usize, capacity: usize) -> bool {
-        let Some(worker) = item.worker() else {
-            return self.bytes + bytes <= capacity;
-        };
-        if item.is_waited_for() {
-            return self.bytes + bytes <= FOR_WAITING * capacity;
+        match item.room() {
+            Room::Common => self.bytes + bytes <= capacity,
+            Room::Share(worker) => {
+                let free = (capacity - capacity / FOR_NOTICES).saturating_sub(self.bytes);
+                let share = self.shares.get(&worker).copied().unwrap_or(0);
+                bytes <= free && share + bytes <= free
+            }
+            Room::LastWords { bytes, most } => self.last_words + bytes <= most.max(capacity),
+            Room::Promised => true,
         }
-        let free = (capacity - capacity / FOR_NOTICES).saturating_sub(self.bytes);
-        let share = self.shares.get(&worker).copied().unwrap_or(0);
-        bytes <= free && share + bytes <= free
     }
 
     /// Moves the oldest items to the batch, and returns how many.
@@ -199,9 +217,14 @@ impl State {
                 break;
             };
             let bytes = item.bytes();
-            self.bytes -= bytes;
-            if let Some(worker) = item.worker() {
-                self.give_back(worker, bytes);
+            match item.room() {
+                Room::Common => self.bytes -= bytes,
+                Room::Share(worker) => {
+                    self.bytes -= bytes;
+                    self.give_back(worker, bytes);
+                }
+                Room::LastWords { bytes, .. } => self.last_words -= bytes,
+                Room::Promised => {}
             }
             left = left.saturating_sub(bytes);
             batch.push(item);
@@ -220,25 +243,26 @@ impl State {
 }
 
 impl Item {
-    /// The worker it comes from, if it does not come from the watcher.
-    fn worker(&self) -> Option<WorkerId> {
+    fn room(&self) -> Room {
         match self {
-            Self::Entry(_, Entry::Line(line)) => Some(line.source.worker),
-            Self::Entry(_, Entry::Records(records)) => Some(records.source().worker),
-            Self::Entry(_, Entry::Notice(..) | Entry::Lost(_)) | Self::Lost(_) => None,
+            Self::Entry(_, Entry::Line(line)) => Room::Share(line.source.worker),
+            Self::Entry(_, Entry::Records(records)) => match records.claim() {
+                Claim::Share => Room::Share(records.source().worker),
+                Claim::WaitedFor => Room::Promised,
+                Claim::LastWords { most } => Room::LastWords {
+                    bytes: records.size(),
+                    most,
+                },
+            },
+            Self::Entry(_, Entry::Notice(..) | Entry::Lost(_)) | Self::Lost(_) => Room::Common,
         }
     }
 
-    /// Its worker may hand over more, if it comes from one.
-    pub(super) fn note_written(&self) {
+    /// A place is done with it: its worker may hand over more, if it comes from one.
+    pub(super) fn note_done(&self) {
         if let Self::Entry(_, Entry::Records(records)) = self {
-            records.note_written();
+            records.note_done();
         }
-    }
-
-    /// Whether its worker waits until it is written.
-    fn is_waited_for(&self) -> bool {
-        matches!(self, Self::Entry(_, Entry::Records(records)) if records.are_waited_for())
     }
 
     /// How many entries are missing if it is.

@@ -1,5 +1,7 @@
 //! What a queue takes, drops and counts.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::log::fixtures::{line_of, records, source};
 use crate::log::{Lost, Notice};
@@ -127,6 +129,46 @@ fn records_that_a_worker_waits_for_are_not_dropped() {
 }
 
 #[test]
+fn records_that_workers_wait_for_take_no_room_from_notices_and_lines() {
+    let queue = Queue::new(8192);
+    for worker in 0..100 {
+        put(&queue, records(worker, 4, 2000, true));
+    }
+    put(&queue, coalesced());
+    put(&queue, line("quiet"));
+    let shown = drain(&queue);
+    assert_eq!(shown.len(), 102);
+    assert_eq!(shown.last().unwrap(), "quiet");
+}
+
+#[test]
+fn what_a_dead_worker_left_has_room_of_its_own() {
+    let queue = Queue::new(8192);
+    let last_words = || last_words(records(1, 1, 2000, false), 40_000);
+    for _ in 0..19 {
+        put(&queue, last_words());
+    }
+    put(&queue, coalesced());
+    put(&queue, line("quiet"));
+    put(&queue, last_words());
+    put(&queue, last_words());
+    let mut expected = vec!["1 records"; 19];
+    expected.extend([r"Notice(Supervisor(RestartCoalesced), None)", "quiet"]);
+    expected.push("lost 2");
+    assert_eq!(drain(&queue), expected);
+    assert_eq!(queue.lock().last_words, 0);
+    assert_eq!(queue.lock().bytes, 0);
+}
+
+fn last_words(records: Entry, most: usize) -> Entry {
+    let Entry::Records(records) = records else {
+        panic!("no records but {records:?}");
+    };
+    let records = Arc::into_inner(records).unwrap();
+    Entry::Records(Arc::new(records.into_last_words(most)))
+}
+
+#[test]
 fn to_open_files_anew_comes_before_everything_else() {
     let queue = Queue::new(CAPACITY);
     let mut batch = Vec::new();
@@ -144,4 +186,16 @@ fn a_closed_queue_takes_nothing() {
     queue.close();
     put(&queue, line("late"));
     assert!(drain(&queue).is_empty());
+}
+
+#[test]
+fn no_count_that_a_worker_claims_is_too_large() {
+    let queue = Queue::new(0);
+    let lost = Lost {
+        source: source(1),
+        count: u64::MAX,
+    };
+    put(&queue, Entry::Lost(lost));
+    put(&queue, Entry::Lost(lost));
+    assert_eq!(drain(&queue), [format!("lost {}", u64::MAX)]);
 }

@@ -1,9 +1,10 @@
 //! Records of one worker, as they were taken out of its ring.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::Source;
+use super::{Level, Source};
 use crate::record::{LENGTH_PREFIX, Malformed, Record};
 
 /// What a worker does with a record when its ring is full.
@@ -12,7 +13,8 @@ pub enum WhenFull {
     /// It drops the record and counts it: no worker ever waits for the log.
     #[default]
     Drop,
-    /// It waits until there is room: no record is dropped, and who reads the log can hold the workers.
+    /// It waits for room, as long as the log moves: who reads it slows the workers. After a second in which nothing was
+    /// taken, records are dropped and counted until something is.
     Block,
 }
 
@@ -23,6 +25,18 @@ pub struct Records {
     bytes: Vec<u8>,
     count: u64,
     allowance: Option<Allowance>,
+    most_last_words: Option<usize>,
+}
+
+/// What the room that records find in a queue depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Claim {
+    /// Their worker has its share of it.
+    Share,
+    /// Their worker waits until they are written, and was promised that none is dropped.
+    WaitedFor,
+    /// Their worker is dead: they have room beside everything else, where no more than so many bytes of the kind wait.
+    LastWords { most: usize },
 }
 
 /// What the records take of the amount that one worker may have waiting to be written. Given back once.
@@ -50,7 +64,14 @@ impl Records {
             bytes,
             count,
             allowance,
+            most_last_words: None,
         })
+    }
+
+    /// Makes them what a dead worker left. Of such records as many bytes may wait for each sink.
+    pub(crate) fn into_last_words(mut self, most: usize) -> Self {
+        self.most_last_words = Some(most);
+        self
     }
 
     /// Whose they are.
@@ -71,21 +92,42 @@ impl Records {
         split(&self.bytes).filter_map(|record| Record::decode(record.ok()?).ok())
     }
 
+    /// Its last errors, the oldest first and at most so many. The others are not even decoded.
+    pub(crate) fn last_errors(&self, most: usize) -> impl Iterator<Item = Record<'_>> {
+        let records = split(&self.bytes).filter_map(Result::ok);
+        let mut last = VecDeque::new();
+        for error in records.filter(|record| Record::level_of(record) == Some(Level::Error)) {
+            if last.len() == most {
+                last.pop_front();
+            }
+            last.push_back(error);
+        }
+        last.into_iter()
+            .filter_map(|record| Record::decode(record).ok())
+    }
+
     /// What they take of memory, in bytes.
     pub(crate) fn size(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Whether their worker waits until every sink is done with them.
-    pub(crate) fn are_waited_for(&self) -> bool {
+    pub(super) fn claim(&self) -> Claim {
         let allowance = self.allowance.as_ref();
-        allowance.is_some_and(|allowance| allowance.waits_for_all)
+        match self.most_last_words {
+            Some(most) => Claim::LastWords { most },
+            None if allowance.is_some_and(|it| it.waits_for_all) => Claim::WaitedFor,
+            None => Claim::Share,
+        }
     }
 
-    /// A sink has written them: their worker may have more waiting, unless others have to be done, too. When all
-    /// are, which is when this is dropped, it may in any case. So a sink that gives them up only drops them: were
-    /// that enough, one that is stuck would let a worker flood those that are not.
-    pub(crate) fn note_written(&self) {
+    /// To be called once they are written, or could not be: their worker may have more waiting then, unless it waits for
+    /// every place.
+    ///
+    /// A worker has at most 256 KiB taken and not done; its other records stay in its ring. Records that are dropped
+    /// everywhere are done in any case, so only a sink that keeps the entry after it has written it needs to call this.
+    /// One that has no room for them and is one of several should not, and only drop them: or a sink that is stuck would
+    /// let workers flood those that are not.
+    pub fn note_done(&self) {
         if let Some(allowance) = &self.allowance
             && !allowance.waits_for_all
         {
@@ -94,11 +136,9 @@ impl Records {
     }
 }
 
-impl Drop for Records {
+impl Drop for Allowance {
     fn drop(&mut self) {
-        if let Some(allowance) = &self.allowance {
-            allowance.give_back_once();
-        }
+        self.give_back_once();
     }
 }
 

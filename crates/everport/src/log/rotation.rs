@@ -1,5 +1,6 @@
 //! Log files that were rotated: their names, how many are kept, and their compression.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
@@ -10,7 +11,7 @@ use std::time::SystemTime;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use rustix::fs::{FileType, Mode, OFlags, fchmod, fstat};
+use rustix::fs::{FileType, FlockOperation, Gid, Mode, OFlags, Stat, fchmod, fchown, flock, fstat};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
@@ -23,6 +24,9 @@ const COMPRESSED: &str = "gz";
 
 /// What it is called as long as it is not whole.
 const UNFINISHED: &str = "gz.unfinished";
+
+/// The numbers of files are below that.
+const MOST: u64 = 1 << 40;
 
 /// The compressor makes its tables on the stack unless it is optimised. The thread is gone when it has no work.
 const STACK: usize = 1024 * 1024;
@@ -56,23 +60,35 @@ pub(super) enum TidyError {
 }
 
 impl Rotated {
-    /// The next free name for a file whose last entry is of that day.
-    pub(super) fn next(day: Day, names: &[OsString], base: &OsStr) -> Self {
-        let rotated = names.iter().filter_map(|name| Self::parse(name, base));
-        let numbers = rotated
-            .filter(|(rotated, _)| rotated.day == day)
-            .map(|(rotated, _)| rotated.number);
-        Self {
-            day,
-            number: numbers.max().unwrap_or(0).saturating_add(1),
+    /// The next free name for a file whose last entry is of that day. It comes after all that are our own, even if a
+    /// clock was ahead when these were named. `files` are the names that are taken, and which of them are our own.
+    pub(super) fn next(day: Day, files: &[(OsString, bool)], base: &OsStr) -> Self {
+        let mut taken = BTreeSet::new();
+        let mut newest: Option<Self> = None;
+        for (name, is_ours) in files {
+            let Some((rotated, _)) = Self::parse(name, base) else {
+                continue;
+            };
+            if *is_ours && newest.as_ref().is_none_or(|newest| *newest < rotated) {
+                newest = Some(rotated.clone());
+            }
+            taken.insert(rotated);
         }
+        let mut next = match newest {
+            Some(newest) if newest.day >= day => newest.following(),
+            _ => Self { day, number: 1 },
+        };
+        while taken.contains(&next) {
+            next = next.following();
+        }
+        next
     }
 
     /// The one after it.
     pub(super) fn following(&self) -> Self {
         Self {
             day: self.day,
-            number: self.number.saturating_add(1),
+            number: self.number + 1, // far from the largest: `parse` takes none that is not
         }
     }
 
@@ -83,7 +99,7 @@ impl Rotated {
         name
     }
 
-    /// The file of that name, and what comes after its number.
+    /// The file of that name, and what comes after its number. Names that [`Rotated::name`] would not give are others'.
     fn parse<'a>(name: &'a OsStr, base: &OsStr) -> Option<(Self, &'a [u8])> {
         let rest = name.as_bytes().strip_prefix(base.as_bytes())?;
         let (day, rest) = rest.strip_prefix(b".")?.split_at_checked(Day::LENGTH)?;
@@ -97,7 +113,9 @@ impl Rotated {
             [b'.', suffix @ ..] => suffix,
             _ => return None,
         };
-        Some((Self { day, number }, suffix))
+        let rotated = Self { day, number };
+        let is_usual = number < MOST && name.as_bytes().starts_with(rotated.name(base).as_bytes());
+        is_usual.then_some((rotated, suffix))
     }
 }
 
@@ -122,12 +140,14 @@ impl Tidying {
             })
     }
 
-    /// Removes what is too old or was never finished, and compresses the rest.
+    /// Removes what is too old or was never finished, and compresses the rest. The first thing that fails is told, and
+    /// holds up nothing else.
     fn tidy(&self, log: &Place<'_>, base: &OsStr) -> Result<(), TidyError> {
         let names = log.names_beside().map_err(|errno| TidyError::List {
             path: log.path().to_path_buf(),
             source: errno.into(),
         })?;
+        let mut done = Ok(());
         let mut whole = Vec::new();
         for name in &names {
             let place = log.beside(name);
@@ -137,31 +157,35 @@ impl Tidying {
                     whole.push((rotated, true, place));
                 }
                 Some((_, suffix)) if suffix == UNFINISHED.as_bytes() && is_ours(&place) => {
-                    remove(&place)?;
+                    done = done.and(remove(&place));
                 }
                 _ => {}
             }
         }
+        let oldest_kept = self.oldest_kept(whole.iter().map(|(rotated, ..)| rotated.clone()));
         whole.sort_by(|(one, ..), (other, ..)| other.cmp(one));
-        let mut newest = whole
-            .iter()
-            .map(|(rotated, ..)| rotated)
-            .collect::<Vec<_>>();
-        newest.dedup();
-        let oldest_kept = newest.get(self.keep.saturating_sub(1)).copied();
         for (rotated, is_compressed, place) in &whole {
-            if oldest_kept.is_some_and(|oldest| rotated < oldest) {
-                remove(place)?;
+            let is_old = oldest_kept.as_ref().is_some_and(|oldest| rotated < oldest);
+            done = done.and(if is_old {
+                remove_unused(place)
             } else if self.compress && !is_compressed {
-                compress(log, place, &rotated.name(base))?;
-            }
+                compress(log, place, &rotated.name(base))
+            } else {
+                Ok(())
+            });
         }
-        Ok(())
+        done
+    }
+
+    /// The oldest file that stays, if others do not.
+    fn oldest_kept(&self, files: impl Iterator<Item = Rotated>) -> Option<Rotated> {
+        let newest: BTreeSet<Rotated> = files.collect();
+        newest.into_iter().rev().nth(self.keep.saturating_sub(1))
     }
 }
 
 /// Whether it is a file of ours: where others may make files, they could have made one of that name.
-fn is_ours(place: &Place<'_>) -> bool {
+pub(super) fn is_ours(place: &Place<'_>) -> bool {
     place.stat().is_ok_and(|stat| {
         stat.st_uid == geteuid().as_raw()
             && FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
@@ -178,12 +202,27 @@ fn remove(place: &Place<'_>) -> Result<(), TidyError> {
     }
 }
 
-/// Compresses a file, and removes it once what it became is whole, on the disk, and has its name.
+/// Removes a file, unless somebody still appends to it.
+fn remove_unused(place: &Place<'_>) -> Result<(), TidyError> {
+    // What cannot be opened was never locked by us, and can be removed.
+    let file = open_to_read(place);
+    match &file {
+        Ok(file) if is_in_use(file) => Ok(()),
+        _ => remove(place),
+    }
+}
+
+/// Compresses a file, and removes it once what it became is whole, on the disk, and has its name. One that somebody
+/// still appends to stays for the next time.
 fn compress(log: &Place<'_>, plain: &Place<'_>, name: &OsStr) -> Result<(), TidyError> {
     let unfinished = log.beside(&with_suffix(name, UNFINISHED));
     let finished = log.beside(&with_suffix(name, COMPRESSED));
     let compressed = (|| {
-        write_compressed(plain, &unfinished)?;
+        let file = open_to_read(plain)?;
+        if is_in_use(&file) {
+            return Ok(());
+        }
+        write_compressed(&file, &unfinished)?;
         unfinished.rename_over(&finished)?;
         io::Result::Ok(plain.remove()?)
     })();
@@ -197,20 +236,48 @@ fn compress(log: &Place<'_>, plain: &Place<'_>, name: &OsStr) -> Result<(), Tidy
     })
 }
 
-fn write_compressed(plain: &Place<'_>, unfinished: &Place<'_>) -> io::Result<()> {
-    let mut plain = File::from(plain.open(OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty())?);
-    let stat = fstat(&plain)?;
+fn open_to_read(place: &Place<'_>) -> rustix::io::Result<File> {
+    let file = place.open(OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty());
+    file.map(File::from)
+}
+
+/// Says that a log file is appended to, as long as it is open: another watcher with the same log may have rotated it
+/// meanwhile, and must not remove it then.
+pub(super) fn mark_in_use(file: &File) {
+    // A file system without locks is none to share a log on.
+    let _ = flock(file, FlockOperation::NonBlockingLockShared);
+}
+
+/// Whether somebody appends to a rotated file. If not, nobody will: who opens the log and finds that it was rotated
+/// opens the next one.
+fn is_in_use(file: &File) -> bool {
+    flock(file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK)
+}
+
+fn write_compressed(mut plain: &File, unfinished: &Place<'_>) -> io::Result<()> {
+    let stat = fstat(plain)?;
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
     let target = File::from(unfinished.open(flags, Mode::RUSR | Mode::WUSR)?);
     let mut encoder = GzEncoder::new(target, Compression::default());
     io::copy(&mut plain, &mut encoder)?;
     let target = encoder.finish()?;
-    // Who may read the one may read the other, and its age is that of its last entry.
-    fchmod(&target, Mode::from_raw_mode(stat.st_mode))?;
+    give_access(&target, &stat)?;
+    // Its age is that of its last entry.
     if let Ok(modified) = plain.metadata().and_then(|file| file.modified()) {
         target.set_modified(modified)?;
     }
     target.sync_all()
+}
+
+/// Who may read the one file may read the other.
+pub(super) fn give_access(file: &File, as_of: &Stat) -> rustix::io::Result<()> {
+    let group = Gid::from_raw(as_of.st_gid);
+    let mut mode = Mode::from_raw_mode(as_of.st_mode);
+    if fstat(file)?.st_gid != as_of.st_gid && fchown(file, None, Some(group)).is_err() {
+        // What the one group may do is nothing that another may.
+        mode -= Mode::RWXG;
+    }
+    fchmod(file, mode)
 }
 
 fn with_suffix(name: &OsStr, suffix: &str) -> OsString {

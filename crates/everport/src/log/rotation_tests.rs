@@ -67,6 +67,9 @@ fn names_tell_day_and_number_and_are_told_from_others() {
         "log.2026-13-22.0001",
         "log.20é6-11-22.0001",
         "logs.2026-11-22.0001",
+        "log.2026-11-22.3",
+        "log.2026-11-22.00003",
+        "log.2026-11-22.18446744073709551615",
         "log.2026-11-22.99999999999999999999",
     ] {
         check(other, None);
@@ -74,17 +77,31 @@ fn names_tell_day_and_number_and_are_told_from_others() {
 }
 
 #[test]
-fn the_next_number_is_after_all_of_that_day() {
+fn the_next_name_is_free_and_after_all_of_our_own() {
     let base = OsStr::new("log");
-    let names = [
-        "log.2026-11-22.0002.gz",
-        "log.2026-11-22.0009",
-        "log.2026-11-23.0050",
-        "other.2026-11-22.0070",
+    let check = |files: &[(&str, bool)], expected: &str| {
+        let files: Vec<_> = files
+            .iter()
+            .map(|(name, is_ours)| (OsString::from(name), *is_ours))
+            .collect();
+        assert_eq!(Rotated::next(day(), &files, base).name(base), expected);
+    };
+    check(&[], "log.2026-11-22.0001");
+    let mut files = vec![
+        ("log.2026-11-21.0004", true),
+        ("log.2026-11-22.0002.gz", true),
+        ("log.2026-11-22.0009", true),
+        ("other.2026-11-22.0070", true),
+        ("log.2026-11-25.0001", false),
+        ("log.2026-11-22.18446744073709551615", false),
     ];
-    let next = Rotated::next(day(), &names.map(OsString::from), base);
-    assert_eq!(next.name(base), "log.2026-11-22.0010");
-    assert_eq!(next.following().name(base), "log.2026-11-22.0011");
+    check(&files, "log.2026-11-22.0010");
+    files.push(("log.2026-11-22.0010", false));
+    files.push(("log.2026-11-22.0011.gz", false));
+    check(&files, "log.2026-11-22.0012");
+    // Named by a clock that was ahead.
+    files.push(("log.2026-11-23.0050", true));
+    check(&files, "log.2026-11-23.0051");
 }
 
 #[test]
@@ -175,4 +192,75 @@ fn what_cannot_be_compressed_stays_and_is_told() {
         &directory,
         &["log.2026-11-22.0001", "log.2026-11-22.0001.gz"],
     );
+}
+
+#[test]
+fn what_somebody_still_appends_to_is_neither_compressed_nor_removed() {
+    let directory = tempfile::tempdir().unwrap();
+    let names = ["log.2026-11-21.0001", "log.2026-11-22.0001"];
+    make(&directory, &names);
+    let open = |name| {
+        let path = directory.path().join(name);
+        let file = File::options().append(true).open(path).unwrap();
+        mark_in_use(&file);
+        file
+    };
+    let appending = names.map(open);
+    tidy(&directory, 1, true).unwrap();
+    check(&directory, &names);
+    drop(appending);
+    tidy(&directory, 1, true).unwrap();
+    check(&directory, &["log.2026-11-22.0001.gz"]);
+}
+
+#[test]
+fn one_file_that_cannot_be_tidied_holds_up_no_other() {
+    let directory = tempfile::tempdir().unwrap();
+    make(
+        &directory,
+        &[
+            "log.2026-11-20.0001",
+            "log.2026-11-21.0001",
+            "log.2026-11-22.0001",
+        ],
+    );
+    std::fs::create_dir(directory.path().join("log.2026-11-22.0001.gz")).unwrap();
+    tidy(&directory, 2, true).unwrap_err();
+    check(
+        &directory,
+        &[
+            "log.2026-11-21.0001.gz",
+            "log.2026-11-22.0001",
+            "log.2026-11-22.0001.gz",
+        ],
+    );
+}
+
+/// A group that is not the one that files of ours have by themselves, if we may give files to one.
+fn another_group() -> Option<Gid> {
+    if geteuid().is_root() {
+        return Some(Gid::from_raw(3_999_999_998));
+    }
+    let own = rustix::process::getegid();
+    let groups = rustix::process::getgroups().unwrap();
+    groups.into_iter().find(|group| *group != own)
+}
+
+#[test]
+fn a_compressed_file_has_the_group_and_the_mode_of_the_plain_one() {
+    use std::os::unix::fs::MetadataExt;
+
+    let Some(group) = another_group() else {
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    make(&directory, &["log.2026-11-22.0001"]);
+    let path = directory.path().join("log.2026-11-22.0001");
+    let plain = File::open(&path).unwrap();
+    fchown(&plain, None, Some(group)).unwrap();
+    fchmod(&plain, Mode::from_raw_mode(0o640)).unwrap();
+    tidy(&directory, 1, true).unwrap();
+    let compressed = std::fs::metadata(path.with_extension("0001.gz")).unwrap();
+    assert_eq!(compressed.gid(), group.as_raw());
+    assert_eq!(compressed.mode() & 0o777, 0o640);
 }

@@ -87,9 +87,8 @@ impl<P: Protocol> MessageOutput<P> {
         })
     }
 
-    /// Sends what an item says. `false` if something of it is missing, which is counted then.
-    fn send_item(&mut self, item: &Item) -> bool {
-        let mut is_whole = true;
+    /// Sends what an item says. What is missing of it is counted.
+    fn send_item(&mut self, item: &Item) {
         Message::each_of(item, |message| {
             let entries = match item {
                 Item::Lost(count) => *count,
@@ -97,11 +96,9 @@ impl<P: Protocol> MessageOutput<P> {
                 item => item.entries(),
             };
             if !self.tell_lost() || !self.send(message) {
-                is_whole = false;
-                self.lost += entries;
+                self.lost = self.lost.saturating_add(entries); // a worker may claim any number
             }
         });
-        is_whole
     }
 
     /// Says how many entries are missing, if any are. `false` if it still cannot be said.
@@ -141,9 +138,9 @@ impl<P: Protocol> MessageOutput<P> {
 impl<P: Protocol> Destination for MessageOutput<P> {
     fn write(&mut self, batch: &mut Vec<Item>) {
         for item in batch.drain(..) {
-            if self.send_item(&item) {
-                item.note_written();
-            }
+            self.send_item(&item);
+            // Also when it failed: nobody else may be left to give workers their allowance back.
+            item.note_done();
         }
         self.buffer.clear();
         self.buffer.shrink_to(SMALL_MESSAGE);
@@ -240,9 +237,10 @@ fn is_too_large(error: &io::Error) -> bool {
     matches!(errno, Some(Errno::MSGSIZE | Errno::NOBUFS))
 }
 
-/// Whether nobody is there to take messages, which may change soon.
+/// Whether nobody is there to take messages, which may change soon. What goes beyond our own limit on the size of files
+/// never gets through.
 fn is_gone(error: &io::Error) -> bool {
-    !is_too_large(error)
+    !is_too_large(error) && Errno::from_io_error(error) != Some(Errno::FBIG)
 }
 
 #[cfg(test)]

@@ -2,10 +2,13 @@
 
 use std::io::Read;
 use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use super::*;
-use crate::log::fixtures::{line_of, records};
+use crate::log::Entry;
+use crate::log::fixtures::{batch, line_of, record, records};
 use crate::log::journald::Native;
 use crate::log::syslog::Rfc3164;
 
@@ -99,6 +102,18 @@ fn what_a_daemon_missed_that_was_gone_for_long_is_counted() {
 }
 
 #[test]
+fn no_count_that_could_not_be_sent_is_too_large() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("socket");
+    let daemon = bind(&path);
+    let mut output = syslog(&path);
+    drop(daemon);
+    output.link.is_given_up = true;
+    output.write(&mut vec![Item::Lost(u64::MAX), line("one")]);
+    assert_eq!(output.lost, u64::MAX);
+}
+
+#[test]
 fn a_daemon_may_take_a_stream_of_messages() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("socket");
@@ -146,4 +161,24 @@ fn what_is_too_large_for_a_datagram_reaches_the_journal_as_a_file() {
     assert!(packet.starts_with("MESSAGE=xxx") && packet.contains("\nPRIORITY=6\n"));
     assert_eq!(packet.matches('x').count(), text.len());
     assert!(file.set_len(0).is_err(), "nobody can change it any more");
+}
+
+#[test]
+fn a_worker_may_hand_over_more_although_the_daemon_is_gone_and_another_place_is_stuck() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("socket");
+    let daemon = bind(&path);
+    let mut output = syslog(&path);
+    drop(daemon);
+    output.link.is_given_up = true;
+    let is_given_back = Arc::new(AtomicBool::new(false));
+    let given_back = Arc::clone(&is_given_back);
+    let bytes = record(|encoder| encoder.message("hello"));
+    let stuck = Arc::new(batch(7, bytes, false, move || {
+        given_back.store(true, Ordering::Relaxed);
+    }));
+    let records = Entry::Records(Arc::clone(&stuck));
+    output.write(&mut vec![Item::Entry(SystemTime::now(), records)]);
+    assert_eq!(output.lost, 1);
+    assert!(is_given_back.load(Ordering::Relaxed));
 }

@@ -82,6 +82,10 @@ mod tests {
         batch.len()
     }
 
+    fn taken_from_each(stream: &Stream) -> Vec<usize> {
+        stream.queues().iter().map(|queue| taken(queue)).collect()
+    }
+
     fn trouble() -> Notice {
         let error = "no space".to_owned();
         Notice::LogTrouble { error }
@@ -92,14 +96,7 @@ mod tests {
         let stream = stream(Level::Info, 3);
         stream.write(line_of(1, "one"));
         stream.write(line_of(1, "two"));
-        assert_eq!(
-            stream
-                .queues()
-                .iter()
-                .map(|queue| taken(queue))
-                .collect::<Vec<_>>(),
-            [2, 2, 2]
-        );
+        assert_eq!(taken_from_each(&stream), [2, 2, 2]);
     }
 
     #[test]
@@ -119,13 +116,6 @@ mod tests {
         let own = Arc::clone(&stream.queues()[1]);
         stream.tell(trouble(), Some(&own));
         stream.tell(trouble(), None);
-        assert_eq!(
-            stream
-                .queues()
-                .iter()
-                .map(|queue| taken(queue))
-                .collect::<Vec<_>>(),
-            [2, 1, 2]
-        );
+        assert_eq!(taken_from_each(&stream), [2, 1, 2]);
     }
 }

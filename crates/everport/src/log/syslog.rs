@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::os::fd::BorrowedFd;
+use std::os::unix::fs::FileTypeExt;
 use std::path::PathBuf;
 
 use rustix::io::Errno;
@@ -49,11 +50,19 @@ impl Syslog {
 
     pub(super) fn into_path(self) -> PathBuf {
         let places = SOCKETS.into_iter().map(PathBuf::from);
-        let there = self
-            .path
-            .or_else(|| places.clone().find(|path| path.exists()));
-        there.unwrap_or_else(|| SOCKETS[0].into())
+        self.path.unwrap_or_else(|| the_socket_of(places))
     }
+}
+
+/// The first that is a socket: on some systems, one of the places is a directory. Without any it is the usual one that
+/// is missing.
+fn the_socket_of(mut places: impl Iterator<Item = PathBuf> + Clone) -> PathBuf {
+    let usual = places.clone().next();
+    let is_socket = |path: &PathBuf| {
+        let metadata = std::fs::metadata(path);
+        metadata.is_ok_and(|metadata| metadata.file_type().is_socket())
+    };
+    places.find(is_socket).or(usual).unwrap_or_default()
 }
 
 /// Makes the daemon's packets.
@@ -135,8 +144,7 @@ fn floor_char_boundary(text: &str, most: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::fixtures::{line_of, records};
-    use crate::log::queue::Item;
+    use crate::log::fixtures::{self, line_of, records};
     use crate::log::{Entry, Notice};
 
     fn packets(name: &str, entry: Entry) -> Vec<String> {
@@ -144,18 +152,18 @@ mod tests {
             pid: 815,
             ..Rfc3164::new(name)
         };
-        let item = Item::Entry(std::time::UNIX_EPOCH, entry);
-        let mut packets = Vec::new();
-        Message::each_of(&item, |message| {
-            let mut send = |packet: &[u8]| {
-                packets.push(String::from_utf8(packet.to_vec()).unwrap());
-                Ok(())
-            };
-            protocol
-                .encode(&mut Vec::new(), message, &mut send)
-                .unwrap();
-        });
-        packets
+        fixtures::packets(&protocol, entry)
+    }
+
+    #[test]
+    fn what_is_no_socket_is_passed_over_and_the_usual_place_is_the_one_that_is_missing() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        std::fs::create_dir(at("directory")).unwrap();
+        let places = ["usual", "directory", "socket"].map(at).into_iter();
+        assert_eq!(the_socket_of(places.clone()), at("usual"));
+        let _daemon = std::os::unix::net::UnixDatagram::bind(at("socket")).unwrap();
+        assert_eq!(the_socket_of(places), at("socket"));
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Writes entries as lines, to standard output or a file.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -67,6 +69,14 @@ impl Target {
         }
     }
 
+    /// What people call it.
+    fn name(&self) -> Cow<'_, str> {
+        match self {
+            Self::Stdout(_) => Cow::Borrowed("standard output"),
+            Self::File(file) => file.path().to_string_lossy(),
+        }
+    }
+
     /// Whether it holds so many bytes and no more, so that it matters where each entry ends.
     fn is_limited(&self) -> bool {
         matches!(self, Self::File(file) if file.room() < usize::MAX)
@@ -75,10 +85,15 @@ impl Target {
 
 /// The form that fits standard output: in colour if a terminal shows it and that is welcome.
 pub(super) fn format_of_stdout() -> LogFormat {
-    match io::stdout().is_terminal() && terminal_takes_colour() {
+    match stdout_takes_colour() {
         true => LogFormat::Pretty,
         false => LogFormat::Plain,
     }
+}
+
+/// Whether standard output is a terminal that shows colours and is welcome to.
+pub(crate) fn stdout_takes_colour() -> bool {
+    io::stdout().is_terminal() && terminal_takes_colour()
 }
 
 /// The two wishes that count: `NO_COLOR` (<https://no-color.org>) and a terminal that has none.
@@ -199,15 +214,20 @@ impl TextOutput {
     fn note_failure(&mut self, stopped: &Stopped, preface: usize, parts: &[Part]) {
         self.take_back_torn(stopped, parts);
         let missing = parts.iter().filter(|part| part.end > stopped.written);
-        let count: u64 = missing.map(|part| part.entries).sum();
-        let cause = format!("cannot write the log: {}", stopped.error);
+        let entries = missing.map(|part| part.entries);
+        let cause = format!(
+            "cannot write the log to {}: {}",
+            self.target.name(),
+            stopped.error
+        );
         if self.failed.is_none() {
             self.remarks.push(Remark::for_others(cause.clone()));
         }
         let was_told = stopped.written >= preface;
         let before = self.failed.take().filter(|_| !was_told);
+        let before = before.map_or(0, |failed| failed.count);
         self.failed = Some(Failed {
-            count: before.map_or(0, |failed| failed.count) + count,
+            count: entries.fold(before, u64::saturating_add), // a worker may claim any number
             cause,
         });
     }
@@ -245,21 +265,24 @@ impl Destination for TextOutput {
             Ok(()) => {
                 self.failed = None;
                 self.inside_line = false;
-                batch.iter().for_each(Item::note_written);
             }
             Err(stopped) => self.note_failure(&stopped, preface, &parts),
         }
+        // Also when it failed: nobody else may be left to give workers their allowance back.
+        batch.iter().for_each(Item::note_done);
         batch.clear();
         self.text.clear();
         self.text.shrink_to(SMALL_TEXT);
     }
 
-    fn reopen(&mut self) {
-        if let Target::File(file) = &mut self.target
-            && file.reopen()
-        {
+    fn reopen(&mut self) -> Option<PathBuf> {
+        let Target::File(file) = &mut self.target else {
+            return None;
+        };
+        file.reopen().then(|| {
             self.inside_line = false;
-        }
+            file.path().to_path_buf()
+        })
     }
 
     fn take_remarks(&mut self) -> Vec<Remark> {

@@ -55,9 +55,41 @@ fn what_a_full_disk_refused_is_counted_when_it_takes_more() {
     output.write(&mut vec![line("c")]);
     let log = std::fs::read_to_string(&path).unwrap();
     let log = log.strip_prefix('\n').expect("the torn line is ended");
-    assert!(log.contains("6 entries lost: cannot write the log: No space left on device"));
+    assert!(log.contains(
+        "6 entries lost: cannot write the log to standard output: No space left on device"
+    ));
     assert_eq!(read_back(log), (vec!["c".to_owned()], 6));
     assert!(output.failed.is_none());
+}
+
+#[test]
+fn no_count_that_could_not_be_written_is_too_large() {
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let mut output = output(Target::Stdout(full));
+    for _ in 0..2 {
+        output.write(&mut vec![Item::Lost(u64::MAX), line("a")]);
+    }
+    assert_eq!(output.failed.as_ref().unwrap().count, u64::MAX);
+}
+
+#[test]
+fn a_torn_line_is_ended_in_the_file_that_it_is_in() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log");
+    let mut output = output(log_file(LogFile::at(&path)));
+    std::fs::write(&path, "torn").unwrap();
+    output.inside_line = true;
+    output.reopen();
+    output.write(&mut vec![line("next")]);
+    let log = std::fs::read_to_string(&path).unwrap();
+    assert!(
+        log.starts_with("torn\n") && log.ends_with("next\n"),
+        "{log}"
+    );
+    output.inside_line = true;
+    std::fs::remove_file(&path).unwrap();
+    output.reopen();
+    assert!(!output.inside_line);
 }
 
 #[test]
@@ -122,7 +154,7 @@ fn each_entry_is_in_one_file_and_in_one_only() {
 }
 
 #[test]
-fn a_worker_may_hand_over_more_once_its_records_are_written_and_not_before() {
+fn a_worker_may_hand_over_more_once_a_place_has_written_its_records_or_failed_to() {
     let given_back = Arc::new(AtomicU64::new(0));
     let records = || {
         let count = Arc::clone(&given_back);
@@ -132,20 +164,19 @@ fn a_worker_may_hand_over_more_once_its_records_are_written_and_not_before() {
         let bytes = record(|encoder| encoder.message("hello"));
         Arc::new(batch(7, bytes, false, give_back))
     };
-    let waits_elsewhere = records();
-    let item = || {
-        Item::Entry(
-            SystemTime::now(),
-            Entry::Records(Arc::clone(&waits_elsewhere)),
-        )
+    // Both wait at another place, which is stuck.
+    let waiting = [records(), records()];
+    let item = |number: usize| {
+        let records = Entry::Records(Arc::clone(&waiting[number]));
+        Item::Entry(SystemTime::now(), records)
     };
     let full = File::options().write(true).open("/dev/full").unwrap();
     let mut output = output(Target::Stdout(full));
-    output.write(&mut vec![item()]);
-    assert_eq!(given_back.load(Ordering::Relaxed), 0);
+    output.write(&mut vec![item(0)]);
+    assert_eq!(given_back.load(Ordering::Relaxed), 1);
     output.target = Target::Stdout(File::options().write(true).open("/dev/null").unwrap());
-    output.write(&mut vec![item()]);
-    assert_eq!(given_back.load(Ordering::Relaxed), 1);
-    drop(waits_elsewhere);
-    assert_eq!(given_back.load(Ordering::Relaxed), 1);
+    output.write(&mut vec![item(1)]);
+    assert_eq!(given_back.load(Ordering::Relaxed), 2);
+    drop(waiting);
+    assert_eq!(given_back.load(Ordering::Relaxed), 2);
 }

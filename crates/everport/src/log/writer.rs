@@ -20,7 +20,8 @@ const FLUSH_LIMIT: Duration = Duration::from_secs(2);
 ///
 /// Each place has a queue and a thread. If its reader is stuck or its disk is full, entries are missing there
 /// and nowhere else; their number is written where they are missing as soon as it moves again. Nothing ever blocks the
-/// watcher, and no error ends anything.
+/// watcher, and no error ends anything. What the kernel does beyond a limit on the size of files (`RLIMIT_FSIZE`) is an
+/// error only in a program that takes or ignores `SIGXFSZ`, as the command does.
 ///
 /// ```no_run
 /// use everport::log::{Journald, Level, LogFile, Writer};
@@ -51,8 +52,8 @@ pub struct WriterBuilder {
     capacity: usize,
     stdout: Option<Option<LogFormat>>,
     files: Vec<LogFile>,
-    journald: Option<Journald>,
-    syslog: Option<Syslog>,
+    journals: Vec<Journald>,
+    syslogs: Vec<Syslog>,
 }
 
 impl Writer {
@@ -66,8 +67,8 @@ impl Writer {
             capacity: CAPACITY,
             stdout: None,
             files: Vec::new(),
-            journald: None,
-            syslog: None,
+            journals: Vec::new(),
+            syslogs: Vec::new(),
         }
     }
 
@@ -162,8 +163,8 @@ impl WriterBuilder {
     }
 
     /// How much may wait for each place, in bytes; 8 MiB unless this is called, and never less. A worker has at most
-    /// half of that: for one that dies with a full ring to lose nothing, it takes four times what
-    /// [`log_ring`](crate::watcher::Builder::log_ring) was given.
+    /// half of that. What comes beside it are records that workers wait for, and what dead workers left in their rings,
+    /// of which as much may wait as the rings of all workers hold.
     #[must_use]
     pub fn queue(mut self, bytes: usize) -> Self {
         self.capacity = bytes.max(CAPACITY);
@@ -198,17 +199,17 @@ impl WriterBuilder {
         self
     }
 
-    /// Sends to the journal of systemd.
+    /// Sends to the journal of systemd. May be called for several, such as those of namespaces.
     #[must_use]
     pub fn journald(mut self, journald: Journald) -> Self {
-        self.journald = Some(journald);
+        self.journals.push(journald);
         self
     }
 
-    /// Sends to the machine's syslog daemon.
+    /// Sends to the machine's syslog daemon. May be called for several.
     #[must_use]
     pub fn syslog(mut self, syslog: Syslog) -> Self {
-        self.syslog = Some(syslog);
+        self.syslogs.push(syslog);
         self
     }
 
@@ -225,12 +226,12 @@ impl WriterBuilder {
             destinations.push(self.file_output(file)?);
         }
         let identifier = self.identifier.unwrap_or(self.name);
-        if let Some(journald) = self.journald {
+        for journald in self.journals {
             let native = Native::new(&identifier);
             let output = MessageOutput::open(native, journald.into_path())?;
             destinations.push(Box::new(output));
         }
-        if let Some(syslog) = self.syslog {
+        for syslog in self.syslogs {
             let output = MessageOutput::open(Rfc3164::new(&identifier), syslog.into_path())?;
             destinations.push(Box::new(output));
         }
@@ -239,7 +240,8 @@ impl WriterBuilder {
 
     /// The form of what goes to standard output, if anything does.
     fn stdout_format(&self) -> Option<Option<LogFormat>> {
-        let is_default = self.files.is_empty() && self.journald.is_none() && self.syslog.is_none();
+        let is_default =
+            self.files.is_empty() && self.journals.is_empty() && self.syslogs.is_empty();
         self.stdout.or(is_default.then_some(None))
     }
 
@@ -252,11 +254,7 @@ impl WriterBuilder {
     }
 
     fn file_output(&self, file: &LogFile) -> Result<Box<dyn Destination>, OpenLogError> {
-        if file.is_stdout() && file.is_rotated() {
-            return Err(OpenLogError::NotRotatable {
-                path: "/dev/stdout".into(),
-            });
-        }
+        file.check_stdout()?;
         if file.is_stdout() {
             return self.stdout_output(file.log_format());
         }

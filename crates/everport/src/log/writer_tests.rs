@@ -117,7 +117,7 @@ fn trouble_of_one_place_is_told_in_the_other() {
     told.sort();
     assert!(told[0].ends_with("2.7 out  hello"), "{told:?}");
     assert!(
-        told[1].contains("WARN  watcher  cannot write the log: No space left"),
+        told[1].contains("WARN  watcher  cannot write the log to standard output: No space left"),
         "{told:?}"
     );
 }
@@ -163,9 +163,17 @@ fn a_file_is_opened_anew_while_entries_come() {
         sink.write(line("between"));
         std::thread::yield_now();
     }
+    let notice = format!("opened {} anew", path.display());
+    while !std::fs::read_to_string(&path).unwrap().contains(&notice) {
+        std::thread::yield_now();
+    }
     sink.write(line("1"));
     assert!(writer.close());
-    let read = |path| read_back(&std::fs::read_to_string(path).unwrap()).0;
+    let read = |path| {
+        let text = std::fs::read_to_string(path).unwrap();
+        let lines = text.lines().filter(|line| !line.contains(&notice));
+        read_back(&lines.collect::<Vec<_>>().join("\n")).0
+    };
     assert_eq!(read(&aside)[0], "0");
     assert_eq!(read(&path).last().unwrap(), "1");
 }
@@ -175,4 +183,33 @@ fn dev_stdout_is_our_own_standard_output_although_it_is_a_symbolic_link() {
     assert!(LogFile::at("/dev/stdout").is_stdout());
     let builder = Writer::builder("watcher").file(LogFile::at("/dev/stdout"));
     assert!(builder.start().unwrap().close());
+}
+
+#[test]
+fn several_journals_and_daemons_have_every_entry() {
+    use std::os::unix::net::UnixDatagram;
+
+    let directory = tempfile::tempdir().unwrap();
+    let paths = ["one", "two", "three", "four"].map(|name| directory.path().join(name));
+    let daemons = paths.each_ref().map(|path| {
+        let daemon = UnixDatagram::bind(path).unwrap();
+        daemon
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .unwrap();
+        daemon
+    });
+    let [one, two, three, four] = paths;
+    let builder = Writer::builder("watcher")
+        .journald(Journald::at(one))
+        .journald(Journald::at(two))
+        .syslog(Syslog::at(three))
+        .syslog(Syslog::at(four));
+    let writer = builder.start().unwrap();
+    writer.sink().write(line("hello"));
+    for daemon in daemons {
+        let mut packet = [0; 4096];
+        let length = daemon.recv(&mut packet).unwrap();
+        assert!(String::from_utf8_lossy(&packet[..length]).contains("hello"));
+    }
+    assert!(writer.close());
 }

@@ -14,6 +14,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, Filter, Layer};
 
 use super::FilterError;
+use super::misspelling::level_resembling;
 use crate::cluster::State;
 use crate::log::Level;
 
@@ -218,11 +219,21 @@ pub(super) fn parse(directives: &str) -> Result<Targets, String> {
             Some((target, level)) => targets.with_target(target.trim(), parse_level(level.trim())?),
             None => match directive.parse::<LevelFilter>() {
                 Ok(level) => targets.with_default(level),
-                Err(_) => targets.with_target(directive, LevelFilter::TRACE),
+                Err(_) => targets.with_target(bare_target(directive)?, LevelFilter::TRACE),
             },
         };
     }
     Ok(targets)
+}
+
+/// A word without a level, which is a target: unless a level was meant, whose misspelling would silence everything.
+fn bare_target(word: &str) -> Result<&str, String> {
+    match level_resembling(word) {
+        None => Ok(word),
+        Some(level) => Err(format!(
+            "{word:?} looks like the level {level}: write {level}, or {word}=trace for a target of that name"
+        )),
+    }
 }
 
 fn parse_level(level: &str) -> Result<LevelFilter, String> {

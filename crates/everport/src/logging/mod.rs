@@ -48,12 +48,14 @@
 //! # }
 //! ```
 
+mod backtrace;
 mod console;
 mod error;
 mod fields;
 mod filter;
 mod init;
 mod layer;
+mod misspelling;
 mod outlet;
 mod panic;
 mod scratch;

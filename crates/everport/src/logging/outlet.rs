@@ -1,7 +1,7 @@
 //! Where a worker's records go: into its ring, or to its standard output.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use super::console::Console;
@@ -19,7 +19,13 @@ pub(super) trait Ring: Send + Sync {
 
     /// As [`Ring::hand_over`], for one who must not wait for long whatever the ring's user has wished.
     fn hand_over_soon(&self, record: &[u8]) -> bool;
+
+    /// Whether nobody takes records any more, nor counts them.
+    fn is_closed(&self) -> bool;
 }
+
+/// Where records go whose ring has been closed: where they would go without one.
+static INSTEAD: LazyLock<Console> = LazyLock::new(|| Console::stdout(None));
 
 /// Where records go.
 #[derive(Clone)]
@@ -46,8 +52,9 @@ impl Outlet {
 
     pub(super) fn hand_over(&self, record: &[u8]) {
         match self {
-            // The ring counts what it drops.
-            Self::Ring(ring) => drop(ring.hand_over(record)),
+            // The ring counts what it drops, as long as there is somebody to tell.
+            Self::Ring(ring) if ring.hand_over(record) || !ring.is_closed() => {}
+            Self::Ring(_) => INSTEAD.write(record),
             Self::Console(console) => console.write(record),
         }
     }
@@ -69,5 +76,9 @@ impl Ring for Producer {
 
     fn hand_over_soon(&self, record: &[u8]) -> bool {
         self.hand_over_within(PATIENCE, record)
+    }
+
+    fn is_closed(&self) -> bool {
+        Producer::is_closed(self)
     }
 }

@@ -1,11 +1,11 @@
 //! Makes a panic a record, so that it stands in the log whole and in its place.
 
 use std::any::Any;
-use std::backtrace::Backtrace;
 use std::panic::{self, PanicHookInfo};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::backtrace::Detail;
 use super::outlet::{Outlet, Ring};
 use super::scratch::Scratch;
 use crate::Cluster;
@@ -19,18 +19,19 @@ pub(super) type Hook = Box<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>;
 const TARGET: &str = "panic";
 
 /// Hands panics over to the watcher as records: level `error`, target `panic`, the message, and fields with the location,
-/// the thread and the backtrace. One that cannot be handed over is told by the hook that was there before, which is the
+/// the thread and the backtrace: none with `RUST_BACKTRACE=0`, and with `RUST_BACKTRACE=full` that of the whole process
+/// rather than the program's part. One that cannot be handed over is told by the hook that was there before, which is the
 /// standard library's mostly: it prints to standard error. Standalone this does nothing. [`init`](super::init) does it.
 pub fn forward_panics(cluster: &Cluster) {
     if let Outlet::Ring(ring) = Outlet::of(&cluster.state) {
-        panic::set_hook(hook(ring, panic::take_hook()));
+        panic::set_hook(hook(ring, Detail::wanted(), panic::take_hook()));
     }
 }
 
 /// Tells each panic once: by the ring, or otherwise by the previous hook.
-pub(super) fn hook(ring: Arc<dyn Ring>, previous: Hook) -> Hook {
+pub(super) fn hook(ring: Arc<dyn Ring>, detail: Detail, previous: Hook) -> Hook {
     Box::new(move |info| {
-        if !hand_over(&*ring, info) {
+        if !hand_over(&*ring, detail, info) {
             previous(info);
         }
     })
@@ -38,8 +39,8 @@ pub(super) fn hook(ring: Arc<dyn Ring>, previous: Hook) -> Hook {
 
 /// Whether the ring has taken the panic. Nothing of the application's runs here, and nothing panics: that would abort the
 /// process.
-fn hand_over(ring: &dyn Ring, info: &PanicHookInfo<'_>) -> bool {
-    let backtrace = Backtrace::force_capture();
+fn hand_over(ring: &dyn Ring, detail: Detail, info: &PanicHookInfo<'_>) -> bool {
+    let backtrace = detail.capture();
     let mut scratch = Scratch::take();
     let Scratch { encoder, thread } = &mut *scratch;
     encoder.begin(&Header {
@@ -53,7 +54,9 @@ fn hand_over(ring: &dyn Ring, info: &PanicHookInfo<'_>) -> bool {
         encoder.display("location", format_args!("{location}"));
     }
     encoder.text("thread", thread);
-    encoder.display("backtrace", format_args!("{backtrace}"));
+    if let Some(backtrace) = backtrace {
+        encoder.text("backtrace", &backtrace);
+    }
     let was_taken = ring.hand_over_soon(encoder.finish());
     scratch.give_back();
     was_taken

@@ -90,6 +90,11 @@ pub(crate) enum Malformed {
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Record<'a> {
+    /// The level of the record that these bytes are, without a look at the rest.
+    pub(crate) fn level_of(bytes: &[u8]) -> Option<Level> {
+        Level::from_number(*bytes.first()?)
+    }
+
     /// The record these bytes are, checked to its end.
     pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let mut reader = Reader(bytes);

@@ -68,6 +68,17 @@ impl Consumer {
         self.memory.as_fd()
     }
 
+    /// How many bytes of data it holds.
+    pub(crate) fn size(&self) -> usize {
+        usize::try_from(self.size).unwrap_or(usize::MAX)
+    }
+
+    /// How many bytes are committed and not taken, as the worker has it.
+    pub(crate) fn committed(&self) -> u64 {
+        let head = self.mapping.header().head.load(Ordering::SeqCst);
+        head.wrapping_sub(self.tail)
+    }
+
     /// Looks at what the worker has committed and dropped.
     pub(crate) fn look(&mut self) -> Result<Look, Nonsense> {
         let header = self.mapping.header();
@@ -77,11 +88,11 @@ impl Consumer {
         let before = self.lost;
         let lost = now.checked_sub(before);
         let lost = lost.ok_or(Nonsense::Lost { now, before })?;
-        self.lost = now;
         if head.wrapping_sub(self.tail) > self.size {
             let tail = self.tail;
             return Err(Nonsense::Head { head, tail });
         }
+        self.lost = now;
         Ok(Look { head, lost })
     }
 

@@ -22,12 +22,12 @@ pub(super) struct Header {
     pub(super) head: AtomicU64,
     /// How many records the worker has dropped.
     pub(super) lost: AtomicU64,
-    _to_64: [u64; 6],
+    _to_64: [AtomicU64; 6],
     /// Up to where records are taken; the watcher's.
     pub(super) tail: AtomicU64,
     /// Changed by the watcher after it has moved the tail, if `is_awaited` is set: what the worker waits at.
     pub(super) room: AtomicU32,
-    _to_128: [u32; 13],
+    _to_128: [AtomicU32; 13],
     /// What the watcher does: one of [`reader`].
     pub(super) reader: AtomicU32,
     /// Whether the worker waits for room.
@@ -90,7 +90,7 @@ impl Mapping {
 
     pub(super) fn header(&self) -> &Header {
         // SAFETY: the mapping is longer than a `Header`, begins at a page, and lives as long as `self`. Every field
-        // is an atomic, or never read, so that any bytes are one, whatever the other side does to them.
+        // is an atomic, so that any bytes are one, and may be changed by the other side at any time.
         unsafe { self.start.cast().as_ref() }
     }
 

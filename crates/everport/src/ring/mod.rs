@@ -4,7 +4,7 @@
 //! watcher: it is there even when the worker is killed in the next instant. `docs/protocol.md` has the layout.
 //!
 //! The worker writes records and moves the *head*, the watcher takes them and moves the *tail*. Neither ever waits
-//! for the other, unless the worker was told to wait for room.
+//! for the other, unless the worker was told to wait for room: then it does as long as the log moves.
 
 #[cfg(any(not(target_os = "linux"), everport_portable))]
 mod absent;
@@ -14,6 +14,11 @@ mod consumer;
 mod memory;
 #[cfg(all(target_os = "linux", not(everport_portable)))]
 mod nonsense;
+#[cfg_attr(
+    any(not(target_os = "linux"), everport_portable),
+    expect(dead_code, reason = "nobody waits without a ring")
+)]
+mod patience;
 #[cfg(all(target_os = "linux", not(everport_portable)))]
 mod producer;
 mod size;
@@ -36,6 +41,7 @@ pub(crate) use consumer::filled;
 pub(crate) use consumer::{Consumer, Ring};
 #[cfg(all(target_os = "linux", not(everport_portable)))]
 pub(crate) use nonsense::Nonsense;
+pub(crate) use patience::never_wait_here;
 #[cfg(all(target_os = "linux", not(everport_portable)))]
 pub(crate) use producer::Producer;
 pub(crate) use size::Size;

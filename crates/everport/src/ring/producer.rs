@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ use rustix::thread::futex;
 
 use super::Size;
 use super::memory::{HEADER, Header, Mapping, Original, reader, tell_room};
+use super::patience::{BRIEF, STANDSTILL, may_wait_here};
 use crate::log::WhenFull;
 use crate::record::{LENGTH_PREFIX, LONGEST_RECORD};
 
@@ -34,6 +35,10 @@ pub(crate) struct Producer {
     size: u64,
     /// Whether a full ring is waited for.
     waits: AtomicBool,
+    /// Whether we know that nobody takes anything any more, though the ring does not say so.
+    was_closed: AtomicBool,
+    /// Records that were dropped before it was their turn, and are not counted in the ring yet.
+    missed: AtomicU64,
     writing: Mutex<Writing>,
 }
 
@@ -44,6 +49,8 @@ struct Writing {
     /// The tail as it was seen last: it may be further on.
     tail: u64,
     lost: u64,
+    /// The tail at which the log stood still for so long that nothing waits until it moves.
+    stuck_at: Option<u64>,
     /// Whether the bell was rung since the ring became half full.
     has_rung: bool,
 }
@@ -70,13 +77,15 @@ impl Producer {
             bell,
             size: u64::from(size.bytes()),
             waits: AtomicBool::new(when_full == WhenFull::Block),
+            was_closed: AtomicBool::new(false),
+            missed: AtomicU64::new(0),
             writing: Mutex::default(),
         })
     }
 
     /// Hands a record over: it reaches the watcher whatever becomes of this process. `false` when there was no room
     /// for it and it was dropped; the watcher is told how many were. Blocks only in a cluster whose log is to be
-    /// waited for, and only as long as the watcher is there.
+    /// waited for, and only as long as that takes anything.
     ///
     /// In a copy of this process made by `fork` nothing is handed over.
     #[cfg_attr(
@@ -87,11 +96,13 @@ impl Producer {
         if !self.original.is_here() {
             return false; // the lock may be somebody's who is not here, and the ring is another process's
         }
+        if !may_wait_here() {
+            return self.hand_over_within(BRIEF, record);
+        }
         self.commit(self.lock(), record, None)
     }
 
-    /// As [`Producer::hand_over`], for who must not wait for long even where the log is waited for. What finds
-    /// another thread waiting is not counted.
+    /// As [`Producer::hand_over`], for who must not wait for long even where the log is waited for.
     #[cfg_attr(
         not(feature = "tracing"),
         expect(dead_code, reason = "only the layer has records")
@@ -106,7 +117,11 @@ impl Producer {
                 }
                 // Locks of the standard library are not waited for with a limit.
                 Err(TryLockError::WouldBlock) if Instant::now() < until => thread::sleep(SHORT),
-                Err(TryLockError::WouldBlock) => break,
+                Err(TryLockError::WouldBlock) => {
+                    // Whoever is next counts it.
+                    self.missed.fetch_add(1, Ordering::SeqCst);
+                    break;
+                }
             }
         }
         false
@@ -118,12 +133,17 @@ impl Producer {
         record: &[u8],
         until: Option<Instant>,
     ) -> bool {
+        if self.is_closed() {
+            return false; // nobody would read it, nor the count
+        }
+        writing.lost += self.missed.swap(0, Ordering::SeqCst);
         let can_be = (1..=LONGEST_RECORD).contains(&record.len());
         if !can_be || !self.find_room(&mut writing, LENGTH_PREFIX + record.len(), until) {
             writing.lost += 1;
             self.header().lost.store(writing.lost, Ordering::Release);
             return false;
         }
+        self.header().lost.store(writing.lost, Ordering::Release);
         // Made to fit just before.
         let length = (record.len() as u32).to_le_bytes();
         self.copy_in(writing.head, &length);
@@ -147,6 +167,18 @@ impl Producer {
         }
     }
 
+    /// Nobody takes anything any more: the watcher is gone, and may not have been able to say so.
+    pub(crate) fn close(&self) {
+        self.was_closed.store(true, Ordering::SeqCst);
+        self.stop_waiting();
+    }
+
+    /// Whether records are neither taken any more nor counted.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.was_closed.load(Ordering::SeqCst)
+            || self.header().reader.load(Ordering::SeqCst) == reader::IS_GONE
+    }
+
     /// Whether a full ring is waited for.
     pub(crate) fn waits(&self) -> bool {
         self.waits.load(Ordering::SeqCst)
@@ -154,15 +186,15 @@ impl Producer {
 
     /// Whether there is room, if need be after a wait for it.
     fn find_room(&self, writing: &mut Writing, needed: usize, until: Option<Instant>) -> bool {
+        let mut moved = None;
         loop {
             if self.has_room(writing, needed) {
                 return true;
             }
             // Read before anything is looked at that comes with a change of it.
             let room = self.header().room.load(Ordering::SeqCst);
-            let is_gone = self.header().reader.load(Ordering::SeqCst) == reader::IS_GONE;
             let is_late = until.is_some_and(|until| until <= Instant::now());
-            if is_gone || is_late || !self.waits() {
+            if is_late || !self.waits() || self.is_closed() || writing.is_stuck(&mut moved) {
                 return false;
             }
             self.header().is_awaited.store(1, Ordering::SeqCst);
@@ -234,5 +266,20 @@ impl Writing {
     /// How much of the ring is in use, as far as known.
     fn used(&self) -> u64 {
         self.head.wrapping_sub(self.tail)
+    }
+
+    /// Whether the log has stood still for too long. `moved` is where one wait has seen the tail last, and since when.
+    fn is_stuck(&mut self, moved: &mut Option<(u64, Instant)>) -> bool {
+        if self.stuck_at == Some(self.tail) {
+            return true;
+        }
+        let (tail, since) = *moved.get_or_insert_with(|| (self.tail, Instant::now()));
+        if tail != self.tail {
+            *moved = Some((self.tail, Instant::now()));
+        } else if since.elapsed() >= STANDSTILL {
+            self.stuck_at = Some(tail);
+            return true;
+        }
+        false
     }
 }

@@ -9,7 +9,8 @@ impl Size {
     pub(crate) const DEFAULT: Self = Self(1024 * 1024);
     /// Records of any length have room, one beside the other.
     const LEAST: u32 = 256 * 1024;
-    /// What a dead worker left is taken in one go: that takes less than a tenth of a second.
+    /// What a dead worker left is taken before its end is told and it is replaced: that takes less than half a second.
+    /// And it has to wait in memory until it is written.
     const MOST: u32 = 64 * 1024 * 1024;
 
     /// The next size that a ring can have.

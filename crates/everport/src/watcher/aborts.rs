@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use everport_core::Notice as Decision;
 
 use super::event_loop::EventLoop;
+use super::worker::Worker;
 use crate::WorkerId;
 use crate::log::{Ending, Notice, Source};
 
@@ -115,7 +116,7 @@ impl EventLoop {
         Failure {
             ending: None,
             error: self.failures.spawn_errors.remove(&worker),
-            last_lines: living.map_or_else(Vec::new, |record| record.output.last_lines()),
+            last_lines: living.map_or_else(Vec::new, Worker::last_lines),
         }
     }
 }

@@ -4,6 +4,7 @@ use everport_core::{Event, Exit};
 use tokio::time::Instant;
 
 use super::event_loop::EventLoop;
+use super::input::Input;
 use super::worker::Worker;
 use super::{death, orphans};
 use crate::log::{Ending, Notice};
@@ -26,8 +27,11 @@ impl EventLoop {
         }
     }
 
-    /// Reaps a dead worker, reports how it ended and lets the supervisor know.
+    /// Reaps a dead worker, reports how it ended and lets the supervisor know; at once, or when its records are taken.
     pub(super) fn bury(&mut self, worker: WorkerId) {
+        if self.begins_to_take_records(worker) {
+            return;
+        }
         let Some(record) = self.workers.get(&worker) else {
             return;
         };
@@ -68,6 +72,24 @@ impl EventLoop {
         }
     }
 
+    /// If a dead worker has left a lot of records, has a task take them and tell of the death again. Whether it has.
+    fn begins_to_take_records(&mut self, worker: WorkerId) -> bool {
+        let record = self.workers.get(&worker);
+        let Some(records) = record.and_then(|it| it.records.as_ref()) else {
+            return false;
+        };
+        if !records.has_much() {
+            return false;
+        }
+        let (turns, inbox) = (records.take_last_turns(), self.sender.clone());
+        tokio::spawn(async move {
+            turns.await;
+            // The loop is gone when it takes nothing any more: then nobody is to be buried.
+            let _loop_is_gone = inbox.send(Input::Died { worker }).await;
+        });
+        true
+    }
+
     fn rescue_at_stop(&mut self, slot: SlotId) {
         let workers = &self.workers;
         let rescuers = |port| {
@@ -84,9 +106,9 @@ impl EventLoop {
 
 fn end_of(worker: WorkerId, record: Worker, ending: Ending) -> Notice {
     let pid = record.pid_number();
-    let printed = record.output.finish();
+    let mut last_lines = record.output.finish();
     if let Some(records) = record.records {
-        records.finish();
+        last_lines.extend(records.finish());
     }
     Notice::Ended {
         worker,
@@ -97,7 +119,7 @@ fn end_of(worker: WorkerId, record: Worker, ending: Ending) -> Notice {
         last_lines: if record.may_leave {
             Vec::new()
         } else {
-            printed
+            last_lines
         },
     }
 }

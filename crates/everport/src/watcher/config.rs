@@ -160,12 +160,16 @@ pub struct Builder {
     pub(crate) log_level: Level,
 }
 
+/// How many CPUs there are for us.
+pub(crate) fn cpus() -> u32 {
+    std::thread::available_parallelism().map_or(1, |cpus| u32::try_from(cpus.get()).unwrap_or(1))
+}
+
 impl Builder {
     pub(crate) fn new(program: Program) -> Self {
         Self {
             program,
-            workers: std::thread::available_parallelism()
-                .map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1)),
+            workers: cpus(),
             policy: Policy::default(),
             sharing: Sharing::DEFAULT,
             env: Vec::new(),
@@ -329,6 +333,9 @@ impl Builder {
 
     /// How many bytes of records each worker may have waiting for the watcher: the next power of two, from 256 KiB to
     /// 64 MiB. They take that much memory once as many have been logged. Default 1 MiB.
+    ///
+    /// A limit on the size of files counts for it, too. Beyond that a worker goes without, and prints its records; but
+    /// unless the program takes or ignores `SIGXFSZ`, the kernel ends the program instead.
     pub fn log_ring(mut self, bytes: u64) -> Self {
         self.log_ring = Size::at_least(bytes);
         self

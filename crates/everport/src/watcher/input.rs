@@ -13,7 +13,7 @@ pub(crate) enum Input {
     Frame { worker: WorkerId, frame: FromWorker },
     /// A worker can't be talked to any more while it still lives.
     LinkFailed { worker: WorkerId, error: LinkError },
-    /// A worker's process is dead and waits to be reaped.
+    /// A worker's process is dead and waits to be reaped. Told again when many records that it left are taken.
     Died { worker: WorkerId },
     /// A worker that is about to be killed was looked at.
     Described {

@@ -42,6 +42,8 @@ pub use everport_core::{
 };
 
 pub use crate::bind::{PassedSocket, PassedSocketError};
+#[cfg(feature = "cli")]
+pub(crate) use config::cpus;
 pub use config::{Builder, Program, StartError};
 pub use credentials::{Credentials, CredentialsError};
 pub use handle::Handle;

@@ -2,11 +2,12 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 
 use tokio::io::Interest;
 
 use super::event_loop::EventLoop;
-use super::records::{RecordCapture, Taker};
+use super::records::{Pool, RecordCapture, Taker};
 use crate::WorkerId;
 use crate::link::FromWatcher;
 use crate::log::{Level, Notice, Source, WhenFull};
@@ -14,13 +15,14 @@ use crate::reactor;
 use crate::ring::{Ring, Size};
 
 /// What every worker's ring is like, and what goes through it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Rings {
     size: Size,
     when_full: WhenFull,
     level: Level,
     /// Whether the level was set while the cluster ran, so that it counts more than what workers start with.
     overrides: bool,
+    pool: Arc<Pool>,
 }
 
 impl Rings {
@@ -30,11 +32,12 @@ impl Rings {
             when_full,
             level,
             overrides: false,
+            pool: Arc::default(),
         }
     }
 
     /// The answer to a worker that has asked for a ring.
-    fn answer(self, is_given: bool) -> FromWatcher {
+    fn answer(&self, is_given: bool) -> FromWatcher {
         FromWatcher::Ring {
             size: if is_given { self.size.bytes() } else { 0 },
             when_full: self.when_full,
@@ -71,7 +74,8 @@ impl EventLoop {
         let answer = self.rings.answer(true);
         self.links.send_with(source.worker, &answer, &fds);
         let sink = self.output_sink();
-        let taker = Taker::new(source, consumer, self.rings.when_full, sink);
+        let rings = &self.rings;
+        let taker = Taker::new(source, consumer, rings.when_full, sink, &rings.pool);
         Ok(RecordCapture::start(taker, bell))
     }
 
@@ -90,13 +94,23 @@ impl EventLoop {
     pub(super) fn set_log_level(&mut self, level: Level) {
         self.rings.level = level;
         self.rings.overrides = true;
-        for (worker, record) in &self.workers {
+        for record in self.workers.values_mut() {
             // One that has not joined learns it with its ring.
-            if record.has_joined {
+            record.misses_log_level = record.has_joined;
+        }
+        self.tell_log_level();
+        self.tell(Notice::LogLevelSet { level });
+    }
+
+    /// Tells the newest level to those who miss it, unless they are stopped: many levels would fill the link of one that
+    /// does not read, and the newest is all it needs to know once it runs.
+    pub(super) fn tell_log_level(&mut self) {
+        let level = self.rings.level;
+        for (worker, record) in &mut self.workers {
+            if record.misses_log_level && !self.pulse.is_suspended(*worker) {
                 let frame = FromWatcher::LogLevel { level };
-                self.links.send(*worker, &frame, None);
+                record.misses_log_level = !self.links.suggest(*worker, &frame, None);
             }
         }
-        self.tell(Notice::LogLevelSet { level });
     }
 }

@@ -72,6 +72,7 @@ impl EventLoop {
             lasted: silence.since.elapsed(),
         });
         self.ports.arm_soon();
+        self.tell_log_level();
         self.feed(Event::Heard { worker });
     }
 
@@ -83,6 +84,7 @@ impl EventLoop {
             self.feed(Event::Suspended { worker });
         } else {
             self.pulse.resumed(worker, Instant::now());
+            self.tell_log_level();
             self.feed(Event::Resumed { worker });
         }
     }

@@ -53,7 +53,7 @@ impl EventLoop {
             worker,
             slot: record.slot,
             threads,
-            last_lines: record.output.last_lines(),
+            last_lines: record.last_lines(),
         };
         self.tell(notice);
         if must_die {

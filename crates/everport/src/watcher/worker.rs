@@ -34,6 +34,8 @@ pub(crate) struct Worker {
     pub(crate) has_joined: bool,
     /// What it is told as soon as it has joined.
     pub(crate) held_back: Vec<FromWatcher>,
+    /// Whether it has yet to be told which of its records are wanted by now.
+    pub(crate) misses_log_level: bool,
     /// Whether its end is no surprise.
     pub(crate) may_leave: bool,
     /// Whether we killed it.
@@ -73,6 +75,7 @@ impl Worker {
             _attendant: attendant,
             has_joined: false,
             held_back: Vec::new(),
+            misses_log_level: false,
             may_leave: false,
             was_killed: false,
             is_being_described: false,
@@ -91,6 +94,15 @@ impl Worker {
     /// The process id as people write it.
     pub(crate) fn pid_number(&self) -> u32 {
         number(self.process.pid())
+    }
+
+    /// What a living worker has printed last to standard error, and after that the last errors it has logged.
+    pub(crate) fn last_lines(&self) -> Vec<String> {
+        let mut lines = self.output.last_lines();
+        if let Some(records) = &self.records {
+            lines.extend(records.last_errors());
+        }
+        lines
     }
 
     /// Who it is, for entries of the log.

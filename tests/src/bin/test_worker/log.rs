@@ -44,7 +44,8 @@ struct Order {
 
 /// Logs numbered records on threads of their own: `records` by each of `threads`, with a text of `bytes`, each followed by
 /// a pause of `pause` microseconds. The file `acks` holds how many each thread has handed over. With `wait` this answers
-/// when all are; in any case the process ends then as `then` says.
+/// when all are; in any case the process ends then as `then` says. With `here` they are logged by the runtime's own
+/// thread instead, before the answer.
 async fn log(parameters: Parameters) -> &'static str {
     let number = |name: &str| parameters.get(name).and_then(|text| text.parse().ok());
     let acks = parameters.get("acks").map(File::create);
@@ -55,6 +56,10 @@ async fn log(parameters: Parameters) -> &'static str {
         pause: Duration::from_micros(number("pause").unwrap_or(0)),
         acks: acks.and_then(Result::ok).map(Arc::new),
     };
+    if parameters.contains_key("here") {
+        log_numbers(0, &order);
+        return "logged";
+    }
     let then = parameters.get("then").cloned();
     let (sender, done) = tokio::sync::oneshot::channel();
     thread::spawn(move || {

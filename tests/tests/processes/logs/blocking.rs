@@ -1,5 +1,7 @@
 //! A log that takes nothing: workers drop records and count them, or wait, and go on serving in both cases.
 
+use std::time::Duration;
+
 use everport::log::WhenFull;
 
 use super::scene::Scene;
@@ -53,9 +55,11 @@ fn who_waits_for_the_log_loses_nothing_and_goes_on_serving() {
     let acks = scene.file("acks").display().to_string();
     let path = format!("/log?records={TOO_MANY}&bytes=100&threads=2&acks={acks}");
     let waiting = scene.get(&path).worker();
-    // Control goes on: it serves, and the other one is told of.
+    // Control goes on while the log moves by fits and starts: they serve.
     for _ in 0..20 {
         assert_eq!(scene.get("/").body, "Hello, World!");
+        scene.told.be_stuck(false);
+        scene.told.be_stuck(true);
     }
     let handed_over: u64 = scene.acks("acks", 2).iter().sum();
     assert!(handed_over < 2 * TOO_MANY);
@@ -64,6 +68,28 @@ fn who_waits_for_the_log_loses_nothing_and_goes_on_serving() {
         (state.received(waiting) == 2 * TOO_MANY).then_some(())
     });
     scene.told.lock().check_gapless();
+}
+
+#[test]
+fn a_log_that_stands_still_holds_a_worker_up_for_a_moment_and_kills_nobody() {
+    let scene = Scene::new("", |builder| {
+        let builder = builder.log_when_full(WhenFull::Block);
+        builder.hang_timeout(Duration::from_secs(4))
+    });
+    scene.told.be_stuck(true);
+    // The runtime's only thread waits, so that nothing else is answered meanwhile.
+    let path = format!("/log?records={TOO_MANY}&bytes=100&here=1");
+    assert_eq!(scene.get(&path).body, "logged");
+    assert_eq!(scene.get("/").worker(), 1);
+    scene.told.be_stuck(false);
+    scene.told.wait_until("all records", |state| {
+        let lost = state.lost.get(&1).copied().unwrap_or(0);
+        (state.received(1) + lost == TOO_MANY).then_some(())
+    });
+    let told = scene.stop();
+    let state = told.lock();
+    assert!(state.lost[&1] > 0 && state.pids.len() == 1);
+    state.check_order();
 }
 
 #[test]

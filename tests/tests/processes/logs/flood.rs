@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use everport_tests::PATIENCE;
 
-use super::scene::Scene;
+use super::scene::{Scene, State};
 
 /// Has any worker but this one log, and says which one does.
 fn log_by_other(scene: &Scene, order: &str, spared: u64) -> u64 {
@@ -21,42 +21,68 @@ fn log_by_other(scene: &Scene, order: &str, spared: u64) -> u64 {
     }
 }
 
-/// How much of the flood may be told between a record's being handed over and its being told: the flooding worker's share
-/// is 64 KiB for each turn of the others, and there may be some turns that were on their way.
-const SHARE: usize = 4 << 20;
+/// What a flooding worker may have told in one turn.
+const TURN: usize = 64 << 10;
 
 #[test]
 fn records_of_others_come_in_time_and_none_is_lost() {
+    const RECORDS: usize = 20;
     let scene = Scene::new("", |builder| builder.workers(2));
     let flooding = scene.get("/log?bytes=100&threads=2").worker();
     scene.told.wait_until("a flood", |state| {
         (state.received(flooding) > 1000).then_some(())
     });
-    for number in 1..=20 {
-        let volume = |state: &super::scene::State| state.volume[&flooding];
-        let before = volume(&scene.told.lock());
-        let calm = log_by_other(&scene, "records=1&wait=1", flooding);
-        let after = scene.told.wait_until("a record of the other", |state| {
-            (state.received(calm) >= number).then(|| volume(state))
+    let mut calm = 0;
+    for number in 1..=RECORDS as u64 {
+        calm = log_by_other(&scene, "records=1&wait=1", flooding);
+        scene.told.wait_until("a record of the other", |state| {
+            (state.received(calm) >= number).then_some(())
         });
-        assert!(
-            after - before < SHARE,
-            "{} bytes of the flood came first",
-            after - before
-        );
-        assert_eq!(scene.told.lock().lost.get(&calm), None);
     }
+    let state = scene.told.lock();
+    assert_eq!(state.lost.get(&calm), None);
+    let meanwhile = state.told_meanwhile(calm, flooding);
+    assert_eq!(meanwhile.len(), RECORDS);
+    // The turn that goes on and the next, and twice that on a busy machine; behind a full ring it would be 1 MiB. A
+    // record whose thread had to make way between looking at the clock and handing it over was not there yet, so a few
+    // may show more.
+    let in_time = meanwhile.iter().filter(|bytes| **bytes <= 4 * TURN).count();
+    assert!(in_time >= RECORDS * 3 / 4, "{meanwhile:?}");
 }
 
 #[test]
 fn control_goes_on_during_a_flood() {
     let scene = Scene::new("", |builder| builder.workers(2));
-    let flooding = scene.get("/log?bytes=1000&threads=2").worker();
-    log_by_other(&scene, "bytes=1000&threads=2", flooding);
+    // Neither ever ends by itself.
+    let first = scene.get("/log?bytes=1000&threads=2").worker();
+    log_by_other(&scene, "bytes=1000&threads=2", first);
+    let volume = |state: &State| state.volume.values().sum::<usize>();
+    let before = scene.told.wait_until("both floods", |state| {
+        let are_both = state.received(1) > 1000 && state.received(2) > 1000;
+        are_both.then(|| volume(state))
+    });
+    scene.handle.scale(3);
+    let started = "worker 3 (slot 2) started";
+    scene.told.wait_for(started);
+    let state = scene.told.lock();
+    let after = state.volume_at(started, 1) + state.volume_at(started, 2);
+    drop(state);
+    // Queued behind the records that were there it would come after two full rings at least.
+    assert!(
+        after - before < 8 * TURN,
+        "{} bytes came first",
+        after - before
+    );
+
+    scene.told.wait_for("worker 3 (slot 2) is ready");
     scene.handle.restart();
     scene.told.wait_for("rollout to generation 2 finished");
-    scene.handle.scale(3);
-    scene.told.wait_for("worker 5 (slot 2) is ready");
+    let state = scene.told.lock();
+    // The second was replaced while it flooded.
+    let at = |notice| state.volume_at(notice, 2);
+    let [from, to] = ["worker 4 (slot 0) is ready", "worker 5 (slot 1) is ready"].map(at);
+    assert!(from < to, "{from} to {to}");
+    drop(state);
     let told = scene.stop();
     told.lock().check_order();
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use everport::log::Level::{self, Debug, Error, Info, Trace, Warn};
 use everport_tests::{Cluster, Exit, PATIENCE, get_unix, program};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::scene::{Scene, State};
 
@@ -38,6 +38,40 @@ fn catch_up(scene: &Scene) {
 fn what_the_watcher_does_not_want_is_not_handed_over() {
     let scene = Scene::new("", |builder| builder);
     check(&scene, &[Error, Warn, Info, Warn]);
+}
+
+#[test]
+fn a_stopped_worker_learns_the_newest_of_many_levels_when_it_runs_again() {
+    let scene = Scene::new("", |builder| builder);
+    let pid = Pid::from_raw(scene.told.lock().pids[&1] as i32).unwrap();
+    kill_process(pid, Signal::STOP).unwrap();
+    let is_told = |what| {
+        let until = Instant::now() + PATIENCE;
+        let is_told = || {
+            let state = scene.told.lock();
+            state.notices.iter().any(|notice| notice.contains(what))
+        };
+        while !is_told() {
+            assert!(Instant::now() < until, "not {what}");
+            scene.handle.children_changed();
+        }
+    };
+    is_told("stopped by a signal");
+    // More than a link holds. Each is waited for: those that are set at once are one.
+    for times in 1..=1000 {
+        scene.handle.set_log_level([Trace, Error][times % 2]);
+        scene.told.wait_until("the level", |state| {
+            let set = state.notices.iter().filter(|it| it.contains("from level"));
+            (set.count() == times).then_some(())
+        });
+    }
+    kill_process(pid, Signal::CONT).unwrap();
+    is_told("runs again");
+    wait_for_level(&scene, Trace);
+    assert_eq!(scene.get("/").worker(), 1);
+    let told = scene.stop();
+    let state = told.lock();
+    assert!(!state.notices.iter().any(|notice| notice.contains("link")));
 }
 
 #[test]

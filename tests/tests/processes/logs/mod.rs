@@ -7,5 +7,6 @@ mod hostile;
 mod levels;
 mod panics;
 mod scene;
+mod settings;
 mod stuck;
 mod survival;

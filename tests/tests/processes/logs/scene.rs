@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use everport::log::{Entry, Level, Notice, Record, Records, Sink, Value};
 use everport::watcher::{Builder, ExitReason, Handle, Program, RunError};
@@ -43,8 +43,20 @@ pub(super) struct State {
     pub(super) pids: HashMap<u64, u32>,
     /// Bytes of text in numbered records, by worker.
     pub(super) volume: HashMap<u64, usize>,
+    /// The same when each of the notices came.
+    volumes: Vec<HashMap<u64, usize>>,
+    /// The numbered records as they came.
+    order: Vec<Numbered>,
     is_stuck: bool,
     kept: Vec<Arc<Records>>,
+}
+
+/// When a numbered record came, and how long its text was.
+struct Numbered {
+    worker: u64,
+    made: SystemTime,
+    told: SystemTime,
+    bytes: usize,
 }
 
 /// A record as it was told.
@@ -218,6 +230,25 @@ impl State {
         assert!(self.lost.is_empty(), "{:?}", self.lost);
     }
 
+    /// Bytes of text of a worker that had been told when the first notice with this text came.
+    pub(super) fn volume_at(&self, notice: &str, worker: u64) -> usize {
+        let is_it = |told: &String| told.contains(notice);
+        let position = self.notices.iter().position(is_it).unwrap();
+        self.volumes[position].get(&worker).copied().unwrap_or(0)
+    }
+
+    /// For each record of a worker, how much text of another was told between its being made and its being told.
+    pub(super) fn told_meanwhile(&self, calm: u64, flooding: u64) -> Vec<usize> {
+        let of_calm = self.order.iter().enumerate();
+        let of_calm = of_calm.filter(|(_, numbered)| numbered.worker == calm);
+        let meanwhile = |(position, record): (usize, &Numbered)| {
+            let before = self.order[..position].iter();
+            let before = before.filter(|it| it.worker == flooding && it.told > record.made);
+            before.map(|it| it.bytes).sum()
+        };
+        of_calm.map(meanwhile).collect()
+    }
+
     fn summary(&self) -> String {
         let numbers = self.numbers.iter();
         let counts: Vec<_> = numbers.map(|(whose, all)| (whose, all.len())).collect();
@@ -240,6 +271,12 @@ impl State {
                 "{record:?}"
             );
             *self.volume.entry(worker.0).or_default() += text.len();
+            self.order.push(Numbered {
+                worker: worker.0,
+                made: record.time,
+                told: SystemTime::now(),
+                bytes: text.len(),
+            });
             let whose = (worker.0, number("thread"));
             self.numbers
                 .entry(whose)
@@ -267,6 +304,8 @@ impl Sink for Told {
                     state.pids.insert(worker.0, *pid);
                 }
                 state.notices.push(notice.to_string());
+                let volume = state.volume.clone();
+                state.volumes.push(volume);
             }
             Entry::Line(line) => state.lines.push(line.text),
             Entry::Records(records) => {

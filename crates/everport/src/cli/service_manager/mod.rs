@@ -74,22 +74,43 @@ impl ServiceManager {
     }
 
     async fn tell_news(&self, socket: &NotifySocket, handle: &Handle) -> Infallible {
+        let mut failures = 0;
         loop {
-            self.news.notified().await;
+            let is_news = self.wait_for_news(failures).await;
             let status = handle.status().await;
             self.lock().look(status.as_ref());
-            self.send_all(socket).await;
+            let is_told = self.send_all(socket).await;
+            failures = match is_news {
+                _ if is_told || !self.lock().has_steps() => 0,
+                true => 1,
+                false => failures + 1,
+            };
         }
     }
 
-    async fn send_all(&self, socket: &NotifySocket) {
+    /// Waits until there is something to tell, or it is time to try once more. Whether there is news.
+    async fn wait_for_news(&self, failures: u32) -> bool {
+        let news = self.news.notified();
+        match pause_after(failures) {
+            Some(pause) => timeout(pause, news).await.is_ok(),
+            None => {
+                news.await;
+                true
+            }
+        }
+    }
+
+    /// Whether all was sent; what was not is kept.
+    async fn send_all(&self, socket: &NotifySocket) -> bool {
         loop {
             // Taken away once it is sent, so that a cancelled send is made up for.
             let Some(message) = self.lock().next_message() else {
-                return;
+                return true;
             };
             if let Err(error) = socket.send(&message).await {
                 self.complain(&error);
+                self.lock().keep_for_later();
+                return false;
             }
             self.lock().note_sent(&message);
         }
@@ -108,6 +129,15 @@ impl ServiceManager {
     fn lock(&self) -> MutexGuard<'_, Situation> {
         lock(&self.situation)
     }
+}
+
+/// How long to wait after so many attempts that failed, unless there are news before. A service manager whose socket
+/// is not there yet, or is made anew, soon has it; one that is gone wakes nobody up for ever.
+fn pause_after(failures: u32) -> Option<Duration> {
+    const FIRST: Duration = Duration::from_millis(50);
+    const MOST: u32 = 11; // 102 s in all: longer than most service managers wait for a start
+    let is_worth_it = (1..=MOST).contains(&failures);
+    is_worth_it.then(|| FIRST * 2_u32.pow(failures - 1))
 }
 
 impl Sink for ServiceManager {
@@ -144,4 +174,21 @@ async fn feed_watchdog(socket: &NotifySocket, handle: &Handle) -> Infallible {
 /// A panic while the lock was held leaves plain values that are all valid.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_manager_that_is_gone_is_tried_for_a_while_and_then_left_alone() {
+        assert_eq!(pause_after(0), None);
+        assert_eq!(pause_after(1), Some(Duration::from_millis(50)));
+        let pauses = (1..).map_while(pause_after);
+        let all: Duration = pauses.sum();
+        assert!(
+            all > Duration::from_secs(90) && all < Duration::from_secs(180),
+            "{all:?}"
+        );
+    }
 }

@@ -1,12 +1,12 @@
 //! What notices mean for the service manager: whether the cluster is up, reloading or stopping, and for how long it
 //! may go on so.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-use super::status_line::{self, Course};
+use super::status_line::{self, Course, Trouble};
 use crate::log::Notice;
 use crate::watcher::{Builder, Decision, ExitReason, Status};
 use crate::{Generation, SlotId};
@@ -22,6 +22,9 @@ pub(in crate::cli) struct Limits {
 /// What is left of messages that a service manager does not read; older ones are overtaken by then.
 const MOST_WAITING: usize = 32;
 
+/// So many attempts in a row that came to nothing are no accident.
+const FAILURES_OF_NO_ACCIDENT: u32 = 3;
+
 /// Added to every limit: deaths have to be noticed and reported, too.
 const MARGIN: Duration = Duration::from_secs(5);
 
@@ -34,8 +37,8 @@ pub(super) struct Situation {
     is_up: bool,
     /// Whether a restart was asked for that begins when the present rollout is over.
     another_follows: bool,
-    /// The slots that are crash-looping.
-    failing: BTreeSet<SlotId>,
+    /// The slots that have no ready worker, and will hardly have one soon.
+    failing: BTreeMap<SlotId, Trouble>,
     /// The generation that was last given up, if it was the newest.
     given_up: Option<Generation>,
     steps: Vec<Step>,
@@ -59,7 +62,8 @@ enum Step {
 #[derive(Debug)]
 struct Message {
     text: String,
-    has_step: bool,
+    step: Option<Step>,
+    patience: Option<Duration>,
 }
 
 impl Limits {
@@ -79,7 +83,7 @@ impl Situation {
             course: Course::Starting,
             is_up: false,
             another_follows: false,
-            failing: BTreeSet::new(),
+            failing: BTreeMap::new(),
             given_up: None,
             steps: Vec::new(),
             patience: None,
@@ -94,7 +98,8 @@ impl Situation {
             Notice::Supervisor(decision) => self.note_decision(*decision),
             Notice::Started { .. } => self.ask_for(self.limits.boot),
             Notice::RolloutAborted { generation, .. } => self.note_abort(*generation),
-            Notice::Ended { .. } | Notice::Suspended { .. } => {}
+            Notice::Ended { expected, .. } => self.note_end(*expected),
+            Notice::Suspended { .. } => {}
             _ => return false,
         }
         true
@@ -108,7 +113,11 @@ impl Situation {
             }
             Decision::ClusterReady { .. } => self.come_up(),
             Decision::CrashLooping { slot, .. } => {
-                self.failing.insert(slot);
+                self.failing.insert(slot, Trouble::CrashLooping);
+            }
+            Decision::BootTimedOut { slot, .. } => self.note_failure(slot),
+            Decision::BackingOff { slot, failures, .. } if failures >= FAILURES_OF_NO_ACCIDENT => {
+                self.note_failure(slot);
             }
             Decision::RolloutStarted { generation, .. } => {
                 self.another_follows = false;
@@ -122,7 +131,7 @@ impl Situation {
             }
             Decision::RolloutFinished { .. } => self.end_reload(),
             Decision::RolledBack { .. } => self.turn_to(Course::Running),
-            Decision::Scaled { to, .. } => self.failing.retain(|slot| slot.0 < to),
+            Decision::Scaled { to, .. } => self.failing.retain(|slot, _| slot.0 < to),
             Decision::Leaving { delay } => {
                 self.stop(Course::Leaving);
                 self.ask_for(delay + self.limits.drain);
@@ -147,6 +156,18 @@ impl Situation {
                 self.course = Course::Running;
             }
             self.steps.push(Step::Ready);
+        }
+    }
+
+    /// The slot is not to be waited for. That it is crash-looping says more.
+    fn note_failure(&mut self, slot: SlotId) {
+        self.failing.entry(slot).or_insert(Trouble::NotComingUp);
+    }
+
+    /// At a start the next attempt may take as long as the one that has failed. How many there are is limited.
+    fn note_end(&mut self, was_expected: bool) {
+        if self.course == Course::Starting && !was_expected {
+            self.note_progress();
         }
     }
 
@@ -214,6 +235,9 @@ impl Situation {
 
     /// Makes messages of what there is to tell, with a look at the cluster, unless that has ended.
     pub(super) fn look(&mut self, status: Option<&Status>) {
+        if let Some(status) = status {
+            self.forget_failures_that_cost_nothing(status);
+        }
         if let Some(status) = status
             && self.is_as_ready_as_it_gets(status)
         {
@@ -222,28 +246,68 @@ impl Situation {
         let mut steps = std::mem::take(&mut self.steps).into_iter().peekable();
         while let Some(step) = steps.next() {
             let mut text = step.to_string();
+            let mut patience = None;
             if steps.peek().is_none() {
+                patience = self.patience;
                 text += &self.accompaniment(status);
             }
+            let step = Some(step);
             self.post(Message {
                 text,
-                has_step: true,
+                step,
+                patience,
             });
         }
+        let patience = self.patience;
         let text = self.accompaniment(status);
         if !text.is_empty() {
+            let step = None;
             self.post(Message {
                 text,
-                has_step: false,
+                step,
+                patience,
             });
         }
     }
 
-    /// A slot that is crash-looping from the start must not keep the service manager from seeing that the others serve:
-    /// it would end them as having failed to start.
+    /// Where a successor failed to come up, the old worker serves on.
+    fn forget_failures_that_cost_nothing(&mut self, status: &Status) {
+        let ready = status_line::ready_slots(status);
+        self.failing.retain(|slot, trouble| match trouble {
+            Trouble::NotComingUp => !ready.contains(slot),
+            Trouble::CrashLooping => true,
+        });
+    }
+
+    /// Nobody was there to read the messages. What the service manager acts upon is told it with the next look, as far
+    /// as that is still how things are, and the rest as it is then.
+    pub(super) fn keep_for_later(&mut self) {
+        self.told_status.clear();
+        let newer = std::mem::take(&mut self.steps);
+        let mut steps = Vec::new();
+        for message in std::mem::take(&mut self.waiting) {
+            self.patience = self.patience.or(message.patience);
+            message
+                .step
+                .into_iter()
+                .for_each(|step| supersede(&mut steps, step));
+        }
+        newer
+            .into_iter()
+            .for_each(|step| supersede(&mut steps, step));
+        self.steps = steps;
+    }
+
+    /// Whether there is something to tell that the service manager acts upon.
+    pub(super) fn has_steps(&self) -> bool {
+        !self.steps.is_empty()
+    }
+
+    /// A slot that does not come up must not keep the service manager from seeing that the others serve: it would end
+    /// them as having failed to start.
     fn is_as_ready_as_it_gets(&self, status: &Status) -> bool {
         let ready = status_line::ready_slots(status);
-        let is_over = |slot| ready.contains(&slot) || self.failing.contains(&slot);
+        let is_over = |slot| ready.contains(&slot) || self.failing.contains_key(&slot);
         !ready.is_empty() && (0..status.slots).map(SlotId).all(is_over)
     }
 
@@ -262,7 +326,7 @@ impl Situation {
     }
 
     fn post(&mut self, message: Message) {
-        if !message.has_step && self.waiting.back().is_some_and(|last| !last.has_step) {
+        if message.step.is_none() && self.waiting.back().is_some_and(|last| last.step.is_none()) {
             self.waiting.pop_back();
         }
         if self.waiting.len() == MOST_WAITING {
@@ -276,13 +340,30 @@ impl Situation {
         self.waiting.front().map(|message| message.text.clone())
     }
 
-    /// It was sent, or nobody is there to read it.
+    /// It was sent.
     pub(super) fn note_sent(&mut self, text: &str) {
         // Another one may have taken its place meanwhile.
         if self.waiting.front().is_some_and(|first| first.text == text) {
             self.waiting.pop_front();
         }
     }
+}
+
+/// Adds a step to those that nobody has read yet, and drops what it ends. At most three stay: that the service is up, that
+/// it reloads, and that this is over; whoever asked for a reload waits for both.
+fn supersede(steps: &mut Vec<Step>, step: Step) {
+    match (&step, steps.as_slice()) {
+        (Step::Stopping, _) => steps.clear(),
+        (Step::Reloading { .. }, [.., Step::Reloading { .. }, Step::Ready]) => {
+            steps.truncate(steps.len() - 2);
+        }
+        (Step::Reloading { .. }, [.., Step::Reloading { .. }])
+        | (Step::Ready, [.., Step::Ready]) => {
+            steps.pop();
+        }
+        _ => {}
+    }
+    steps.push(step);
 }
 
 impl std::fmt::Display for Step {

@@ -25,6 +25,7 @@ fn status(ready: &[(u32, u64)]) -> Status {
         generation: Generation(1),
         rollout: None,
         leaving: false,
+        stopping: false,
         slots: 2,
         workers: ready.iter().map(worker).collect(),
     }
@@ -122,6 +123,49 @@ fn it_is_ready_once_every_slot_is() {
     );
 }
 
+/// What is told when nobody has read anything until then.
+fn told_late(situation: &mut Situation, status: Option<&Status>) -> Vec<String> {
+    situation.look(status);
+    assert!(situation.next_message().is_some());
+    situation.keep_for_later();
+    assert!(situation.has_steps() && situation.next_message().is_none());
+    told(situation, status)
+}
+
+#[test]
+fn what_nobody_has_read_is_told_as_it_is_by_then() {
+    let both = status(&[(0, 1), (1, 1)]);
+    let mut situation = Situation::new(LIMITS);
+    note(&mut situation, &[ready(0), ready(1), CLUSTER_READY]);
+    let up = "READY=1 STATUS=2 of 2 workers ready, generation 1 EXTEND_TIMEOUT_USEC=35000000";
+    assert_eq!(told_late(&mut situation, Some(&both)), [up]);
+    assert_eq!(told(&mut situation, Some(&both)), [""; 0]);
+    assert!(!situation.has_steps());
+}
+
+#[test]
+fn a_service_manager_that_comes_late_learns_the_state_and_not_the_history() {
+    let both = status(&[(0, 1), (1, 1)]);
+    let steps = |decisions: &[Decision]| {
+        let mut situation = Situation::new(LIMITS);
+        for decision in decisions {
+            note(&mut situation, &[*decision]);
+            situation.look(Some(&both));
+            situation.keep_for_later();
+        }
+        let told = told(&mut situation, Some(&both));
+        let first = |message: &String| message.split(' ').next().unwrap().to_owned();
+        told.iter().map(first).collect::<Vec<_>>()
+    };
+    let reload = ["READY=1", "RELOADING=1", "READY=1"];
+    assert_eq!(steps(&[CLUSTER_READY, ROLLOUT]), reload[..2]);
+    assert_eq!(steps(&[CLUSTER_READY, ROLLOUT, FINISHED]), reload);
+    let twice = [CLUSTER_READY, ROLLOUT, FINISHED, ROLLOUT, FINISHED];
+    assert_eq!(steps(&twice), reload);
+    assert_eq!(steps(&twice[..4]), reload[..2]);
+    assert_eq!(steps(&[CLUSTER_READY, ROLLOUT, STOPPING]), ["STOPPING=1"]);
+}
+
 #[test]
 fn a_slot_that_crashes_from_the_start_does_not_keep_the_others_from_being_ready() {
     let mut situation = Situation::new(LIMITS);
@@ -148,6 +192,85 @@ fn a_slot_that_crashes_from_the_start_does_not_keep_the_others_from_being_ready(
     assert_eq!(
         told(&mut situation, Some(&status(&[(0, 1), (1, 1)]))),
         ["STATUS=2 of 2 workers ready, generation 1"]
+    );
+}
+
+fn timed_out(slot: u32) -> Decision {
+    Decision::BootTimedOut {
+        worker: WorkerId(u64::from(slot)),
+        slot: SlotId(slot),
+        timeout: LIMITS.boot,
+    }
+}
+
+fn backing_off(failures: u32) -> Decision {
+    Decision::BackingOff {
+        slot: SlotId(1),
+        failures,
+        delay: Duration::from_secs(1),
+    }
+}
+
+/// A worker of slot 1 that nobody had told to leave.
+fn ended() -> Notice {
+    Notice::Ended {
+        worker: WorkerId(1),
+        slot: SlotId(1),
+        pid: 1,
+        ending: Ending {
+            code: Some(1),
+            signal: None,
+            out_of_memory: false,
+        },
+        expected: false,
+        last_lines: Vec::new(),
+    }
+}
+
+#[test]
+fn a_slot_that_is_not_ready_in_time_does_not_keep_the_others_from_being_ready() {
+    let mut situation = Situation::new(LIMITS);
+    note(&mut situation, &[ready(0)]);
+    told(&mut situation, Some(&status(&[(0, 1)])));
+    note(&mut situation, &[timed_out(1)]);
+    assert_eq!(
+        told(&mut situation, Some(&status(&[(0, 1)]))),
+        ["READY=1 STATUS=1 of 2 workers ready, generation 1, slot 1 does not come up"]
+    );
+    note(&mut situation, &[ready(1)]);
+    assert_eq!(
+        told(&mut situation, Some(&status(&[(0, 1), (1, 1)]))),
+        ["STATUS=2 of 2 workers ready, generation 1"]
+    );
+}
+
+#[test]
+fn a_slot_that_fails_slowly_has_three_attempts_each_with_its_time() {
+    let mut situation = Situation::new(LIMITS);
+    note(&mut situation, &[ready(0)]);
+    told(&mut situation, Some(&status(&[(0, 1)])));
+    situation.note(&ended());
+    note(&mut situation, &[backing_off(2)]);
+    assert_eq!(
+        told(&mut situation, Some(&status(&[(0, 1)]))),
+        ["EXTEND_TIMEOUT_USEC=35000000"]
+    );
+    note(&mut situation, &[backing_off(3)]);
+    assert_eq!(
+        told(&mut situation, Some(&status(&[(0, 1)]))),
+        ["READY=1 STATUS=1 of 2 workers ready, generation 1, slot 1 does not come up"]
+    );
+}
+
+#[test]
+fn a_successor_that_is_not_ready_in_time_is_no_trouble_of_its_slot() {
+    let mut situation = running();
+    let both = status(&[(0, 1), (1, 1)]);
+    note(&mut situation, &[timed_out(0)]);
+    assert_eq!(told(&mut situation, Some(&both)), [""; 0]);
+    assert_eq!(
+        told(&mut situation, Some(&status(&[(1, 1)]))),
+        ["STATUS=1 of 2 workers ready, generation 1"]
     );
 }
 

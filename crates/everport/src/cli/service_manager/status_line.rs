@@ -1,6 +1,6 @@
 //! How the cluster is, in one line for people who ask the service manager.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::watcher::{ExitReason, Status, WorkerState};
 use crate::{Generation, SlotId};
@@ -16,6 +16,24 @@ pub(super) enum Course {
     /// The drain delay runs.
     Leaving,
     Stopping(ExitReason),
+}
+
+/// Why a slot has no ready worker for long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// Its workers are not ready in time, or end before they are.
+    NotComingUp,
+    /// They die more often than its budget allows.
+    CrashLooping,
+}
+
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::NotComingUp => "does not come up",
+            Self::CrashLooping => "is crash-looping",
+        })
+    }
 }
 
 /// The slots that have a ready worker.
@@ -36,7 +54,7 @@ fn slots_where(status: &Status, of_interest: impl Fn(Generation) -> bool) -> BTr
 pub(super) fn compose(
     course: Course,
     status: Option<&Status>,
-    failing: &BTreeSet<SlotId>,
+    failing: &BTreeMap<SlotId, Trouble>,
     given_up: Option<Generation>,
 ) -> Option<String> {
     if let Course::Stopping(reason) = course {
@@ -44,7 +62,8 @@ pub(super) fn compose(
     }
     let status = status?;
     let slots = status.slots;
-    let ready = format!("{} of {slots} workers ready", ready_slots(status).len());
+    let workers = if slots == 1 { "worker" } else { "workers" };
+    let ready = format!("{} of {slots} {workers} ready", ready_slots(status).len());
     let mut line = match course {
         Course::Starting => format!("starting: {ready}"),
         Course::RollingOut(to) => {
@@ -62,8 +81,8 @@ pub(super) fn compose(
     if course == Course::GoingBack {
         line += ", rolling back";
     }
-    for slot in failing {
-        line += &format!(", slot {slot} is crash-looping");
+    for (slot, trouble) in failing {
+        line += &format!(", slot {slot} {trouble}");
     }
     Some(line)
 }

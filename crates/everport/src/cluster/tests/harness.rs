@@ -125,12 +125,7 @@ pub(crate) async fn logging(
     level: crate::log::Level,
     overrides: bool,
 ) -> (Cluster, Watcher) {
-    let (mut watcher, theirs) = watch();
-    let (mut surroundings, _ended) = surroundings();
-    surroundings.logs_records = true;
-    let joining = tokio::spawn(Cluster::builder().join_through(theirs, surroundings));
-    watcher.welcome(Duration::from_secs(30)).await;
-    watcher.expect(FromWorker::OpenRing).await;
+    let (watcher, joining) = asks_for_a_ring().await;
     let answer = FromWatcher::Ring {
         size: ring.map_or(0, |_| crate::ring::Size::DEFAULT.bytes()),
         when_full: ring.map_or_else(Default::default, |(_, when_full)| when_full),

@@ -217,6 +217,10 @@ fn bind_errors_have_these_bytes() {
         (BindCause::SharedAs(Sharing::Transfer), "08 5f000000 0000"),
         (BindCause::TooMany, "09 18000000 0000"),
         (BindCause::Stopping, "0a 7d000000 0000"),
+        (
+            BindCause::PassedIn("web".to_owned()),
+            "0b 62000000 0300 776562",
+        ),
     ];
     for (cause, golden) in causes {
         let error = BindError::new(&tcp("1.2.3.4:80"), cause);

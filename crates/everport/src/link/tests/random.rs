@@ -7,26 +7,13 @@ use everport_core::{DrainReason, Generation, PortId, ReplaceCause, SlotId, Worke
 
 use crate::link::{Drained, FromWatcher, FromWorker, Welcome};
 use crate::log::{Level, WhenFull};
+use crate::random::Random;
 use crate::{BindCause, BindError, ListenOptions, PortAddress, Sharing};
 
 const FRAMES: u64 = 20_000; // a second in an unoptimised build
 const SEED: u64 = 0x0065_7665_7270_6f72;
 
-/// SplitMix64: small, and good enough to vary frames.
-struct Random(u64);
-
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
     fn u16(&mut self) -> u16 {
         self.next() as u16
     }
@@ -45,7 +32,7 @@ impl Random {
             .collect()
     }
 
-    fn text(&mut self) -> String {
+    fn short_text(&mut self) -> String {
         let letters = ['a', 'Z', ' ', 'é', '🦀', '"'];
         (0..=self.below(40))
             .map(|_| letters[self.below(letters.len() as u64) as usize])
@@ -94,10 +81,10 @@ impl Random {
     }
 
     fn cause(&mut self) -> BindCause {
-        match self.below(11) {
+        match self.below(12) {
             0 => BindCause::System(self.u32() as i32),
             1 => BindCause::InUse {
-                by: Some(self.text()),
+                by: Some(self.short_text()),
             },
             2 => BindCause::InUse { by: None },
             3 => BindCause::PermissionDenied,
@@ -107,6 +94,7 @@ impl Random {
             7 => BindCause::Duplicate,
             8 => BindCause::TooMany,
             9 => BindCause::Stopping,
+            10 => BindCause::PassedIn(self.short_text()),
             _ => BindCause::SharedAs(self.sharing()),
         }
     }
@@ -129,7 +117,7 @@ impl Random {
             0 => FromWorker::Hello {
                 oldest: self.u16(),
                 newest: self.u16(),
-                library: self.text(),
+                library: self.short_text(),
             },
             1 => FromWorker::Listen {
                 request: self.u32(),

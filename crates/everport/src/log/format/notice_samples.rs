@@ -62,6 +62,9 @@ fn of_the_watcher() -> Vec<Notice> {
         },
         Notice::WatchFailed { error: error() },
         Notice::LogTrouble { error: error() },
+        Notice::LogReopened {
+            path: "/var/log/shop.log".into(),
+        },
         Notice::Overslept { gap: TIME },
         Notice::OomScoreRefused { error: error() },
     ]

@@ -9,26 +9,13 @@ use serde_json::Value as Json;
 use super::fixtures::{batch, formatted, record};
 use super::*;
 use crate::log::{Fields, Level, Value};
+use crate::random::Random;
 use crate::record::{Encoder, Header};
 
 const RECORDS: u64 = 3_000; // a second in an unoptimised build
 const SEED: u64 = 0x006c_6f67_6c69_6e65;
 
-/// SplitMix64: small, and good enough to vary records.
-struct Random(u64);
-
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
     /// Characters that somebody may want to do harm with, and ordinary ones.
     fn character(&mut self) -> char {
         const HARMFUL: [char; 24] = [

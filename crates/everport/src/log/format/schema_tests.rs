@@ -179,6 +179,13 @@ fn the_page_has_every_event_and_no_other() {
 }
 
 #[test]
+fn every_notice_has_a_text() {
+    for notice in notices() {
+        assert!(!notice.to_string().is_empty(), "{notice:?}");
+    }
+}
+
+#[test]
 fn an_event_says_whom_it_is_about() {
     for row in rows("\n## Events") {
         let about = |it: &Notice| {

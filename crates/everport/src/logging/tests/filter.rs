@@ -105,6 +105,10 @@ fn what_is_no_filter_is_an_error_with_the_way_out() {
         "RUST_LOG is \"warn,shop=loud\", in which \"loud\" is none of the levels off, error, warn, info, debug and trace",
     );
     check(
+        OsStr::new("warn,debgu"),
+        "RUST_LOG is \"warn,debgu\", in which \"debgu\" looks like the level debug: write debug, or debgu=trace for a target of that name",
+    );
+    check(
         OsStr::new("shop="),
         "RUST_LOG is \"shop=\", in which \"\" is none of the levels off, error, warn, info, debug and trace",
     );

@@ -45,6 +45,10 @@ impl Ring for Kept {
     fn hand_over_soon(&self, record: &[u8]) -> bool {
         self.hand_over(record)
     }
+
+    fn is_closed(&self) -> bool {
+        false
+    }
 }
 
 impl Kept {

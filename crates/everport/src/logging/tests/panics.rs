@@ -7,6 +7,7 @@ use std::thread;
 
 use super::kept::{Kept, Read};
 use crate::log::Level;
+use crate::logging::backtrace::Detail;
 use crate::logging::outlet::Ring;
 use crate::logging::panic::hook;
 
@@ -18,13 +19,22 @@ const NAME: &str = "who panics";
 
 /// What is handed over, and how often the previous hook ran.
 fn told(kept: &Arc<Kept>, panicking: impl FnOnce() + Send + 'static) -> (Vec<Read>, u32) {
+    told_in(Detail::Short, kept, panicking)
+}
+
+fn told_in(
+    detail: Detail,
+    kept: &Arc<Kept>,
+    panicking: impl FnOnce() + Send + 'static,
+) -> (Vec<Read>, u32) {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let told_before = Arc::new(AtomicU32::new(0));
     let counter = Arc::clone(&told_before);
     let previous = move |_: &PanicHookInfo<'_>| {
         counter.fetch_add(1, Ordering::SeqCst);
     };
-    let ours = hook(Arc::clone(kept) as Arc<dyn Ring>, Box::new(previous));
+    let ring = Arc::clone(kept) as Arc<dyn Ring>;
+    let ours = hook(ring, detail, Box::new(previous));
     let others = Arc::new(panic::take_hook());
     let theirs = Arc::clone(&others);
     panic::set_hook(Box::new(move |info| match thread::current().name() {
@@ -62,9 +72,25 @@ fn a_panic_is_a_record_with_its_place_and_the_way_there() {
     assert_eq!(fields[1], format!("thread={NAME}"));
     let this_function = "a_panic_is_a_record_with_its_place_and_the_way_there";
     assert!(
-        fields[2].starts_with("backtrace=") && fields[2].contains(this_function),
+        fields[2].starts_with("backtrace= 0: ") && fields[2].contains(this_function),
         "{fields:?}"
     );
+    let first = fields[2].lines().next().unwrap();
+    assert!(first.contains(this_function), "{fields:?}");
+    assert!(
+        !fields[2].contains("__rust_begin_short_backtrace"),
+        "{fields:?}"
+    );
+}
+
+#[test]
+fn a_backtrace_that_is_not_wanted_is_left_out() {
+    let kept = Arc::<Kept>::default();
+    let (records, _) = told_in(Detail::Nothing, &kept, || panic!("no coffee left"));
+    let [location, thread] = &records[0].fields[..] else {
+        panic!("{:?}", records[0].fields);
+    };
+    assert!(location.starts_with("location=") && thread.starts_with("thread="));
 }
 
 #[test]
@@ -80,6 +106,8 @@ fn a_panic_without_a_text_is_told_as_one() {
     let kept = Arc::<Kept>::default();
     let (records, _) = told(&kept, || panic::panic_any(7));
     assert_eq!(records[0].message, "a panic without a text");
+    let first = records[0].fields[2].lines().next().unwrap();
+    assert!(first.contains("a_panic_without_a_text"), "{first}");
 }
 
 #[test]

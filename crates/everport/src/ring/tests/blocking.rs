@@ -5,6 +5,8 @@ use std::thread::{self, ScopedJoinHandle};
 use std::time::Instant;
 
 use super::super::memory::Mapping;
+use super::super::never_wait_here;
+use super::super::patience::STANDSTILL;
 use super::*;
 use crate::record::LONGEST_RECORD;
 
@@ -96,4 +98,61 @@ fn no_wake_up_is_lost() {
             taken += split(&consumer.take(head).unwrap()).len();
         }
     });
+}
+
+#[test]
+fn a_log_that_stands_still_is_not_waited_for_until_it_moves() {
+    let (producer, mut consumer, _bell) = ring(WhenFull::Block);
+    let memory = Mapping::new(consumer.memory(), 0).unwrap();
+    fill(&producer);
+    let began = Instant::now();
+    assert!(!producer.hand_over(&[2]));
+    assert!(began.elapsed() >= STANDSTILL);
+    // A wait for each of them would take minutes.
+    for _ in 0..200 {
+        assert!(!producer.hand_over(&[3]));
+    }
+    assert!(began.elapsed() < BOUND);
+    assert_eq!(consumer.look().unwrap().lost, 201);
+    take_all(&mut consumer);
+    fill(&producer);
+    thread::scope(|scope| {
+        let waiting = wait_for_room(scope, &producer, &memory);
+        take_all(&mut consumer);
+        assert!(waiting.join().unwrap());
+    });
+}
+
+#[test]
+fn a_thread_that_must_not_wait_does_not_even_wait_for_one_that_does() {
+    let (producer, mut consumer, _bell) = ring(WhenFull::Block);
+    let memory = Mapping::new(consumer.memory(), 0).unwrap();
+    fill(&producer);
+    thread::scope(|scope| {
+        let waiting = wait_for_room(scope, &producer, &memory);
+        let hasty = scope.spawn(|| {
+            never_wait_here();
+            producer.hand_over(&[3])
+        });
+        assert!(!hasty.join().unwrap());
+        assert!(!waiting.is_finished());
+        take_all(&mut consumer);
+        assert!(waiting.join().unwrap());
+    });
+    // It is counted with the next one.
+    assert!(producer.hand_over(&[4]));
+    assert_eq!(consumer.look().unwrap().lost, 1);
+}
+
+#[test]
+fn nothing_is_handed_over_when_nobody_takes_it() {
+    let (producer, consumer, _bell) = ring(WhenFull::Drop);
+    assert!(producer.hand_over(&[1]) && !producer.is_closed());
+    drop(consumer);
+    assert!(!producer.hand_over(&[2]) && !producer.hand_over_within(BOUND, &[3]));
+    assert!(producer.is_closed());
+
+    let (producer, _consumer, _bell) = ring(WhenFull::Block);
+    producer.close();
+    assert!(!producer.hand_over(&[1]) && producer.is_closed());
 }

@@ -41,6 +41,16 @@ fn a_head_that_cannot_be_is_refused() {
 }
 
 #[test]
+fn what_was_lost_is_not_forgotten_over_a_head_that_cannot_be() {
+    let (mut consumer, memory) = stranger();
+    memory.header().lost.store(3, Ordering::SeqCst);
+    memory.header().head.store(SIZE + 1, Ordering::SeqCst);
+    assert!(consumer.look().is_err());
+    memory.header().head.store(0, Ordering::SeqCst);
+    assert_eq!(consumer.look().unwrap().lost, 3);
+}
+
+#[test]
 fn a_head_that_goes_back_is_refused() {
     let (mut consumer, memory) = stranger();
     memory.write(0, &[1, 0, 0, 0, 9]);

@@ -1,23 +1,23 @@
-//! The last lines a worker printed to standard error, kept for the report of its death.
+//! The last lines a worker printed to standard error, or the last errors it logged, kept for the report of its death.
 
 use std::collections::VecDeque;
 
 /// How many lines a report of a death shows: a panic and a few lines before it.
-const LINES: usize = 10;
+pub(in crate::watcher) const LINES: usize = 10;
 
 /// How much of each is kept, in bytes: the whole line is in the stream.
 const LONGEST: usize = 512;
 
 /// The last lines, bounded in number and length.
 #[derive(Debug, Default)]
-pub(super) struct LastLines {
+pub(in crate::watcher) struct LastLines {
     lines: VecDeque<String>,
     inside_line: bool,
 }
 
 impl LastLines {
     /// Keeps a piece of a line if it is the line's first and not blank.
-    pub(super) fn push(&mut self, text: &str, continues: bool) {
+    pub(in crate::watcher) fn push(&mut self, text: &str, continues: bool) {
         let is_first_piece = !self.inside_line;
         self.inside_line = continues;
         if !is_first_piece || text.trim().is_empty() {
@@ -30,7 +30,7 @@ impl LastLines {
     }
 
     /// Them, oldest first.
-    pub(super) fn lines(&self) -> Vec<String> {
+    pub(in crate::watcher) fn lines(&self) -> Vec<String> {
         self.lines.iter().cloned().collect()
     }
 }

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::task::JoinHandle;
 
+pub(super) use self::last_lines::{LINES, LastLines};
 use self::pipe::{Pipe, Turn};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::splitter::{Piece, Splitter};

@@ -48,15 +48,19 @@ impl PassedSockets {
         if let Some(entry) = self.entry(address) {
             entry.was_asked_for = true;
             if entry.is_dead {
-                let way_out = "which a worker has shut down: restart its socket unit";
-                return Some(Err(in_use(&entry.socket, way_out)));
+                let what_of_it = ", which a worker has shut down (restart its socket unit)";
+                return Some(Err(in_use(&entry.socket, what_of_it)));
             }
             let name = entry.socket.name().to_owned();
             return Some(entry.socket.to_bound(options).map(|bound| (bound, name)));
         }
         let mut sockets = self.entries.iter().map(|entry| &entry.socket);
         let in_the_way = sockets.find(|socket| socket.is_in_the_way_of(address))?;
-        Some(Err(in_use(in_the_way, "whose address has to be asked for")))
+        let there = in_the_way.address();
+        let way_out = format!(
+            " (let the program listen on {there}, or its socket unit: ListenStream={address})"
+        );
+        Some(Err(in_use(in_the_way, &way_out)))
     }
 
     /// The port's socket was shut down and cannot listen again.
@@ -80,8 +84,9 @@ impl PassedSockets {
 
 fn in_use(socket: &PassedSocket, what_of_it: &str) -> BindCause {
     let (name, address) = (socket.name(), socket.address());
-    let by = format!("the socket passed in as {name:?} for {address}, {what_of_it}");
-    BindCause::InUse { by: Some(by) }
+    BindCause::PassedIn(format!(
+        "the socket passed in as {name:?} for {address}{what_of_it}"
+    ))
 }
 
 #[cfg(test)]
@@ -116,14 +121,16 @@ mod tests {
             panic!("a TCP socket");
         };
         any.set_ip("0.0.0.0".parse().unwrap());
-        let found = passed.find(&any.into(), &ListenOptions::new());
-        let Some(Err(BindCause::InUse { by: Some(by) })) = found else {
+        let found = passed.find(&PortAddress::from(any), &ListenOptions::new());
+        let Some(Err(refused @ BindCause::PassedIn(_))) = found else {
             panic!("{found:?}");
         };
-        assert!(
-            by.starts_with("the socket passed in as \"web\" for 127."),
-            "{by}"
+        let there = passed.entries[0].socket.address();
+        let expected = format!(
+            "address already in use by the socket passed in as \"web\" for {there} (let the program listen on {there}, \
+             or its socket unit: ListenStream={any})"
         );
+        assert_eq!(refused.to_string(), expected);
     }
 
     #[test]
@@ -145,6 +152,6 @@ mod tests {
         let address = passed.entries[0].socket.address().clone();
         passed.give_up(&address);
         let found = passed.find(&address, &ListenOptions::new());
-        assert!(matches!(found, Some(Err(BindCause::InUse { .. }))));
+        assert!(matches!(found, Some(Err(BindCause::PassedIn(_)))));
     }
 }

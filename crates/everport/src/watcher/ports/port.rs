@@ -342,11 +342,12 @@ impl Port {
         watch: &SocketWatch,
     ) -> Result<(), BindCause> {
         let serving = self.serving_slots();
+        let options = self.options_to_listen_again();
         match (&mut self.sockets, slot) {
             (Sockets::Transfer(bound), _) => {
                 let listens = match bound.address {
                     PortAddress::Tcp(address) => {
-                        tcp::listen_again(&bound.socket, address, &self.options)
+                        tcp::listen_again(&bound.socket, address, &options)
                     }
                     // The kernel has no way back for these.
                     PortAddress::UnixPath(_) | PortAddress::UnixAbstract(_) => {
@@ -367,7 +368,7 @@ impl Port {
                 if let Some(socket) = group.socket(slot) {
                     watch.remove(socket);
                 }
-                let steered = group.listen_again(slot, &self.options, &serving)?;
+                let steered = group.listen_again(slot, &options, &serving)?;
                 if let Some(socket) = group.socket(slot) {
                     let _unwatched = watch.add(socket, (self.id, Some(slot)));
                 }
@@ -375,6 +376,16 @@ impl Port {
                 Ok(())
             }
             (Sockets::Reuseport { .. }, None) => Ok(()),
+        }
+    }
+
+    /// How many connections may wait at a socket that was passed in is its owner's to say, and a socket that is shut down
+    /// does not tell it any more: as many as the kernel allows, which is what systemd has unless it is told otherwise.
+    fn options_to_listen_again(&self) -> ListenOptions {
+        let options = self.options.clone();
+        match self.is_passed_in() {
+            true => options.backlog(u32::MAX),
+            false => options,
         }
     }
 

@@ -12,7 +12,7 @@ pub(super) struct Condition {
     /// The one it has yet to answer; there is no other before that.
     beat: Option<Beat>,
     silence: Option<Silence>,
-    is_suspended: bool,
+    pub(super) is_suspended: bool,
 }
 
 #[derive(Debug)]

@@ -145,6 +145,12 @@ impl Pulse {
         self.workers.entry(worker).or_default().suspended();
     }
 
+    /// Whether it is known not to run.
+    pub(crate) fn is_suspended(&self, worker: WorkerId) -> bool {
+        let condition = self.workers.get(&worker);
+        condition.is_some_and(|condition| condition.is_suspended)
+    }
+
     /// It runs again.
     pub(crate) fn resumed(&mut self, worker: WorkerId, now: Instant) {
         if let Some(condition) = self.workers.get_mut(&worker) {

@@ -231,9 +231,10 @@ fn a_stopped_worker_is_not_asked_and_owes_nothing() {
     let mut fixture = Fixture::begun();
     fixture.look(&[A]);
     fixture.pulse.suspended(A);
-    assert!(!fixture.pulse.is_well(A));
+    assert!(!fixture.pulse.is_well(A) && fixture.pulse.is_suspended(A));
     assert_eq!(fixture.look_for(milliseconds(1500), &[A]), []);
     fixture.pulse.resumed(A, fixture.now);
+    assert!(!fixture.pulse.is_suspended(A));
     assert_eq!(fixture.pulse.answered(A, 1), None);
     assert!(fixture.pulse.is_well(A));
 }

@@ -3,10 +3,15 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::super::output::{LINES, LastLines};
 use super::losses::Losses;
+use super::pool::{Pool, PooledRing};
 use super::share::Share;
 use crate::log::{Entry, Lost, Notice, Records, Sink, Source, WhenFull};
 use crate::ring::{Consumer, Nonsense};
+
+/// How many bytes of a dead worker's records are more than what is taken at once, which takes about a millisecond.
+const MUCH: u64 = 128 * 1024;
 
 /// What a turn has left behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,12 +31,17 @@ pub(super) enum Turn {
 /// One worker's ring and where its records go.
 pub(crate) struct Taker {
     ring: Consumer,
+    pooled: PooledRing,
     source: Source,
     sink: Arc<dyn Sink>,
     share: Arc<Share>,
     /// Whether what was taken counts until every sink has written it.
     waits_for_all: bool,
     losses: Losses,
+    /// The last errors it logged.
+    last: LastLines,
+    /// Up to where the records of a dead worker go, once that is known.
+    end: Option<u64>,
 }
 
 impl Taker {
@@ -40,14 +50,20 @@ impl Taker {
         ring: Consumer,
         when_full: WhenFull,
         sink: Arc<dyn Sink>,
+        pool: &Arc<Pool>,
     ) -> Self {
+        let waits = when_full == WhenFull::Block;
+        let share = waits.then(|| Share::within(pool.for_waited_for()));
         Self {
+            pooled: pool.add(ring.size()),
             ring,
             source,
             sink,
-            share: Arc::default(),
-            waits_for_all: when_full == WhenFull::Block,
+            share: Arc::new(share.unwrap_or_default()),
+            waits_for_all: waits,
             losses: Losses::default(),
+            last: LastLines::default(),
+            end: None,
         }
     }
 
@@ -59,18 +75,19 @@ impl Taker {
     pub(super) fn take_turn(&mut self) -> Turn {
         self.try_turn().unwrap_or_else(|nonsense| {
             self.tell_nonsense(nonsense);
+            self.tell_last_losses();
             Turn::Broken
         })
     }
 
     fn try_turn(&mut self) -> Result<Turn, Nonsense> {
         let head = self.look()?;
-        if head != self.ring.tail() && !self.share.has_room() {
+        if head != self.ring.tail() && !self.share.reserve() {
+            self.tell_due_losses();
             return Ok(Turn::Spent);
         }
         let took = self.take(head)?;
-        let lost = self.losses.take(self.ring.tail(), Instant::now());
-        self.tell_lost(lost);
+        self.tell_due_losses();
         Ok(if self.ring.tail() != head {
             Turn::More
         } else if took || self.losses.is_owed() {
@@ -80,22 +97,42 @@ impl Taker {
         })
     }
 
-    /// Takes everything that is committed now: the worker is dead.
-    pub(super) fn finish(&mut self) {
-        if let Err(nonsense) = self.try_finish() {
-            self.tell_nonsense(nonsense);
-        }
-        let lost = self.losses.take_last();
-        self.tell_lost(lost);
+    /// Whether there is more to take than a few turns' worth, and nobody has begun to take the last of it: what comes after
+    /// that is not the worker's own.
+    pub(super) fn has_much(&self) -> bool {
+        self.end.is_none() && self.ring.committed() > MUCH
     }
 
-    fn try_finish(&mut self) -> Result<(), Nonsense> {
-        let head = self.look()?;
-        while self.take(head)? {
-            let lost = self.losses.take(self.ring.tail(), Instant::now());
-            self.tell_lost(lost);
+    /// Takes one turn's share of what was committed when this was called first: the worker is dead. Whether there may be
+    /// more. When there is not, nothing more is to be taken.
+    pub(super) fn take_last_turn(&mut self) -> bool {
+        match self.try_last_turn() {
+            Ok(true) => return true,
+            Ok(false) => {}
+            Err(nonsense) => {
+                self.tell_nonsense(nonsense);
+                // What follows it is as little to be trusted, and is not told of again.
+                self.end = Some(self.ring.tail());
+            }
         }
-        Ok(())
+        self.tell_last_losses();
+        false
+    }
+
+    fn try_last_turn(&mut self) -> Result<bool, Nonsense> {
+        let end = match self.end {
+            Some(end) => end,
+            None => self.look()?,
+        };
+        self.end = Some(end);
+        let took = self.take_last(end)?;
+        self.tell_due_losses();
+        Ok(took)
+    }
+
+    /// The last errors that were taken, oldest first.
+    pub(super) fn last_errors(&self) -> Vec<String> {
+        self.last.lines()
     }
 
     /// Whether the worker will ring when it commits the next record.
@@ -124,8 +161,39 @@ impl Taker {
         }
         let allowance = self.share.spend(bytes.len(), self.waits_for_all);
         let records = Records::check(self.source, bytes, Some(allowance))?;
+        self.keep_errors(&records);
         self.sink.write(Entry::Records(Arc::new(records)));
         Ok(true)
+    }
+
+    /// As [`take`](Self::take), but nobody waits for what these take to be given back.
+    fn take_last(&mut self, head: u64) -> Result<bool, Nonsense> {
+        let bytes = self.ring.take(head)?;
+        if bytes.is_empty() {
+            return Ok(false);
+        }
+        let records = Records::check(self.source, bytes, None)?;
+        self.keep_errors(&records);
+        let records = records.into_last_words(self.pooled.most_last_words());
+        self.sink.write(Entry::Records(Arc::new(records)));
+        Ok(true)
+    }
+
+    /// For the report of its death.
+    fn keep_errors(&mut self, records: &Records) {
+        for error in records.last_errors(LINES) {
+            self.last.push(&error.to_string(), false);
+        }
+    }
+
+    fn tell_due_losses(&mut self) {
+        let lost = self.losses.take(self.ring.tail(), Instant::now());
+        self.tell_lost(lost);
+    }
+
+    fn tell_last_losses(&mut self) {
+        let lost = self.losses.take_last();
+        self.tell_lost(lost);
     }
 
     fn tell_lost(&self, count: Option<u64>) {

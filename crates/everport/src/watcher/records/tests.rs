@@ -4,11 +4,8 @@ use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 
-use tokio::io::Interest;
-
 use super::*;
-use crate::log::{Entry, Level, Records, Sink, Source, WhenFull};
-use crate::reactor;
+use crate::log::{Entry, Level, LogFile, Records, Sink, Source, WhenFull, Writer};
 use crate::record::{Encoder, Header, LONGEST_RECORD};
 use crate::ring::{Producer, Ring, Size};
 use crate::{Generation, SlotId, WorkerId};
@@ -29,40 +26,56 @@ impl Sink for Entries {
 struct Worker {
     producer: Producer,
     memory: OwnedFd,
+    bell: OwnedFd,
     capture: RecordCapture,
     entries: mpsc::Receiver<Entry>,
 }
 
 fn start(when_full: WhenFull) -> Worker {
+    start_in(&Arc::default(), when_full)
+}
+
+fn start_in(pool: &Arc<Pool>, when_full: WhenFull) -> Worker {
     let size = Size::at_least(0);
     let Ring { consumer, bell } = Ring::new(size).unwrap();
     let memory = consumer.memory().try_clone_to_owned().unwrap();
-    let theirs = bell.try_clone().unwrap();
+    let theirs = || bell.try_clone().unwrap();
+    let (theirs, ringing) = (theirs(), theirs());
     let producer = Producer::open(&memory, theirs, size, when_full).unwrap();
     let (sender, entries) = mpsc::channel();
     let sink = Arc::new(Entries(Mutex::new(sender)));
-    let source = Source {
-        worker: WorkerId(7),
-        slot: SlotId(2),
-        generation: Generation(1),
-        pid: 4711,
-    };
+    let source = source(7);
     let bell = reactor::register(bell, Interest::READABLE).unwrap();
-    let capture = RecordCapture::start(Taker::new(source, consumer, when_full, sink), bell);
+    let taker = Taker::new(source, consumer, when_full, sink, pool);
+    let capture = RecordCapture::start(taker, bell);
     Worker {
         producer,
         memory,
+        bell: ringing,
         capture,
         entries,
     }
 }
 
+fn source(worker: u64) -> Source {
+    Source {
+        worker: WorkerId(worker),
+        slot: SlotId(2),
+        generation: Generation(1),
+        pid: 4711,
+    }
+}
+
 /// A record with this message.
 fn encoded(message: &str) -> Vec<u8> {
+    encoded_at(Level::Info, message)
+}
+
+fn encoded_at(level: Level, message: &str) -> Vec<u8> {
     let mut encoder = Encoder::default();
     encoder.begin(&Header {
         time: std::time::SystemTime::now(),
-        level: Level::Info,
+        level,
         thread: "main",
         target: "shop",
     });
@@ -116,6 +129,103 @@ async fn what_a_dead_worker_committed_last_is_taken() {
     assert!(worker.entries.recv().is_err(), "something more came");
 }
 
+/// Fills rings of so many workers, which die together then, and returns how many records were committed and how many
+/// are in the log.
+fn written_after_the_death_of(workers: u64, size: Size) -> (usize, usize) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log");
+    let writer = Writer::builder("watcher").file(LogFile::at(&path));
+    let writer = writer.start().unwrap();
+    let pool = Arc::default();
+    let record = encoded(&"x".repeat(2000));
+    let mut committed = 0;
+    let full = |worker| {
+        let Ring { consumer, bell } = Ring::new(size).unwrap();
+        let memory = consumer.memory().try_clone_to_owned().unwrap();
+        let producer = Producer::open(&memory, bell, size, WhenFull::Drop).unwrap();
+        committed += (0..).take_while(|_| producer.hand_over(&record)).count();
+        let (source, sink) = (source(worker), writer.sink());
+        Taker::new(source, consumer, WhenFull::Drop, sink, &pool)
+    };
+    let takers: Vec<_> = (0..workers).map(full).collect();
+    takers
+        .into_iter()
+        .for_each(|mut taker| while taker.take_last_turn() {});
+    // More than a writer's end may take, should the machine be busy.
+    let sink = Arc::downgrade(&writer.sink());
+    drop(writer);
+    let until = std::time::Instant::now() + PATIENCE;
+    while sink.strong_count() > 0 {
+        assert!(std::time::Instant::now() < until, "it is never written");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let log = std::fs::read_to_string(&path).unwrap();
+    let written = log.lines().filter(|line| line.contains("xxx")).count();
+    (committed, written)
+}
+
+#[test]
+fn all_of_a_large_ring_is_written_after_its_workers_death() {
+    let (committed, written) = written_after_the_death_of(1, Size::at_least(16 << 20));
+    assert!(committed > 5_000);
+    assert_eq!(written, committed);
+}
+
+#[test]
+fn all_that_many_workers_committed_is_written_although_they_die_together() {
+    let (committed, written) = written_after_the_death_of(16, Size::DEFAULT);
+    assert!(committed > 5_000);
+    assert_eq!(written, committed);
+}
+
+#[tokio::test]
+async fn the_last_errors_are_kept_for_the_report_of_its_death() {
+    let worker = start(WhenFull::Drop);
+    for number in 0..25 {
+        let error = encoded_at(Level::Error, &format!("error {number}"));
+        assert!(worker.producer.hand_over(&error));
+        assert!(worker.producer.hand_over(&encoded("no error")));
+    }
+    let long = encoded_at(Level::Error, &"x".repeat(10_000));
+    assert!(worker.producer.hand_over(&long));
+    while worker.capture.last_errors().is_empty() {
+        next_records(&worker.entries).await;
+    }
+    let late = encoded_at(Level::Error, "the\nlast");
+    assert!(worker.producer.hand_over(&late));
+    let errors = worker.capture.finish();
+    assert_eq!(errors.len(), 10, "{errors:?}");
+    assert_eq!(errors[0], "error 17 (shop)");
+    assert!(errors[8].starts_with("xxx") && errors[8].len() < 600);
+    assert_eq!(errors[9], "the\\nlast (shop)");
+}
+
+#[tokio::test]
+async fn what_a_dead_worker_left_leaves_turns_to_everything_else() {
+    let worker = start(WhenFull::Drop);
+    let large = encoded(&"x".repeat(LONGEST_RECORD / 2));
+    assert!(worker.producer.hand_over(&large));
+    assert!(!worker.capture.has_much());
+    // The runtime has no turn meanwhile.
+    while worker.producer.hand_over(&large) {}
+    assert!(worker.capture.has_much());
+    let count = Arc::new(AtomicU64::new(0));
+    let others_turns = Arc::clone(&count);
+    tokio::spawn(async move {
+        loop {
+            others_turns.fetch_add(1, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+        }
+    });
+    worker.capture.take_last_turns().await;
+    assert!(!worker.capture.has_much());
+    let taken: Vec<_> = worker.entries.try_iter().collect();
+    let (lost, records) = taken.split_last().unwrap();
+    assert!(matches!(lost, Entry::Lost(_)), "{lost:?}");
+    assert!(records.len() > 5);
+    assert!(count.load(Ordering::Relaxed) >= records.len() as u64);
+}
+
 #[tokio::test]
 async fn what_is_not_written_yet_keeps_more_from_being_taken_until_the_worker_is_dead() {
     let worker = start(WhenFull::Drop);
@@ -164,7 +274,7 @@ async fn what_has_been_written_makes_room_for_more() {
     // Each is written as soon as it has come, which is far more than may wait.
     for _ in 0..100 {
         assert!(worker.producer.hand_over(&large));
-        next_records(&worker.entries).await.note_written();
+        next_records(&worker.entries).await.note_done();
     }
 }
 
@@ -208,6 +318,21 @@ async fn a_ring_that_makes_no_sense_is_closed_and_told_once() {
 }
 
 #[tokio::test]
+async fn what_was_lost_before_a_ring_made_no_sense_is_told() {
+    let worker = start(WhenFull::Drop);
+    let large = encoded(&"x".repeat(LONGEST_RECORD - 4096));
+    // The runtime has no turn meanwhile.
+    assert!(worker.producer.hand_over(b"this is no record"));
+    while worker.producer.hand_over(&large) {}
+    assert!(matches!(next(&worker.entries).await, Entry::Notice(..)));
+    let lost = next(&worker.entries).await;
+    assert!(
+        matches!(lost, Entry::Lost(lost) if lost.count == 1),
+        "{lost:?}"
+    );
+}
+
+#[tokio::test]
 async fn good_records_before_nonsense_in_the_ring_of_a_dead_worker_are_taken() {
     let worker = start(WhenFull::Drop);
     let large = encoded(&"x".repeat(LONGEST_RECORD - 4096));
@@ -241,6 +366,65 @@ async fn the_watcher_sleeps_when_nothing_comes() {
 }
 
 #[tokio::test]
+async fn a_bell_that_rings_without_end_wakes_the_watcher_a_few_hundred_times_a_second() {
+    let worker = start(WhenFull::Drop);
+    let is_over = Arc::new(AtomicBool::new(false));
+    let ringing = std::thread::spawn({
+        let (bell, is_over) = (worker.bell.try_clone().unwrap(), Arc::clone(&is_over));
+        move || {
+            while !is_over.load(Ordering::Relaxed) {
+                // The counter is full after ages.
+                rustix::io::write(&bell, &1_u64.to_ne_bytes()).unwrap();
+            }
+        }
+    });
+    let turns = || {
+        tokio::runtime::Handle::current()
+            .metrics()
+            .worker_park_count(0)
+    };
+    let before = turns();
+    let began = std::time::Instant::now();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let most = 1000.0 * began.elapsed().as_secs_f64();
+    assert!(
+        ((turns() - before) as f64) < most,
+        "{} turns",
+        turns() - before
+    );
+    is_over.store(true, Ordering::Relaxed);
+    ringing.join().unwrap();
+    // It is still heard.
+    assert!(worker.producer.hand_over(&encoded("a record")));
+    assert_eq!(
+        messages(&*next_records(&worker.entries).await),
+        ["a record"]
+    );
+}
+
+#[tokio::test]
+async fn a_bell_that_was_rung_for_nothing_lets_the_watcher_sleep() {
+    let worker = start(WhenFull::Drop);
+    assert!(worker.producer.hand_over(&encoded("a record")));
+    next_records(&worker.entries).await;
+    rustix::io::write(&worker.bell, &1_u64.to_ne_bytes()).unwrap();
+    let turns = || {
+        tokio::runtime::Handle::current()
+            .metrics()
+            .worker_park_count(0)
+    };
+    let until = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let before = turns();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        if turns() - before < 5 {
+            break;
+        }
+        assert!(tokio::time::Instant::now() < until, "it never sleeps");
+    }
+}
+
+#[tokio::test]
 async fn a_worker_may_wait_until_its_records_are_written() {
     let worker = start(WhenFull::Block);
     const RECORDS: u64 = 3000;
@@ -257,6 +441,40 @@ async fn a_worker_may_wait_until_its_records_are_written() {
     assert!(writing.await.unwrap());
     // Kept until here, or the ring would have been closed.
     drop(worker.capture);
+}
+
+#[tokio::test]
+async fn what_all_workers_wait_for_is_bounded_and_all_of_it_comes() {
+    const MOST: usize = 512 * 1024;
+    let pool = Arc::new(Pool::new(MOST));
+    let workers: Vec<_> = (0..20).map(|_| start_in(&pool, WhenFull::Block)).collect();
+    let large = encoded(&"x".repeat(20_000));
+    for worker in &workers {
+        assert!((0..8).all(|_| worker.producer.hand_over(&large)));
+    }
+    // The place is stuck, so that nothing of what was taken is done; then it moves again.
+    let come = || workers.iter().flat_map(|worker| worker.entries.try_iter());
+    let mut waiting: Vec<_> = Vec::new();
+    while pool.for_waited_for().available_permits() >= LONGEST_RECORD {
+        tokio::task::yield_now().await;
+        waiting.extend(come());
+    }
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+    waiting.extend(come());
+    let bytes: usize = waiting.iter().map(|it| records_of(it).size()).sum();
+    assert!((MOST - LONGEST_RECORD..=MOST).contains(&bytes), "{bytes}");
+    let mut count = 0;
+    let until = tokio::time::Instant::now() + PATIENCE;
+    while count < 20 * 8 {
+        assert!(tokio::time::Instant::now() < until, "{count} have come");
+        let written = waiting.drain(..);
+        count += written.map(|it| records_of(&it).count()).sum::<u64>();
+        tokio::task::yield_now().await;
+        waiting.extend(come());
+    }
+    assert_eq!(pool.for_waited_for().available_permits(), MOST);
 }
 
 #[tokio::test]

@@ -39,9 +39,6 @@ pub(super) fn describe_watcher(f: &mut fmt::Formatter<'_>, notice: &Notice) -> f
             write!(f, "opened {} anew", escape_display(path.display()))
         }
         Notice::LogTrouble { error } => write!(f, "{}", escape_display(error)),
-        Notice::LogReopened { path } => {
-            write!(f, "opened {} anew", escape_display(path.display()))
-        }
         Notice::LogLevelSet { level } => {
             write!(f, "workers were told to log from level {level} up")
         }

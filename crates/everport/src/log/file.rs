@@ -223,6 +223,11 @@ impl OpenFile {
         Ok(log)
     }
 
+    /// Where it is, whatever the working directory.
+    pub(super) fn path(&self) -> &Path {
+        &self.wanted.path
+    }
+
     pub(super) fn file(&self) -> &File {
         &self.file
     }

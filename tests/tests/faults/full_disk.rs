@@ -67,7 +67,8 @@ fn a_full_disk_costs_entries_of_the_log_that_are_counted_and_nothing_else() {
 
     fs::remove_file(filler).unwrap();
     assert_eq!(get(address, "/print?text=room%20again\\n").body, "printed");
-    let reason = format!("cannot write the log to {}: No space left", log.display());
+    let named = disk.path().join("log");
+    let reason = format!("cannot write the log to {}: No space left", named.display());
     let lost = wait_in_file(&log, &format!("entries lost: {reason}"));
     assert!(lost.contains("WARN"), "{lost}");
     wait_in_file(&log, "room again");

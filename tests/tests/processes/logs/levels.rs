@@ -9,10 +9,12 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::scene::{Scene, State};
 
-/// The levels of the records that came of `/log-levels` since a position, through `tracing` and through `log`.
+/// The levels of the records that came of `/log-levels` since a position, through `tracing` and through `log`. What the
+/// server logs beneath them is none of them.
 fn levels(state: &State, position: usize) -> Vec<Level> {
     let later = state.records[position..].iter();
-    later.map(|record| record.level).collect()
+    let ours = later.filter(|record| record.target == "test_worker::log");
+    ours.map(|record| record.level).collect()
 }
 
 /// Asks for records of every level, and checks which of them come.
@@ -91,7 +93,7 @@ fn wait_for_level(scene: &Scene, level: Level) {
         scene.get("/log-levels");
         catch_up(scene);
         let state = scene.told.lock();
-        if state.records.iter().any(|record| record.level == level) {
+        if levels(&state, 0).contains(&level) {
             return;
         }
     }

@@ -103,10 +103,6 @@ impl Producer {
     }
 
     /// As [`Producer::hand_over`], for who must not wait for long even where the log is waited for.
-    #[cfg_attr(
-        not(feature = "tracing"),
-        expect(dead_code, reason = "only the layer has records")
-    )]
     pub(crate) fn hand_over_within(&self, limit: Duration, record: &[u8]) -> bool {
         let until = Instant::now() + limit;
         while self.original.is_here() {

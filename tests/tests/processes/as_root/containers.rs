@@ -65,9 +65,13 @@ impl Container {
 
     /// The process that is number 1 inside, by its number outside.
     fn init(&self) -> u32 {
+        self.find_init().unwrap()
+    }
+
+    fn find_init(&self) -> Option<u32> {
         let unshare = self.unshare.id();
         let children = fs::read_to_string(format!("/proc/{unshare}/task/{unshare}/children"));
-        children.unwrap().trim().parse().unwrap()
+        children.ok()?.trim().parse().ok()
     }
 
     /// Whether a process exists, be it a zombie, by its number inside.
@@ -94,7 +98,11 @@ impl Container {
 
 impl Drop for Container {
     fn drop(&mut self) {
-        // With it goes the first process inside, and with that one the rest.
+        // With the first process inside goes the rest. It has become somebody else, and so it does not end with its parent.
+        let init = self.find_init().and_then(|pid| pid.try_into().ok());
+        if let Some(init) = init.and_then(Pid::from_raw) {
+            drop(kill_process(init, Signal::KILL));
+        }
         drop(self.unshare.kill());
         drop(self.unshare.wait());
     }

@@ -101,7 +101,8 @@ impl Drop for Container {
         // With the first process inside goes the rest. It has become somebody else, and so it does not end with its parent.
         let init = self.find_init().and_then(|pid| pid.try_into().ok());
         if let Some(init) = init.and_then(Pid::from_raw) {
-            drop(kill_process(init, Signal::KILL));
+            // It may have ended by itself.
+            let _gone = kill_process(init, Signal::KILL);
         }
         drop(self.unshare.kill());
         drop(self.unshare.wait());

@@ -10,6 +10,7 @@ mod service_manager;
 mod serving;
 mod share;
 mod turn;
+mod unread;
 mod user;
 
 pub use cluster::{Cluster, WorkerSeen};
@@ -24,6 +25,7 @@ pub use service_manager::{loopback_socket, notifications, with_sockets};
 pub use serving::{connections, stop_and_count};
 pub use share::check_share;
 pub use turn::take_turn;
+pub use unread::Unread;
 pub use user::{NOBODY, inspectable, needs_root, program_for_everybody, without_privileges};
 
 use std::time::Duration;

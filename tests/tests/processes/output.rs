@@ -1,6 +1,6 @@
 //! What workers print.
 
-use everport_tests::{Cluster, get};
+use everport_tests::{Cluster, Unread, get};
 use rustix::process::Signal;
 
 #[test]
@@ -54,44 +54,14 @@ fn the_last_words_before_a_crash_are_in_the_log_with_its_cause() {
 
 #[test]
 fn a_reader_that_is_stuck_stops_nothing() {
-    use everport_tests::program;
-    use std::process::Stdio;
-    // Nobody reads the pipe that the watcher logs to, and a worker prints far more than fits into it.
-    let directory = tempfile::tempdir().unwrap();
-    let socket = directory.path().join("socket");
-    let mut command = Cluster::command(["-w", "1"]);
-    command
-        .arg("--")
-        .arg(program("test-worker"))
-        .args(["--unix", socket.to_str().unwrap()]);
-    let mut watcher = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let unread = watcher.stdout.take().unwrap();
-    let deadline = std::time::Instant::now() + everport_tests::PATIENCE;
-    while std::os::unix::net::UnixStream::connect(&socket).is_err() {
-        assert!(
-            std::time::Instant::now() < deadline,
-            "the worker never listened"
-        );
-        std::thread::yield_now();
-    }
+    // A worker prints far more than fits into the pipe that nobody reads.
+    let mut cluster = Unread::start(&[], &[]);
     for _ in 0..4 {
-        let flood = everport_tests::get_unix(
-            &socket,
-            "/print?text=a%20line%20nobody%20reads\\n&times=100000",
-        );
+        let flood = cluster.get("/print?text=a%20line%20nobody%20reads\\n&times=100000");
         assert_eq!(flood.body, "printed");
     }
-    assert_eq!(everport_tests::get_unix(&socket, "/").body, "Hello, World!");
+    assert_eq!(cluster.get("/").body, "Hello, World!");
     // Read again, the log tells what is missing from it.
-    let log = everport_tests::Log::default();
-    log.follow(unread);
-    log.wait_for("entries lost");
-    let pid = rustix::process::Pid::from_child(&watcher);
-    rustix::process::kill_process(pid, Signal::TERM).unwrap();
-    assert!(watcher.wait().unwrap().success());
+    cluster.read().wait_for("entries lost");
+    cluster.stop();
 }

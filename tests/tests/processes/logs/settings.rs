@@ -2,78 +2,36 @@
 
 use std::fs;
 use std::os::unix::fs::FileExt;
-use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::{Child, ChildStdout, Stdio};
-use std::time::Instant;
 
-use everport_tests::{Cluster, Exit, Log, PATIENCE, get_unix, program};
-use rustix::process::{Pid, Signal, kill_process};
+use everport_tests::{Cluster, Exit, Unread};
 use serde_json::Value;
 
-/// A cluster of one worker whose log nobody reads yet.
-struct Unread {
-    directory: tempfile::TempDir,
-    watcher: Child,
-    stdout: ChildStdout,
+/// A cluster whose log is JSON that nobody reads.
+fn unread(options: &[&str]) -> Unread {
+    let options = [&["--log-format", "json"], options].concat();
+    Unread::start(&options, &["--logging"])
 }
 
-impl Unread {
-    fn start(options: &[&str]) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let socket = directory.path().join("socket");
-        let mut command = Cluster::command(["-w", "1", "--log-format", "json"]);
-        command.args(options).arg("--").arg(program("test-worker"));
-        command.arg("--logging").arg("--unix").arg(&socket);
-        let mut watcher = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let stdout = watcher.stdout.take().unwrap();
-        let deadline = Instant::now() + PATIENCE;
-        while UnixStream::connect(&socket).is_err() {
-            assert!(Instant::now() < deadline, "it never listens");
-            std::thread::yield_now();
+/// Reads everything, and says how many numbered records were told and how many were lost. `all` have been logged.
+fn read(mut cluster: Unread, all: u64) -> (u64, u64) {
+    let log = cluster.read();
+    let mut seen = 0;
+    let (mut told, mut lost) = (0, 0);
+    log.wait_until("all records", |lines| {
+        for line in &lines[seen..] {
+            let entry: Value = serde_json::from_str(line).unwrap();
+            told += u64::from(entry["target"] == "numbered");
+            lost += match entry["kind"] == "lost" {
+                true => entry["count"].as_u64().unwrap(),
+                false => 0,
+            };
         }
-        Self {
-            directory,
-            watcher,
-            stdout,
-        }
-    }
-
-    fn path(&self, name: &str) -> std::path::PathBuf {
-        self.directory.path().join(name)
-    }
-
-    fn get(&self, path: &str) -> String {
-        get_unix(&self.path("socket"), path).body
-    }
-
-    /// Reads everything, and says how many numbered records were told and how many were lost. `all` have been logged.
-    fn read(mut self, all: u64) -> (u64, u64) {
-        let log = Log::default();
-        log.follow(self.stdout);
-        let mut seen = 0;
-        let (mut told, mut lost) = (0, 0);
-        log.wait_until("all records", |lines| {
-            for line in &lines[seen..] {
-                let entry: Value = serde_json::from_str(line).unwrap();
-                told += u64::from(entry["target"] == "numbered");
-                lost += match entry["kind"] == "lost" {
-                    true => entry["count"].as_u64().unwrap(),
-                    false => 0,
-                };
-            }
-            seen = lines.len();
-            (told + lost == all).then_some(())
-        });
-        kill_process(Pid::from_child(&self.watcher), Signal::TERM).unwrap();
-        assert!(self.watcher.wait().unwrap().success());
-        (told, lost)
-    }
+        seen = lines.len();
+        (told + lost == all).then_some(())
+    });
+    cluster.stop();
+    (told, lost)
 }
 
 fn handed_over(acks: &Path) -> u64 {
@@ -87,15 +45,15 @@ fn handed_over(acks: &Path) -> u64 {
 fn a_worker_that_is_to_block_waits_for_the_reader_and_loses_nothing() {
     /// More than pipe, ring and everything between them hold.
     const MANY: u64 = 50_000;
-    let cluster = Unread::start(&["--log-when-full", "block", "--log-buffer", "256K"]);
+    let cluster = unread(&["--log-when-full", "block", "--log-buffer", "256K"]);
     let acks = cluster.path("acks");
     let order = format!("/log?records={MANY}&bytes=100&acks={}", acks.display());
-    assert_eq!(cluster.get(&order), "logging");
+    assert_eq!(cluster.get(&order).body, "logging");
     // It serves on, and stands still as far as it logs: one that dropped would come to the end.
     let mut before = 0;
     let after = loop {
         for _ in 0..20 {
-            assert_eq!(cluster.get("/"), "Hello, World!");
+            assert_eq!(cluster.get("/").body, "Hello, World!");
         }
         let now = handed_over(&acks);
         if now > 0 && now == before {
@@ -104,7 +62,7 @@ fn a_worker_that_is_to_block_waits_for_the_reader_and_loses_nothing() {
         before = now;
     };
     assert!(after < MANY, "{after} handed over");
-    assert_eq!(cluster.read(MANY), (MANY, 0));
+    assert_eq!(read(cluster, MANY), (MANY, 0));
 }
 
 #[test]
@@ -112,10 +70,10 @@ fn a_larger_buffer_keeps_what_a_smaller_one_drops() {
     /// Some 4 MiB: less than the larger buffer, and far more than the smaller one and what lies behind it.
     const MANY: u64 = 25_000;
     let run = |size: &str| {
-        let cluster = Unread::start(&["--log-buffer", size]);
+        let cluster = unread(&["--log-buffer", size]);
         let order = format!("/log?records={MANY}&bytes=100&wait=1");
-        assert_eq!(cluster.get(&order), "logging");
-        cluster.read(MANY)
+        assert_eq!(cluster.get(&order).body, "logging");
+        read(cluster, MANY)
     };
     assert_eq!(run("16M"), (MANY, 0));
     let (told, lost) = run("256K");

@@ -1,0 +1,103 @@
+//! A cluster of one worker whose log nobody reads until the test does.
+
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Stdio};
+use std::time::Instant;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::{Answer, Cluster, Log, PATIENCE, get_unix, program};
+
+/// The cluster, the pipe that it logs to, and the directory of its socket. Killed when it is dropped.
+pub struct Unread {
+    directory: TempDir,
+    watcher: Child,
+    stdout: Option<ChildStdout>,
+}
+
+impl Unread {
+    /// Starts it and waits until its worker listens, which is a test worker with these arguments.
+    ///
+    /// # Panics
+    /// When it does not listen in time.
+    #[must_use]
+    pub fn start(options: &[&str], arguments: &[&str]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("socket");
+        let mut command = Cluster::command(["-w", "1"]);
+        command.args(options).arg("--").arg(program("test-worker"));
+        command.args(arguments).arg("--unix").arg(&socket);
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut watcher = command.stderr(Stdio::null()).spawn().unwrap();
+        let stdout = watcher.stdout.take();
+        let unread = Self {
+            directory,
+            watcher,
+            stdout,
+        };
+        unread.wait_until("it listens", || UnixStream::connect(&socket).is_ok());
+        unread
+    }
+
+    /// A path in its directory.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Asks its worker.
+    #[must_use]
+    pub fn get(&self, path: &str) -> Answer {
+        get_unix(&self.path("socket"), path)
+    }
+
+    /// Sends the watcher a signal.
+    ///
+    /// # Panics
+    /// When it cannot be sent.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.watcher), signal).unwrap();
+    }
+
+    /// Waits until something is so.
+    ///
+    /// # Panics
+    /// When it is not so in time.
+    #[track_caller]
+    pub fn wait_until(&self, what: &str, condition: impl Fn() -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !condition() {
+            assert!(Instant::now() < deadline, "never: {what}");
+            std::thread::yield_now();
+        }
+    }
+
+    /// Begins to read the log.
+    ///
+    /// # Panics
+    /// When it is read already.
+    pub fn read(&mut self) -> Log {
+        let log = Log::default();
+        log.follow(self.stdout.take().expect("it is read once"));
+        log
+    }
+
+    /// Stops the cluster, which ends well.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn stop(mut self) {
+        self.signal(Signal::TERM);
+        assert!(self.watcher.wait().unwrap().success());
+    }
+}
+
+impl Drop for Unread {
+    fn drop(&mut self) {
+        // One that has been waited for is not killed again.
+        let _stopped = self.watcher.kill();
+        let _waited_for = self.watcher.wait();
+    }
+}

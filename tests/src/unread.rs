@@ -24,13 +24,16 @@ impl Unread {
     /// When it does not listen in time.
     #[must_use]
     pub fn start(options: &[&str], arguments: &[&str]) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().expect("a temporary directory");
         let socket = directory.path().join("socket");
         let mut command = Cluster::command(["-w", "1"]);
         command.args(options).arg("--").arg(program("test-worker"));
         command.args(arguments).arg("--unix").arg(&socket);
         command.stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut watcher = command.stderr(Stdio::null()).spawn().unwrap();
+        let mut watcher = command
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the command starts");
         let stdout = watcher.stdout.take();
         let unread = Self {
             directory,
@@ -58,7 +61,7 @@ impl Unread {
     /// # Panics
     /// When it cannot be sent.
     pub fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.watcher), signal).unwrap();
+        kill_process(Pid::from_child(&self.watcher), signal).expect("the watcher runs");
     }
 
     /// Waits until something is so.
@@ -90,7 +93,7 @@ impl Unread {
     /// When it does not.
     pub fn stop(mut self) {
         self.signal(Signal::TERM);
-        assert!(self.watcher.wait().unwrap().success());
+        assert!(self.watcher.wait().expect("it is our child").success());
     }
 }
 

@@ -36,6 +36,7 @@ pub mod http;
 pub mod log;
 #[cfg(feature = "tracing")]
 pub mod logging;
+pub mod messages;
 pub mod watcher;
 
 pub use address::{AddressError, PortAddress, ToPortAddress};

@@ -192,7 +192,7 @@ fn receive(
         }
     };
     if message.flags.contains(ReturnFlags::TRUNC) {
-        return Err(DecodeError::Oversized.into());
+        return Err(DecodeError::Oversized(MAX_FRAME).into());
     }
     if wanted == Descriptors::Unwanted && message.flags.contains(ReturnFlags::CTRUNC) {
         return Err(DecodeError::UnwantedDescriptors.into());

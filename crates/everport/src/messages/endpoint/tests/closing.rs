@@ -1,8 +1,8 @@
 //! The end of an endpoint: everybody who waits learns it, and what came before is delivered.
 
 use super::harness::{
-    LIMIT, LONG, WATCHER, on_both_runtimes, pends, three, unopenable, unopened, until, within,
-    worker,
+    LIMIT, LONG, WATCHER, on_both_runtimes, pends, three, unopenable, unopened, until, use_up,
+    within, worker,
 };
 use crate::link::pair;
 use crate::messages::endpoint::Closed;
@@ -19,8 +19,7 @@ fn everything_fails_when_the_watcher_is_gone() {
             })
             .unwrap();
         let mut own = one.messages::<String>("text").unwrap();
-        let text = "x".repeat(50_000);
-        while !pends(one.send(WATCHER, "text", &text)).await {}
+        use_up(&one, WATCHER).await;
         let sender = one.clone();
         let sending = tokio::spawn(async move { sender.send(WATCHER, "text", "late").await });
         let sender = one.clone();

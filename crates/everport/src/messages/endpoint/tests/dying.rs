@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use super::harness::{LONG, WATCHER, knows, on_both_runtimes, pends, three, until, within, worker};
+use super::harness::{
+    LONG, WATCHER, knows, on_both_runtimes, pends, three, until, use_up, within, worker,
+};
 use crate::WorkerId;
 use crate::messages::{CallError, Message, SendError};
 
@@ -116,8 +118,7 @@ fn a_broadcast_passes_over_who_dies_meanwhile() {
         let (switch, _watcher, one, two) = three();
         let _never_taken = two.messages::<String>("text").unwrap();
         knows(&one, worker(2)).await;
-        let text = "x".repeat(50_000);
-        while !pends(one.send(worker(2), "text", &text)).await {}
+        use_up(&one, worker(2)).await;
         let sender = one.clone();
         let broadcasting = tokio::spawn(async move { sender.broadcast("text", "for all").await });
         until(|| one.shared.change(|state, _| state.waiting(worker(2))) > 0).await;

@@ -1,10 +1,13 @@
 //! Who takes nothing holds up those who send to it, and nobody else.
 
-use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::Poll;
 
-use super::harness::{WATCHER, knows, on_both_runtimes, pends, three, until, within, worker};
+use super::harness::{
+    WATCHER, knows, on_both_runtimes, pends, three, until, use_up, within, worker,
+};
 use crate::messages::{Endpoint, Lane, Peer, WINDOW};
 
 /// Sends texts of this length until somebody has to wait, and tells how many were sent. The one that waits is given up.
@@ -46,10 +49,7 @@ fn a_window_is_used_up_to_its_last_byte() {
     on_both_runtimes(|| async {
         let (switch, watcher, one, _two) = three();
         let _texts = watcher.messages::<String>("text").unwrap();
-        // Four frames of a quarter of the window each.
-        let head = 2 + 8 + 1 + 1 + 1 + "text".len() + 8;
-        let length = WINDOW as usize / 4 - head - 2;
-        assert_eq!(fill(&one, WATCHER, length).await, 4);
+        use_up(&one, WATCHER).await;
         let outstanding = || switch.outstanding(worker(1), WATCHER, Lane::Messages);
         until(|| outstanding() == WINDOW).await;
         assert!(pends(one.send(WATCHER, "text", "")).await);
@@ -81,7 +81,7 @@ fn a_broadcast_passes_those_who_take_nothing() {
         let _never_taken = two.messages::<String>("text").unwrap();
         let mut texts = three.messages::<String>("text").unwrap();
         knows(&one, worker(3)).await;
-        fill(&one, worker(2), 10_000).await;
+        use_up(&one, worker(2)).await;
         assert!(pends(one.broadcast("text", "for all")).await);
         assert_eq!(
             within(texts.next()).await.unwrap().unwrap().value,
@@ -101,10 +101,10 @@ fn a_dropped_subscription_lets_its_senders_go_on() {
     on_both_runtimes(|| async {
         let (_switch, watcher, one, _two) = three();
         let texts = watcher.messages::<String>("text").unwrap();
-        fill(&one, WATCHER, 1_000).await;
+        use_up(&one, WATCHER).await;
         let sender = one.clone();
         let waiting = tokio::spawn(async move { sender.send(WATCHER, "text", "late").await });
-        tokio::task::yield_now().await;
+        until(|| one.shared.change(|state, _| state.waiting(WATCHER)) == 1).await;
         drop(texts);
         within(waiting).await.unwrap().unwrap();
     });
@@ -117,12 +117,15 @@ fn a_long_message_flows_to_who_has_not_taken_it_yet() {
         let mut texts = watcher.messages::<String>("text").unwrap();
         let text = "x".repeat(3_000_000);
         within(one.send(WATCHER, "text", &text)).await.unwrap();
-        // And one more, before the first is taken; a third has to wait.
-        within(one.send(WATCHER, "text", &text)).await.unwrap();
-        assert!(pends(one.send(WATCHER, "text", &text)).await);
+        // What it keeps of the window is not enough for another one.
+        let (sender, again) = (one.clone(), text.clone());
+        let sending = tokio::spawn(async move { sender.send(WATCHER, "text", &again).await });
+        assert!(pends(std::future::pending::<()>()).await);
+        assert!(!sending.is_finished());
         for _ in 0..2 {
             assert!(within(texts.next()).await.unwrap().unwrap().value == text);
         }
+        within(sending).await.unwrap().unwrap();
     });
 }
 
@@ -136,7 +139,9 @@ fn a_send_that_is_given_up_is_sent_whole_or_not_at_all() {
             // Polled a few times and dropped, in the midst of being sent or before.
             let mut sending = Box::pin(one.send(WATCHER, "text", &text));
             for _ in 0..turn % 7 {
-                poll_once(sending.as_mut()).await;
+                if poll_once(sending.as_mut()).await {
+                    break;
+                }
             }
             drop(sending);
         }
@@ -155,13 +160,12 @@ fn a_send_that_is_given_up_is_sent_whole_or_not_at_all() {
     });
 }
 
-async fn poll_once<T>(mut future: std::pin::Pin<&mut (impl Future<Output = T> + ?Sized)>) {
-    std::future::poll_fn(|cx| {
-        let _polled = future.as_mut().poll(cx);
-        std::task::Poll::Ready(())
-    })
-    .await;
+/// Polls it once, and lets others have their turn; whether it has resolved.
+async fn poll_once<T>(mut future: Pin<&mut impl Future<Output = T>>) -> bool {
+    let polled = std::future::poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_ready()));
+    let is_over = polled.await;
     tokio::task::yield_now().await;
+    is_over
 }
 
 #[test]

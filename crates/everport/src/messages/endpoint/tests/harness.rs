@@ -132,34 +132,35 @@ impl Switch {
 
     fn pass(&self, origin: Peer, frame: &mut [u8]) {
         let mut inner = self.inner.lock().unwrap();
-        let to = match Frame::decode(frame).unwrap() {
-            Frame::First {
-                peer,
-                head,
-                length,
-                part,
-            } => {
-                let flow = inner.flow(origin, peer, head.lane(), frame.len());
-                flow.progress.begin(length, part.len()).unwrap();
-                peer
-            }
-            Frame::More { peer, lane, part } => {
-                let flow = inner.flow(origin, peer, lane, frame.len());
-                flow.progress.go_on(part.len()).unwrap();
-                peer
-            }
-            Frame::Credit { peer, lane, bytes } => {
-                inner.credit(origin, peer, lane, bytes);
-                peer
-            }
-            other => panic!("an endpoint said {other:?}"),
+        let decoded = Frame::decode(frame).unwrap();
+        let (Frame::First { peer: to, .. }
+        | Frame::More { peer: to, .. }
+        | Frame::Credit { peer: to, .. }) = decoded
+        else {
+            panic!("an endpoint said {decoded:?}");
         };
-        if let Some(attached) = inner.attached.get(&to) {
-            readdress(frame, origin);
-            attached.queue.send(frame.to_vec()).ok();
-        } else if let Some(attached) = inner.attached.get(&origin) {
-            attached.queue.send(Frame::Gone { peer: to }.encode()).ok();
+        if !inner.attached.contains_key(&to) {
+            if let Some(attached) = inner.attached.get(&origin) {
+                attached.queue.send(Frame::Gone { peer: to }.encode()).ok();
+            }
+            return;
         }
+        match decoded {
+            Frame::First {
+                head, length, part, ..
+            } => {
+                let flow = inner.flow(origin, to, head.lane(), frame.len());
+                flow.progress.begin(length, part.len()).unwrap();
+            }
+            Frame::More { lane, part, .. } => {
+                let flow = inner.flow(origin, to, lane, frame.len());
+                flow.progress.go_on(part.len()).unwrap();
+            }
+            Frame::Credit { lane, bytes, .. } => inner.credit(origin, to, lane, bytes),
+            _ => {}
+        }
+        readdress(frame, origin);
+        inner.attached[&to].queue.send(frame.to_vec()).ok();
     }
 }
 
@@ -209,6 +210,15 @@ pub(super) fn three() -> (Switch, Endpoint, Endpoint, Endpoint) {
     let one = switch.attach(worker(1));
     let two = switch.attach(worker(2));
     (switch, watcher, one, two)
+}
+
+/// Sends to somebody who takes nothing until nothing more fits into the window, to its last byte.
+pub(super) async fn use_up(endpoint: &Endpoint, to: Peer) {
+    const HEAD: usize = 2 + 8 + 1 + 1 + 1 + "text".len() + 8;
+    let text = "x".repeat(WINDOW as usize / 4 - HEAD - "\"\"".len());
+    for _ in 0..4 {
+        within(endpoint.send(to, "text", &text)).await.unwrap();
+    }
 }
 
 /// Waits until an endpoint knows that the peer is there.

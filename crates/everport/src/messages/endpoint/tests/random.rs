@@ -27,7 +27,13 @@ fn numbered(number: u64, length: usize) -> Numbered {
 }
 
 fn length(random: &mut Random) -> usize {
-    let most = [10, 1_000, 70_000, 300_000, 2_000_000][random.below(20).min(4) as usize];
+    let most = match random.below(40) {
+        0 => 2_000_000,
+        1..4 => 300_000,
+        4..10 => 70_000,
+        10..20 => 1_000,
+        _ => 10,
+    };
     random.below(most) as usize
 }
 

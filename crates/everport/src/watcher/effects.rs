@@ -8,6 +8,7 @@ use std::time::Duration;
 use everport_core::{Action, DrainReason, Event, PortId};
 use tokio::time::Instant;
 
+use super::Spawning;
 use super::attendant::Attendant;
 use super::death;
 use super::event_loop::EventLoop;
@@ -16,7 +17,7 @@ use super::process_handle::{ProcessHandle, number};
 use super::spawn::{SpawnError, Spawned};
 use super::worker::{Started, Worker};
 use crate::link::{FromWatcher, WatcherEnd};
-use crate::log::{Notice, Sink, Source};
+use crate::log::{Notice, Source};
 use crate::{Generation, SlotId, WorkerId};
 
 /// How long a port must be quiet before the last worker that accepts from it may stop, when the cluster
@@ -85,6 +86,11 @@ impl EventLoop {
         slot: SlotId,
         generation: Generation,
     ) -> Result<Worker, SpawnError> {
+        self.ask_before_spawn(Spawning {
+            worker,
+            slot,
+            generation,
+        })?;
         let workers = &self.workers;
         let is_run = |file: &Metadata| {
             let mut same = workers.values().filter(|it| it.generation == generation);
@@ -133,17 +139,13 @@ impl EventLoop {
     ) -> io::Result<(Arc<ProcessHandle>, OutputCapture, Attendant)> {
         let process = Arc::new(spawned.process);
         let end = Arc::new(WatcherEnd::new(spawned.link)?);
-        let sink = self.output_sink();
+        let sink = Arc::clone(&self.sink);
         let output = OutputCapture::start(source, spawned.stdout, spawned.stderr, sink)?;
         let inbox = self.sender.clone();
         let attendant =
             Attendant::start(source.worker, Arc::clone(&process), Arc::clone(&end), inbox);
         self.links.add(source.worker, end);
         Ok((process, output, attendant))
-    }
-
-    pub(super) fn output_sink(&self) -> Arc<dyn Sink> {
-        self.sink.clone().unwrap_or_else(|| Arc::new(Nowhere))
     }
 
     fn drain(&mut self, worker: WorkerId, reason: DrainReason, timeout: Duration) {
@@ -256,11 +258,4 @@ impl EventLoop {
 pub(super) fn workers_share(timeout: Duration) -> Duration {
     const HOOKS: Duration = Duration::from_secs(1);
     timeout.saturating_sub(HOOKS).max(timeout / 2)
-}
-
-/// Where entries go when nobody wants them.
-struct Nowhere;
-
-impl Sink for Nowhere {
-    fn write(&self, _entry: crate::log::Entry) {}
 }

@@ -360,7 +360,7 @@ impl Builder {
     }
 
     /// Called before each worker is spawned, in every generation. An error refuses it, which counts as a worker that
-    /// could not be started: the slot backs off and tries again, and a rollout is aborted. So does a panic.
+    /// could not be started: the slot tries again, after growing pauses, and a rollout is aborted. So does a panic.
     ///
     /// Like every hook it is called on the watcher's own task, which does nothing else meanwhile: it must not block.
     /// To have more done, hand it to another task. Several hooks of a kind are called in the order in which they were

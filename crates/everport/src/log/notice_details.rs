@@ -153,6 +153,12 @@ fn tell_worker<'a>(notice: &'a Notice, to: &mut dyn Details<'a>) {
             to.tell("closed", (*closed).into());
             to.tell("cut", (*cut).into());
         }
+        Notice::ThreadLeftBehind { count, .. } => to.tell("count", (*count).into()),
+        Notice::ThreadEnded { ending, count, .. } => {
+            to.tell("thread", ending.name().into());
+            to.tell("failure", ending.failure().into());
+            to.tell("count", (*count).into());
+        }
         Notice::Suspended { stopped, .. } => to.tell("stopped", Detail::Bool(*stopped)),
         Notice::Silent { lasts, .. } => to.tell("lasts_ms", Detail::Milliseconds(*lasts)),
         Notice::Heard { lasted, .. } => to.tell("lasted_ms", Detail::Milliseconds(*lasted)),

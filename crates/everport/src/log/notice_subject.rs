@@ -48,6 +48,8 @@ impl Notice {
             | Self::Heard { .. }
             | Self::Stuck { .. }
             | Self::KillFailed { .. }
+            | Self::ThreadLeftBehind { .. }
+            | Self::ThreadEnded { .. }
             | Self::LinkBroken { .. }
             | Self::RingRefused { .. }
             | Self::RingBroken { .. } => Subject::Worker,

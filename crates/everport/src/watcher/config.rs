@@ -131,6 +131,17 @@ pub enum StartError {
         /// What was asked for: the builder's method, and the command's option.
         option: &'static str,
     },
+    /// Something was asked for that only threads need.
+    #[error(
+        "{option} makes no sense for workers that are processes (leave it out, or let the workers be threads)"
+    )]
+    OnlyForThreads {
+        /// What was asked for: the builder's method, and the command's option.
+        option: &'static str,
+    },
+    /// Workers cannot be bound to CPUs.
+    #[error("workers cannot be pinned to CPUs: {0} (leave --pin out)")]
+    CannotPin(io::Error),
     /// The program was compiled so that any panic ends the process.
     #[error(
         "workers cannot be threads in a program that was compiled with panic = \"abort\": the first panic would end all of them (remove that from the profile in Cargo.toml, or let the workers be processes)"
@@ -172,6 +183,8 @@ pub struct Builder {
     pub(crate) log_ring: Size,
     pub(crate) log_when_full: WhenFull,
     pub(crate) log_level: Level,
+    pub(crate) exit_on_abandoned_thread: bool,
+    pub(crate) pin: bool,
 }
 
 /// How many CPUs there are for us.
@@ -197,6 +210,8 @@ impl Builder {
             log_ring: Size::DEFAULT,
             log_when_full: WhenFull::default(),
             log_level: Level::Info,
+            exit_on_abandoned_thread: false,
+            pin: false,
         }
     }
 
@@ -366,6 +381,22 @@ impl Builder {
     /// Default [`Level::Info`]. Entries of the watcher's own are for the sink to choose.
     pub fn log_level(mut self, level: Level) -> Self {
         self.log_level = level;
+        self
+    }
+
+    /// Has each worker run on one CPU, with all of its threads: that of slot *i* on the *i*-th of those that this process
+    /// may use at the start, and from the first on again when there are more slots. A CPU that is taken away from the
+    /// process later is not insisted on. Linux and FreeBSD; elsewhere [`Builder::build`] fails.
+    pub fn pin(mut self) -> Self {
+        self.pin = true;
+        self
+    }
+
+    /// Stops the cluster gracefully when a worker's thread hangs and cannot be ended, and has
+    /// [`Watcher::run`] fail with [`RunError::ThreadLeftBehind`](super::RunError::ThreadLeftBehind), so that whoever looks
+    /// after the process starts it anew. Default: the thread is left behind, and another takes its place. Threads only.
+    pub fn exit_on_abandoned_thread(mut self) -> Self {
+        self.exit_on_abandoned_thread = true;
         self
     }
 

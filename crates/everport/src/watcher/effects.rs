@@ -94,7 +94,8 @@ impl EventLoop {
             let mut same = workers.values().filter(|it| it.generation == generation);
             same.any(|worker| worker.body.runs(file))
         };
-        let recruit = self.recruiter.start((worker, generation), &is_run)?;
+        let cpu = self.pinning.as_ref().and_then(|it| it.cpu_of(slot));
+        let recruit = self.recruiter.start((worker, generation), cpu, &is_run)?;
         let source = Source {
             worker,
             slot,

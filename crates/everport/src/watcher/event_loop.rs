@@ -12,16 +12,17 @@ use rustix::process::Rlimit;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::Builder;
 use super::aborts::Failures;
 use super::clock::Clock;
 use super::handle::{Commands, Desk};
 use super::inherited_sockets::Refused;
 use super::input::Input;
+use super::left_behind::LeftBehind;
 use super::links::Links;
 use super::memory::OutOfMemoryCounter;
 use super::memory_limit::MemoryLimit;
 use super::oom_score::OomScore;
+use super::pinning::Pinning;
 use super::ports::{PassedSockets, PortTable, Seen};
 use super::programs::Programs;
 use super::pulse::Pulse;
@@ -30,6 +31,7 @@ use super::rings::Rings;
 use super::spawn::Spawner;
 use super::worker::Worker;
 use super::workforce::{Recruiter, Workforce};
+use super::{Builder, RunError};
 use crate::WorkerId;
 use crate::log::{Entry, Notice, Sink, Source};
 
@@ -52,6 +54,8 @@ pub(crate) struct EventLoop {
     /// The worker that is just giving a port back.
     pub(crate) releasing: Option<WorkerId>,
     pub(crate) recruiter: Recruiter,
+    /// Which CPU each worker runs on, if that was asked for.
+    pub(crate) pinning: Option<Pinning>,
     pub(crate) failures: Failures,
     pub(crate) sink: Option<Arc<dyn Sink>>,
     pub(crate) rings: Rings,
@@ -73,6 +77,7 @@ pub(crate) struct EventLoop {
     pub(crate) memory_limit: Option<MemoryLimit>,
     /// Whether dead children that are no workers may be left behind a worker not yet buried.
     pub(crate) orphans_wait: bool,
+    pub(crate) left_behind: LeftBehind,
     desk: Arc<Desk>,
     /// What was passed in and is not used, until it has been told.
     refused: Vec<Refused>,
@@ -91,7 +96,12 @@ enum Wake {
 }
 
 impl EventLoop {
-    pub(crate) fn new(builder: Builder, open_files: Rlimit, desk: Arc<Desk>) -> io::Result<Self> {
+    pub(crate) fn new(
+        builder: Builder,
+        open_files: Rlimit,
+        pinning: Option<Pinning>,
+        desk: Arc<Desk>,
+    ) -> io::Result<Self> {
         let (sender, inbox) = mpsc::channel(INBOX);
         let (passed, surplus) = PassedSockets::new(builder.passed);
         let mut refused = builder.refused;
@@ -121,6 +131,7 @@ impl EventLoop {
             releases: Releases::default(),
             releasing: None,
             recruiter,
+            pinning,
             program,
             failures: Failures::default(),
             sink: builder.sink,
@@ -137,6 +148,7 @@ impl EventLoop {
             memory: OutOfMemoryCounter::new(),
             memory_limit: builder.max_memory.map(MemoryLimit::new),
             orphans_wait: false,
+            left_behind: LeftBehind::new(builder.exit_on_abandoned_thread),
             desk,
             refused,
             start: Instant::now(),
@@ -145,7 +157,7 @@ impl EventLoop {
     }
 
     /// Runs until the supervisor says that the cluster has ended.
-    pub(crate) async fn run(mut self) -> io::Result<ExitReason> {
+    pub(crate) async fn run(mut self) -> Result<ExitReason, RunError> {
         self.tell(Notice::Started {
             version: env!("CARGO_PKG_VERSION"),
             pid: std::process::id(),
@@ -161,7 +173,10 @@ impl EventLoop {
             if let Some(reason) = self.exit {
                 let ran = self.start.elapsed();
                 self.tell(Notice::Stopped { reason, ran });
-                return Ok(reason);
+                return match self.left_behind.exits_for() {
+                    Some(worker) => Err(RunError::ThreadLeftBehind(worker)),
+                    None => Ok(reason),
+                };
             }
             self.wait().await?;
         }
@@ -313,6 +328,7 @@ impl EventLoop {
             Input::Frame { worker, frame } => self.handle_frame(worker, frame),
             Input::LinkFailed { worker, error } => self.break_link(worker, &error.to_string()),
             Input::Died { worker } => self.bury(worker),
+            Input::EndedAfterAll { worker, ending } => self.handle_end_after_all(worker, ending),
             Input::Described { worker, threads } => self.handle_described(worker, threads),
             Input::Measured { worker, usage } => self.handle_measured(worker, usage),
             Input::Opened { key, result } => self.handle_opened(&key, result),

@@ -8,11 +8,12 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::event_loop::EventLoop;
 use super::handle::Desk;
+use super::pinning::Pinning;
 use super::rehearsal::rehearse;
 use super::worker_thread::ThreadMain;
-use super::workforce::{Workforce, check_for_threads};
+use super::workforce::{Workforce, check_for_processes, check_for_threads};
 use super::{Builder, Handle, MainError, Program, StartError};
-use crate::Cluster;
+use crate::{Cluster, WorkerId};
 
 /// Holds every port of a cluster and keeps its workers running.
 ///
@@ -21,13 +22,24 @@ use crate::Cluster;
 pub struct Watcher {
     builder: Builder,
     open_files: Rlimit,
+    pinning: Option<Pinning>,
     desk: Arc<Desk>,
 }
 
 /// Why a watcher ended other than by the supervisor's decision.
 #[derive(Debug, thiserror::Error)]
-#[error("the watcher failed")]
-pub struct RunError(#[from] io::Error);
+#[non_exhaustive]
+pub enum RunError {
+    /// The system refused something without which the watcher cannot go on.
+    #[error("the watcher failed")]
+    System(#[from] io::Error),
+    /// This worker's thread hung and could not be ended, and [`Builder::exit_on_abandoned_thread`] had the cluster stop
+    /// for that. The thread goes on as long as the process does.
+    #[error(
+        "stopped because the thread of worker {0} hung and cannot be ended (end the process, and start it anew)"
+    )]
+    ThreadLeftBehind(WorkerId),
+}
 
 impl Watcher {
     /// A watcher for workers that run `program`.
@@ -67,12 +79,18 @@ impl Watcher {
             return Err(StartError::NoWorkers);
         }
         match &builder.workforce {
-            Workforce::Processes(program) => rehearse(&builder.privileges, program)?,
+            Workforce::Processes(program) => {
+                check_for_processes(&builder)?;
+                rehearse(&builder.privileges, program)?;
+            }
             Workforce::Threads(_) => check_for_threads(&builder)?,
         }
+        let pinning = builder.pin.then(Pinning::of_this_process).transpose();
+        let pinning = pinning.map_err(StartError::CannotPin)?;
         Ok(Self {
             builder,
             open_files: raise_open_files()?,
+            pinning,
             desk: Arc::default(),
         })
     }
@@ -87,14 +105,15 @@ impl Watcher {
     /// dropped the workers are left to drain by themselves.
     ///
     /// # Errors
-    /// When the system refuses something without which the watcher cannot go on.
+    /// When the system refuses something without which the watcher cannot go on, or a thread was left behind and the
+    /// cluster was to stop for that.
     pub async fn run(self) -> Result<ExitReason, RunError> {
         let desk = Arc::clone(&self.desk);
-        let result = EventLoop::new(self.builder, self.open_files, self.desk)?
+        let result = EventLoop::new(self.builder, self.open_files, self.pinning, self.desk)?
             .run()
             .await;
         desk.close();
-        Ok(result?)
+        result
     }
 }
 

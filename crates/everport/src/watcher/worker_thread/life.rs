@@ -12,12 +12,14 @@ use super::main_function::ThreadMain;
 use super::{Shared, panics};
 use crate::cluster::{enter, join_on_thread};
 use crate::log::ThreadEnding;
+use crate::watcher::pinning::Cpu;
 use crate::{Cluster, JoinError};
 
 /// What a worker's thread is given.
 pub(super) struct Life {
     pub(super) name: String,
     pub(super) shared: Arc<Shared>,
+    pub(super) cpu: Option<Cpu>,
     pub(super) link: OwnedFd,
     pub(super) main: ThreadMain,
 }
@@ -27,6 +29,10 @@ impl Life {
     pub(super) fn live(self) -> ThreadEnding {
         note_system_id(&self.shared);
         panics::watch_this_thread();
+        // Before anything else is started, which runs there, too.
+        if let Some(Err(error)) = self.cpu.map(Cpu::take_this_thread) {
+            return ThreadEnding::Failed(format!("cannot be pinned to its CPU: {error}"));
+        }
         let runtime = match runtime(&self.name, &self.shared) {
             Ok(runtime) => runtime,
             Err(error) => {

@@ -19,6 +19,7 @@ pub use self::main_function::{Boxed, Converted, MainError};
 use crate::WorkerId;
 use crate::cluster::State;
 use crate::log::ThreadEnding;
+use crate::watcher::pinning::Cpu;
 
 /// What a main thread has on Linux unless told otherwise. It is address space: memory is taken as it is used.
 const STACK: usize = 8 << 20;
@@ -56,8 +57,13 @@ enum Stage {
 }
 
 impl WorkerThread {
-    /// Starts a worker that joins through `link` and calls `main`.
-    pub(crate) fn start(worker: WorkerId, link: OwnedFd, main: ThreadMain) -> io::Result<Self> {
+    /// Starts a worker that joins through `link` and calls `main`, on one CPU if it is told which.
+    pub(crate) fn start(
+        worker: WorkerId,
+        link: OwnedFd,
+        cpu: Option<Cpu>,
+        main: ThreadMain,
+    ) -> io::Result<Self> {
         let name = format!("worker-{worker}");
         let shared = Arc::new(Shared {
             stage: watch::Sender::new(Stage::Running),
@@ -70,6 +76,7 @@ impl WorkerThread {
         let life = Life {
             name: name.clone(),
             shared: Arc::clone(&shared),
+            cpu,
             link,
             main,
         };

@@ -40,6 +40,10 @@ pub struct ClusterArgs {
     #[arg(long, value_name = "HOW", hide_possible_values = true, value_parser = sharing_parser(), help_heading = CLUSTER)]
     pub(super) share: Option<Sharing>,
 
+    /// Run each worker on a CPU of its own, with all of its threads
+    #[arg(long, help_heading = CLUSTER)]
+    pin: bool,
+
     /// Name of the watcher, in the process list and the log [default: watcher]
     #[arg(short, long, value_parser = name::parse, help_heading = CLUSTER)]
     pub(super) name: Option<String>,
@@ -179,6 +183,9 @@ impl ClusterArgs {
         }
         if self.new_privileges {
             builder = builder.allow_new_privileges();
+        }
+        if self.pin {
+            builder = builder.pin();
         }
         if self.exit_on_crash_loop {
             builder = builder.crash_loop(CrashLoop::Exit);

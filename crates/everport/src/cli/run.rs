@@ -75,6 +75,9 @@ impl CommandError {
             | Self::LogArgs(_)
             | Self::Start(
                 StartError::NoWorkers
+                | StartError::NotForThreads { .. }
+                | StartError::OnlyForThreads { .. }
+                | StartError::CannotPin(_)
                 | StartError::CannotBecome { .. }
                 | StartError::CannotEnd { .. },
             ) => ExitCode::Usage,
@@ -96,6 +99,7 @@ impl CommandError {
             Self::PortRefused(_) => ExitCode::Port,
             Self::NeverReady => ExitCode::NeverReady,
             Self::CrashLoop => ExitCode::CrashLoop,
+            Self::Run(RunError::ThreadLeftBehind(_)) => ExitCode::AbandonedThread,
             Self::Log(_) | Self::Runtime(_) | Self::Signals(_) | Self::Start(_) | Self::Run(_) => {
                 ExitCode::Internal
             }
@@ -234,7 +238,7 @@ fn keep_memory_private() {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{BindCause, PortAddress, UnsafePath};
+    use crate::{BindCause, PortAddress, UnsafePath, WorkerId};
 
     #[test]
     fn a_failure_is_told_with_its_causes() {
@@ -291,5 +295,9 @@ mod tests {
         check(StartError::NotExecutable(path.clone()).into(), 126);
         check(StartError::NoProgram(path).into(), 127);
         check(RunError::from(io::Error::other("x")).into(), 1);
+        check(RunError::ThreadLeftBehind(WorkerId(3)).into(), 9);
+        check(StartError::PanicAborts.into(), 1);
+        let option = "env (--env)";
+        check(StartError::NotForThreads { option }.into(), 2);
     }
 }

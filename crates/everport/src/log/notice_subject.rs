@@ -49,6 +49,8 @@ impl Notice {
             | Self::Stuck { .. }
             | Self::KillFailed { .. }
             | Self::HookPanicked { .. }
+            | Self::ThreadLeftBehind { .. }
+            | Self::ThreadEnded { .. }
             | Self::LinkBroken { .. }
             | Self::RingRefused { .. }
             | Self::RingBroken { .. } => Subject::Worker,

@@ -15,6 +15,7 @@ use super::hooks::Hooks;
 use super::inherited_sockets::{Refused, inherited};
 use super::privileges::Privileges;
 use super::spawn::{find_in_path, is_executable};
+use super::workforce::Workforce;
 use super::{Credentials, Spawning, Watcher, WorkerEnd};
 use crate::Sharing;
 use crate::bind::PassedSocket;
@@ -124,6 +125,30 @@ pub enum StartError {
         /// The system's reason.
         error: io::Error,
     },
+    /// Something was asked for that a thread cannot have for itself.
+    #[error(
+        "{option} makes no sense for workers that are threads: they share their process with the watcher (leave it out, or let the workers be processes)"
+    )]
+    NotForThreads {
+        /// What was asked for: the builder's method, and the command's option.
+        option: &'static str,
+    },
+    /// Something was asked for that only threads need.
+    #[error(
+        "{option} makes no sense for workers that are processes (leave it out, or let the workers be threads)"
+    )]
+    OnlyForThreads {
+        /// What was asked for: the builder's method, and the command's option.
+        option: &'static str,
+    },
+    /// Workers cannot be bound to CPUs.
+    #[error("workers cannot be pinned to CPUs: {0} (leave --pin out)")]
+    CannotPin(io::Error),
+    /// The program was compiled so that any panic ends the process.
+    #[error(
+        "workers cannot be threads in a program that was compiled with panic = \"abort\": the first panic would end all of them (remove that from the profile in Cargo.toml, or let the workers be processes)"
+    )]
+    PanicAborts,
     /// The system refused something the watcher itself needs.
     #[error("cannot start the watcher")]
     System(#[from] io::Error),
@@ -144,7 +169,7 @@ fn way_out(error: &io::Error) -> &'static str {
 /// Builds a [`Watcher`].
 #[must_use]
 pub struct Builder {
-    pub(crate) program: Program,
+    pub(crate) workforce: Workforce,
     pub(crate) workers: u32,
     pub(crate) policy: Policy,
     pub(crate) sharing: Sharing,
@@ -161,6 +186,8 @@ pub struct Builder {
     pub(crate) log_when_full: WhenFull,
     pub(crate) log_level: Level,
     pub(crate) hooks: Hooks,
+    pub(crate) exit_on_abandoned_thread: bool,
+    pub(crate) pin: bool,
 }
 
 /// How many CPUs there are for us.
@@ -169,9 +196,9 @@ pub(crate) fn cpus() -> u32 {
 }
 
 impl Builder {
-    pub(crate) fn new(program: Program) -> Self {
+    pub(crate) fn new(workforce: Workforce) -> Self {
         Self {
-            program,
+            workforce,
             workers: cpus(),
             policy: Policy::default(),
             sharing: Sharing::DEFAULT,
@@ -187,6 +214,8 @@ impl Builder {
             log_when_full: WhenFull::default(),
             log_level: Level::Info,
             hooks: Hooks::default(),
+            exit_on_abandoned_thread: false,
+            pin: false,
         }
     }
 
@@ -387,6 +416,22 @@ impl Builder {
     /// watcher's run is dropped before that. As with every hook, see [`Builder::before_spawn`].
     pub fn after_end(mut self, hook: impl FnMut(&WorkerEnd) + Send + 'static) -> Self {
         self.hooks.after_end(hook);
+        self
+    }
+
+    /// Has each worker run on one CPU, with all of its threads: that of slot *i* on the *i*-th of those that this process
+    /// may use at the start, and from the first on again when there are more slots. A CPU that is taken away from the
+    /// process later is not insisted on. Linux and FreeBSD; elsewhere [`Builder::build`] fails.
+    pub fn pin(mut self) -> Self {
+        self.pin = true;
+        self
+    }
+
+    /// Stops the cluster gracefully when a worker's thread hangs and cannot be ended, and has
+    /// [`Watcher::run`] fail with [`RunError::ThreadLeftBehind`](super::RunError::ThreadLeftBehind), so that whoever looks
+    /// after the process starts it anew. Default: the thread is left behind, and another takes its place. Threads only.
+    pub fn exit_on_abandoned_thread(mut self) -> Self {
+        self.exit_on_abandoned_thread = true;
         self
     }
 

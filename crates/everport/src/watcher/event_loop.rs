@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,6 @@ use rustix::process::Rlimit;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::Builder;
 use super::Status;
 use super::aborts::Failures;
 use super::clock::Clock;
@@ -19,11 +19,13 @@ use super::handle::{Commands, Desk};
 use super::hooks::Hooks;
 use super::inherited_sockets::Refused;
 use super::input::Input;
+use super::left_behind::LeftBehind;
 use super::links::Links;
 use super::memory::OutOfMemoryCounter;
 use super::memory_limit::MemoryLimit;
 use super::notices::Announcer;
 use super::oom_score::OomScore;
+use super::pinning::Pinning;
 use super::ports::{PassedSockets, PortTable, Seen};
 use super::programs::Programs;
 use super::pulse::Pulse;
@@ -33,6 +35,8 @@ use super::rings::Rings;
 use super::spawn::Spawner;
 use super::waits::Waits;
 use super::worker::Worker;
+use super::workforce::{Recruiter, Workforce};
+use super::{Builder, RunError};
 use crate::WorkerId;
 use crate::log::{Entry, Notice, Sink, Source};
 
@@ -54,8 +58,9 @@ pub(crate) struct EventLoop {
     pub(crate) releases: Releases,
     /// The worker that is just giving a port back.
     pub(crate) releasing: Option<WorkerId>,
-    pub(crate) spawner: Spawner,
-    pub(crate) programs: Programs,
+    pub(crate) recruiter: Recruiter,
+    /// Which CPU each worker runs on, if that was asked for.
+    pub(crate) pinning: Option<Pinning>,
     pub(crate) failures: Failures,
     /// Where every entry goes: to the application's sink, and notices to those who read them.
     pub(crate) sink: Arc<dyn Sink>,
@@ -79,11 +84,14 @@ pub(crate) struct EventLoop {
     pub(crate) memory_limit: Option<MemoryLimit>,
     /// Whether dead children that are no workers may be left behind a worker not yet buried.
     pub(crate) orphans_wait: bool,
+    pub(crate) left_behind: LeftBehind,
     desk: Arc<Desk>,
     pub(crate) restarts: Restarts,
     waits: Waits,
     /// What was passed in and is not used, until it has been told.
     refused: Vec<Refused>,
+    /// What workers run: their program, or this one.
+    program: PathBuf,
     start: Instant,
     clock: Clock,
 }
@@ -97,11 +105,31 @@ enum Wake {
 }
 
 impl EventLoop {
-    pub(crate) fn new(builder: Builder, open_files: Rlimit, desk: Arc<Desk>) -> io::Result<Self> {
+    pub(crate) fn new(
+        builder: Builder,
+        open_files: Rlimit,
+        pinning: Option<Pinning>,
+        desk: Arc<Desk>,
+    ) -> io::Result<Self> {
         let (sender, inbox) = mpsc::channel(INBOX);
         let (passed, surplus) = PassedSockets::new(builder.passed);
         let mut refused = builder.refused;
         refused.extend(surplus.into_iter().map(Refused::from));
+        let program = builder.workforce.program()?;
+        let recruiter = match builder.workforce {
+            Workforce::Processes(program) => Recruiter::Processes {
+                spawner: Spawner {
+                    program,
+                    env: builder.env,
+                    chdir: builder.chdir,
+                    open_files,
+                    privileges: builder.privileges.into(),
+                    oom_score: OomScore::above_ours(),
+                },
+                programs: Programs::default(),
+            },
+            Workforce::Threads(main) => Recruiter::Threads { main },
+        };
         let seed = RandomState::new().build_hasher().finish();
         Ok(Self {
             supervisor: Supervisor::new(builder.policy, builder.workers, seed, Timestamp::ZERO),
@@ -111,15 +139,9 @@ impl EventLoop {
             pulse: Pulse::default(),
             releases: Releases::default(),
             releasing: None,
-            spawner: Spawner {
-                program: builder.program,
-                env: builder.env,
-                chdir: builder.chdir,
-                open_files,
-                privileges: builder.privileges.into(),
-                oom_score: OomScore::above_ours(),
-            },
-            programs: Programs::default(),
+            recruiter,
+            pinning,
+            program,
             failures: Failures::default(),
             sink: Arc::new(Announcer {
                 sink: builder.sink,
@@ -139,6 +161,7 @@ impl EventLoop {
             memory: OutOfMemoryCounter::new(),
             memory_limit: builder.max_memory.map(MemoryLimit::new),
             orphans_wait: false,
+            left_behind: LeftBehind::new(builder.exit_on_abandoned_thread),
             desk,
             restarts: Restarts::default(),
             waits: Waits::default(),
@@ -149,12 +172,13 @@ impl EventLoop {
     }
 
     /// Runs until the supervisor says that the cluster has ended.
-    pub(crate) async fn run(mut self) -> io::Result<ExitReason> {
+    pub(crate) async fn run(mut self) -> Result<ExitReason, RunError> {
         self.tell(Notice::Started {
             version: env!("CARGO_PKG_VERSION"),
             pid: std::process::id(),
             workers: self.supervisor.status().slots,
-            program: self.spawner.program.path.display().to_string(),
+            program: self.program.display().to_string(),
+            threads: matches!(self.recruiter, Recruiter::Threads { .. }),
         });
         for refused in std::mem::take(&mut self.refused) {
             self.tell(refused.into());
@@ -164,7 +188,10 @@ impl EventLoop {
             if let Some(reason) = self.exit {
                 let ran = self.start.elapsed();
                 self.tell(Notice::Stopped { reason, ran });
-                return Ok(reason);
+                return match self.left_behind.exits_for() {
+                    Some(worker) => Err(RunError::ThreadLeftBehind(worker)),
+                    None => Ok(reason),
+                };
             }
             self.waits.answer(&self.supervisor);
             self.wait().await?;
@@ -292,9 +319,11 @@ impl EventLoop {
 
     /// Only the good generation and the one being rolled out get workers.
     fn forget_programs(&mut self) {
-        if self.programs.len() > 1 {
+        if let Some(programs) = self.recruiter.programs()
+            && programs.len() > 1
+        {
             let status = self.supervisor.status();
-            self.programs.keep_only(|generation| {
+            programs.keep_only(|generation| {
                 generation == status.generation || Some(generation) == status.rollout
             });
         }
@@ -315,6 +344,7 @@ impl EventLoop {
             Input::Frame { worker, frame } => self.handle_frame(worker, frame),
             Input::LinkFailed { worker, error } => self.break_link(worker, &error.to_string()),
             Input::Died { worker } => self.bury(worker),
+            Input::EndedAfterAll { worker, ending } => self.handle_end_after_all(worker, ending),
             Input::Described { worker, threads } => self.handle_described(worker, threads),
             Input::Measured { worker, usage } => self.handle_measured(worker, usage),
             Input::Opened { key, result } => self.handle_opened(&key, result),
@@ -386,8 +416,7 @@ impl EventLoop {
     fn look_for_stopped_workers(&mut self) {
         let mut changed = Vec::new();
         for (worker, record) in &self.workers {
-            // A process that can't be asked is about to be reported dead.
-            if let Ok(Some(stopped)) = record.process.was_stopped() {
+            if let Some(stopped) = record.body.was_stopped() {
                 changed.push((*worker, record.slot, stopped));
             }
         }

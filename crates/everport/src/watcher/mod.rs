@@ -2,6 +2,7 @@
 
 mod aborts;
 mod attendant;
+mod body;
 mod burial;
 mod clock;
 mod config;
@@ -13,6 +14,7 @@ mod handle;
 mod hooks;
 mod inherited_sockets;
 mod input;
+mod left_behind;
 mod links;
 mod memory;
 mod memory_limit;
@@ -21,6 +23,7 @@ mod notices;
 mod oom_score;
 mod orphans;
 mod output;
+mod pinning;
 mod ports;
 mod privileges;
 mod process_handle;
@@ -40,6 +43,8 @@ mod stuck;
 mod threads;
 mod waits;
 mod worker;
+mod worker_thread;
+mod workforce;
 
 pub use everport_core::{
     AbortCause, CrashLoop, DrainReason, ExitReason, Notice as Decision, ReplaceCause, WorkerState,
@@ -56,6 +61,7 @@ pub use notices::{Missed, Notices, Told};
 pub use restarts::{AbortedRollout, Restart, RestartError, Restarted};
 pub use run::{RunError, Watcher};
 pub use status::{OpenPort, Status, WorkerStatus};
+pub use worker_thread::{Boxed, Converted, MainError};
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use output::{Piece, Splitter};

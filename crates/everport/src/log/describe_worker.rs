@@ -21,6 +21,7 @@ pub(super) fn describe_worker(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fm
         | Notice::Ended { .. } => describe_life(f, &who, notice),
         Notice::SpawnFailed { .. }
         | Notice::KillFailed { .. }
+        | Notice::HookPanicked { .. }
         | Notice::LinkBroken { .. }
         | Notice::RingRefused { .. }
         | Notice::RingBroken { .. } => describe_failure(f, &who, notice),
@@ -83,6 +84,13 @@ fn describe_life(f: &mut fmt::Formatter<'_>, who: &Who, notice: &Notice) -> fmt:
 /// What could not be done for it, or what it broke.
 fn describe_failure(f: &mut fmt::Formatter<'_>, who: &Who, notice: &Notice) -> fmt::Result {
     let (what, error, consequence) = match notice {
+        Notice::HookPanicked { hook, error, .. } => {
+            let error = escape_display(error);
+            return write!(
+                f,
+                "{who}: a hook of the application panicked ({hook}): {error}"
+            );
+        }
         Notice::SpawnFailed { error, .. } => ("could not be started:", error, ""),
         Notice::KillFailed { error, .. } => ("could not be killed:", error, ""),
         Notice::LinkBroken { error, .. } => {

@@ -300,6 +300,17 @@ pub enum Notice {
         /// Why.
         error: String,
     },
+    /// A hook of the application panicked. If that was before a worker was spawned, it is not spawned.
+    HookPanicked {
+        /// Which hook, as the builder calls it.
+        hook: &'static str,
+        /// Which worker.
+        worker: WorkerId,
+        /// Its slot.
+        slot: SlotId,
+        /// What the panic said.
+        error: String,
+    },
     /// A worker broke the link's protocol; its link was closed.
     LinkBroken {
         /// Which worker.
@@ -346,6 +357,7 @@ impl Notice {
             | Self::PortRefused { .. }
             | Self::MendFailed { .. }
             | Self::KillFailed { .. }
+            | Self::HookPanicked { .. }
             | Self::LinkBroken { .. }
             | Self::ConfigurationRefused { .. }
             | Self::RingBroken { .. } => Level::Error,
@@ -407,6 +419,7 @@ impl Notice {
             | Self::Stuck { worker, slot, .. }
             | Self::PortRefused { worker, slot, .. }
             | Self::KillFailed { worker, slot, .. }
+            | Self::HookPanicked { worker, slot, .. }
             | Self::LinkBroken { worker, slot, .. }
             | Self::RingRefused { worker, slot, .. }
             | Self::RingBroken { worker, slot, .. } => Some((worker, slot)),

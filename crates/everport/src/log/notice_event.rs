@@ -38,6 +38,7 @@ impl Notice {
             Self::PortMended { .. } => "port_mended",
             Self::MendFailed { .. } => "port_mend_failed",
             Self::KillFailed { .. } => "worker_kill_failed",
+            Self::HookPanicked { .. } => "hook_panicked",
             Self::LinkBroken { .. } => "link_broken",
             Self::RingRefused { .. } => "ring_refused",
             Self::RingBroken { .. } => "ring_broken",

@@ -48,6 +48,7 @@ impl Notice {
             | Self::Heard { .. }
             | Self::Stuck { .. }
             | Self::KillFailed { .. }
+            | Self::HookPanicked { .. }
             | Self::LinkBroken { .. }
             | Self::RingRefused { .. }
             | Self::RingBroken { .. } => Subject::Worker,

@@ -1,5 +1,6 @@
 //! What a watcher is told once, at its start.
 
+use std::error::Error;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,14 +11,15 @@ use everport_core::{CrashLoop, Policy};
 use rustix::fs::Mode;
 use rustix::process::geteuid;
 
+use super::hooks::Hooks;
 use super::inherited_sockets::{Refused, inherited};
 use super::privileges::Privileges;
 use super::spawn::{find_in_path, is_executable};
 use super::workforce::Workforce;
-use super::{Credentials, Watcher};
+use super::{Credentials, Spawning, Watcher, WorkerEnd};
 use crate::Sharing;
 use crate::bind::PassedSocket;
-use crate::log::{Level, Sink, WhenFull};
+use crate::log::{Level, Sink, Source, WhenFull};
 use crate::ring::Size;
 
 /// The program the workers run. On Linux each generation keeps a native executable as it is at the path when
@@ -172,6 +174,7 @@ pub struct Builder {
     pub(crate) log_ring: Size,
     pub(crate) log_when_full: WhenFull,
     pub(crate) log_level: Level,
+    pub(crate) hooks: Hooks,
 }
 
 /// How many CPUs there are for us.
@@ -197,6 +200,7 @@ impl Builder {
             log_ring: Size::DEFAULT,
             log_when_full: WhenFull::default(),
             log_level: Level::Info,
+            hooks: Hooks::default(),
         }
     }
 
@@ -366,6 +370,37 @@ impl Builder {
     /// Default [`Level::Info`]. Entries of the watcher's own are for the sink to choose.
     pub fn log_level(mut self, level: Level) -> Self {
         self.log_level = level;
+        self
+    }
+
+    /// Called before each worker is spawned, in every generation. An error refuses it, which counts as a worker that
+    /// could not be started: the slot backs off and tries again, and a rollout is aborted. So does a panic.
+    ///
+    /// Like every hook it is called on the watcher's own task, which does nothing else meanwhile: it must not block.
+    /// To have more done, hand it to another task. Several hooks of a kind are called in the order in which they were
+    /// given; here the first error is the last call. A panic is caught, unless panics abort the program, and told as
+    /// [`Notice::HookPanicked`](crate::log::Notice::HookPanicked).
+    pub fn before_spawn<E>(
+        mut self,
+        hook: impl FnMut(&Spawning) -> Result<(), E> + Send + 'static,
+    ) -> Self
+    where
+        E: Into<Box<dyn Error>>,
+    {
+        self.hooks.before_spawn(hook);
+        self
+    }
+
+    /// Called when a worker has become ready. As with every hook, see [`Builder::before_spawn`].
+    pub fn on_ready(mut self, hook: impl FnMut(&Source) + Send + 'static) -> Self {
+        self.hooks.on_ready(hook);
+        self
+    }
+
+    /// Called when a worker has ended, however, and whether it was ever ready; once for each that was spawned, unless the
+    /// watcher's run is dropped before that. As with every hook, see [`Builder::before_spawn`].
+    pub fn after_end(mut self, hook: impl FnMut(&WorkerEnd) + Send + 'static) -> Self {
+        self.hooks.after_end(hook);
         self
     }
 

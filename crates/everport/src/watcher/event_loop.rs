@@ -13,21 +13,26 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::Builder;
+use super::Status;
 use super::aborts::Failures;
 use super::clock::Clock;
 use super::handle::{Commands, Desk};
+use super::hooks::Hooks;
 use super::inherited_sockets::Refused;
 use super::input::Input;
 use super::links::Links;
 use super::memory::OutOfMemoryCounter;
 use super::memory_limit::MemoryLimit;
+use super::notices::Announcer;
 use super::oom_score::OomScore;
 use super::ports::{PassedSockets, PortTable, Seen};
 use super::programs::Programs;
 use super::pulse::Pulse;
 use super::releases::Releases;
+use super::restarts::Restarts;
 use super::rings::Rings;
 use super::spawn::Spawner;
+use super::waits::Waits;
 use super::worker::Worker;
 use super::workforce::{Recruiter, Workforce};
 use crate::WorkerId;
@@ -53,7 +58,9 @@ pub(crate) struct EventLoop {
     pub(crate) releasing: Option<WorkerId>,
     pub(crate) recruiter: Recruiter,
     pub(crate) failures: Failures,
-    pub(crate) sink: Option<Arc<dyn Sink>>,
+    /// Where every entry goes: to the application's sink, and notices to those who read them.
+    pub(crate) sink: Arc<dyn Sink>,
+    pub(crate) hooks: Hooks,
     pub(crate) rings: Rings,
     pub(crate) sender: mpsc::Sender<Input>,
     pub(crate) shutdown_timeout: Duration,
@@ -74,6 +81,8 @@ pub(crate) struct EventLoop {
     /// Whether dead children that are no workers may be left behind a worker not yet buried.
     pub(crate) orphans_wait: bool,
     desk: Arc<Desk>,
+    pub(crate) restarts: Restarts,
+    waits: Waits,
     /// What was passed in and is not used, until it has been told.
     refused: Vec<Refused>,
     /// What workers run: their program, or this one.
@@ -123,7 +132,11 @@ impl EventLoop {
             recruiter,
             program,
             failures: Failures::default(),
-            sink: builder.sink,
+            sink: Arc::new(Announcer {
+                sink: builder.sink,
+                desk: Arc::clone(&desk),
+            }),
+            hooks: builder.hooks,
             rings: Rings::new(builder.log_ring, builder.log_when_full, builder.log_level),
             sender,
             shutdown_timeout: builder.policy.drain_timeout,
@@ -138,6 +151,8 @@ impl EventLoop {
             memory_limit: builder.max_memory.map(MemoryLimit::new),
             orphans_wait: false,
             desk,
+            restarts: Restarts::default(),
+            waits: Waits::default(),
             refused,
             start: Instant::now(),
             clock: Clock::new(Instant::now()),
@@ -163,6 +178,7 @@ impl EventLoop {
                 self.tell(Notice::Stopped { reason, ran });
                 return Ok(reason);
             }
+            self.waits.answer(&self.supervisor);
             self.wait().await?;
         }
     }
@@ -334,6 +350,7 @@ impl EventLoop {
             self.feed(Event::Scale { workers });
         }
         if commands.restart {
+            self.restarts.ask(commands.restart_askers);
             self.feed(Event::Restart);
         }
         if let Some(level) = commands.log_level {
@@ -347,8 +364,17 @@ impl EventLoop {
         }
         for asker in commands.status {
             // An asker that has gone does not need the answer.
-            let _gone = asker.send(self.supervisor.status());
+            let _gone = asker.send(self.status());
         }
+        for asker in commands.ports {
+            let _gone = asker.send(self.ports.open());
+        }
+        self.waits.add(commands.waits);
+    }
+
+    fn status(&self) -> Status {
+        let pid = |worker| Some(self.workers.get(&worker)?.pid_number());
+        Status::new(self.supervisor.status(), pid)
     }
 
     /// A worker's link can't be used any more: it is closed, so that the worker drains by itself.
@@ -391,7 +417,10 @@ impl EventLoop {
     fn tell_decision(&mut self, decision: Decision) {
         self.tell_end_or_abort(decision);
         match decision {
-            Decision::WorkerReady { .. } => self.memory.forget(),
+            Decision::WorkerReady { worker, .. } => {
+                self.memory.forget();
+                self.call_on_ready(worker);
+            }
             Decision::ClusterReady { .. } => self.ports.unused().for_each(|it| self.tell(it)),
             _ => {}
         }
@@ -414,9 +443,7 @@ impl EventLoop {
 
     /// Tells something about a worker that need not be there any more.
     pub(super) fn tell_about(&self, notice: Notice, about: Option<Source>) {
-        if let Some(sink) = &self.sink {
-            sink.write(Entry::Notice(notice, about));
-        }
+        self.sink.write(Entry::Notice(notice, about));
     }
 }
 

@@ -16,6 +16,7 @@ use rustix::process::{Pid, Resource, Rlimit};
 use rustix::stdio::{stderr, stdout};
 
 use super::Program;
+use super::hooks::Refusal;
 use super::oom_score::OomScore;
 use super::privileges::{self, Privileges};
 use super::process_handle::ProcessHandle;
@@ -58,6 +59,9 @@ pub(crate) struct Spawned {
 /// Why a worker could not be started.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SpawnError {
+    /// The application does not want it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// Its program cannot be executed.
     #[error(transparent)]
     Program(#[from] ProgramError),

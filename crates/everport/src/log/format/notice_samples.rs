@@ -127,6 +127,12 @@ fn of_workers() -> Vec<Notice> {
             slot,
             error: error(),
         },
+        Notice::HookPanicked {
+            hook: "on_ready",
+            worker,
+            slot,
+            error: error(),
+        },
         Notice::LinkBroken {
             worker,
             slot,

@@ -116,8 +116,6 @@ impl ClusterBuilder {
         })?;
         let gone = || JoinError::Link("the guard thread ended".to_owned());
         let state = receiver.await.map_err(|_| gone())??;
-        #[cfg(feature = "tracing")]
-        state.belong_to_this_thread();
         begin(state, catches_signals)
     }
 

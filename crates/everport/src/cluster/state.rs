@@ -115,12 +115,11 @@ impl State {
         self.ring.as_ref()
     }
 
-    /// This worker is the calling thread, if that was started as one.
+    /// Makes the calling thread one of this worker's, which is a thread itself: it shares this worker's log.
     #[cfg(feature = "tracing")]
-    pub(crate) fn belong_to_this_thread(&self) {
-        if let Some(log) = crate::logging::ThreadLog::of_this_thread() {
-            self.thread_log.get_or_init(|| log);
-        }
+    pub(crate) fn adopt_this_thread(&self) {
+        let log = self.thread_log.get_or_init(Default::default);
+        log.adopt_this_thread();
     }
 
     /// The log that this worker's threads share; `None` when it is a process.

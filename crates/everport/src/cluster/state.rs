@@ -59,6 +59,8 @@ pub(crate) struct State {
     /// Whether the application has said that it is done.
     wants_to_leave: AtomicBool,
     has_left: AtomicBool,
+    /// Whether nothing of this worker runs any more: only a thread's state outlives it.
+    is_over: AtomicBool,
     /// Whether the end of the drain was told to the watcher, once that is known.
     was_reported: watch::Sender<Option<bool>>,
 }
@@ -100,6 +102,7 @@ impl State {
             next_port: AtomicU32::new(0),
             wants_to_leave: AtomicBool::new(false),
             has_left: AtomicBool::new(false),
+            is_over: AtomicBool::new(false),
             was_reported: watch::Sender::new(None),
         })
     }
@@ -252,6 +255,21 @@ impl State {
 
     pub(crate) fn has_left(&self) -> bool {
         self.has_left.load(Ordering::SeqCst)
+    }
+
+    /// Whether [`Self::retire`] was called.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::SeqCst)
+    }
+
+    /// The worker's thread has ended, or is given up on: nothing is accepted or sent for it any more, and its guard
+    /// ends. Does nothing to the process.
+    pub(crate) fn retire(&self) {
+        self.is_over.store(true, Ordering::SeqCst);
+        self.connections.begin_drain();
+        self.ports().iter().for_each(|(_, port)| port.stop());
+        self.close_log();
+        self.outbox.ring();
     }
 
     /// The worker has left: tells the watcher what became of the connections, once, and waits until the frame is

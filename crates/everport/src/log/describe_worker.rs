@@ -32,8 +32,16 @@ pub(super) fn describe_worker(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fm
 fn describe_life(f: &mut fmt::Formatter<'_>, who: &Who, notice: &Notice) -> fmt::Result {
     match notice {
         Notice::Spawned {
-            generation, pid, ..
+            generation,
+            pid,
+            thread: None,
+            ..
         } => write!(f, "{who} started: pid {pid}, generation {generation}"),
+        Notice::Spawned {
+            generation,
+            thread: Some(thread),
+            ..
+        } => write!(f, "{who} started: thread {thread}, generation {generation}"),
         Notice::Joined {
             library, protocol, ..
         } => write!(

@@ -25,6 +25,8 @@ pub enum Notice {
         workers: u32,
         /// What they run.
         program: String,
+        /// Whether they are threads of this process.
+        threads: bool,
     },
     /// Options come from a configuration file, too.
     Configured {
@@ -73,7 +75,7 @@ pub enum Notice {
         /// Its slot.
         slot: SlotId,
     },
-    /// A worker's process was started.
+    /// A worker was started.
     Spawned {
         /// Which worker.
         worker: WorkerId,
@@ -81,10 +83,12 @@ pub enum Notice {
         slot: SlotId,
         /// Its generation.
         generation: Generation,
-        /// Its process id.
+        /// Its process id: the watcher's own for a thread.
         pid: u32,
+        /// The name of its thread, if it is one.
+        thread: Option<String>,
     },
-    /// A worker's process could not be started.
+    /// A worker could not be started.
     SpawnFailed {
         /// Which worker.
         worker: WorkerId,
@@ -106,7 +110,7 @@ pub enum Notice {
         /// Whether memory that it shares with others was shared out among them; else all of it counts.
         is_proportional: bool,
     },
-    /// A worker's process is gone.
+    /// A worker has ended.
     Ended {
         /// Which worker.
         worker: WorkerId,

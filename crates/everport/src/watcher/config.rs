@@ -13,6 +13,7 @@ use rustix::process::geteuid;
 use super::inherited_sockets::{Refused, inherited};
 use super::privileges::Privileges;
 use super::spawn::{find_in_path, is_executable};
+use super::workforce::Workforce;
 use super::{Credentials, Watcher};
 use crate::Sharing;
 use crate::bind::PassedSocket;
@@ -122,6 +123,19 @@ pub enum StartError {
         /// The system's reason.
         error: io::Error,
     },
+    /// Something was asked for that a thread cannot have for itself.
+    #[error(
+        "{option} makes no sense for workers that are threads: they share their process with the watcher (leave it out, or let the workers be processes)"
+    )]
+    NotForThreads {
+        /// What was asked for: the builder's method, and the command's option.
+        option: &'static str,
+    },
+    /// The program was compiled so that any panic ends the process.
+    #[error(
+        "workers cannot be threads in a program that was compiled with panic = \"abort\": the first panic would end all of them (remove that from the profile in Cargo.toml, or let the workers be processes)"
+    )]
+    PanicAborts,
     /// The system refused something the watcher itself needs.
     #[error("cannot start the watcher")]
     System(#[from] io::Error),
@@ -142,7 +156,7 @@ fn way_out(error: &io::Error) -> &'static str {
 /// Builds a [`Watcher`].
 #[must_use]
 pub struct Builder {
-    pub(crate) program: Program,
+    pub(crate) workforce: Workforce,
     pub(crate) workers: u32,
     pub(crate) policy: Policy,
     pub(crate) sharing: Sharing,
@@ -166,9 +180,9 @@ pub(crate) fn cpus() -> u32 {
 }
 
 impl Builder {
-    pub(crate) fn new(program: Program) -> Self {
+    pub(crate) fn new(workforce: Workforce) -> Self {
         Self {
-            program,
+            workforce,
             workers: cpus(),
             policy: Policy::default(),
             sharing: Sharing::DEFAULT,

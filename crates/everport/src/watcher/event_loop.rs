@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,7 @@ use super::releases::Releases;
 use super::rings::Rings;
 use super::spawn::Spawner;
 use super::worker::Worker;
+use super::workforce::{Recruiter, Workforce};
 use crate::WorkerId;
 use crate::log::{Entry, Notice, Sink, Source};
 
@@ -49,8 +51,7 @@ pub(crate) struct EventLoop {
     pub(crate) releases: Releases,
     /// The worker that is just giving a port back.
     pub(crate) releasing: Option<WorkerId>,
-    pub(crate) spawner: Spawner,
-    pub(crate) programs: Programs,
+    pub(crate) recruiter: Recruiter,
     pub(crate) failures: Failures,
     pub(crate) sink: Option<Arc<dyn Sink>>,
     pub(crate) rings: Rings,
@@ -75,6 +76,8 @@ pub(crate) struct EventLoop {
     desk: Arc<Desk>,
     /// What was passed in and is not used, until it has been told.
     refused: Vec<Refused>,
+    /// What workers run: their program, or this one.
+    program: PathBuf,
     start: Instant,
     clock: Clock,
 }
@@ -93,6 +96,21 @@ impl EventLoop {
         let (passed, surplus) = PassedSockets::new(builder.passed);
         let mut refused = builder.refused;
         refused.extend(surplus.into_iter().map(Refused::from));
+        let program = builder.workforce.program()?;
+        let recruiter = match builder.workforce {
+            Workforce::Processes(program) => Recruiter::Processes {
+                spawner: Spawner {
+                    program,
+                    env: builder.env,
+                    chdir: builder.chdir,
+                    open_files,
+                    privileges: builder.privileges.into(),
+                    oom_score: OomScore::above_ours(),
+                },
+                programs: Programs::default(),
+            },
+            Workforce::Threads(main) => Recruiter::Threads { main },
+        };
         let seed = RandomState::new().build_hasher().finish();
         Ok(Self {
             supervisor: Supervisor::new(builder.policy, builder.workers, seed, Timestamp::ZERO),
@@ -102,15 +120,8 @@ impl EventLoop {
             pulse: Pulse::default(),
             releases: Releases::default(),
             releasing: None,
-            spawner: Spawner {
-                program: builder.program,
-                env: builder.env,
-                chdir: builder.chdir,
-                open_files,
-                privileges: builder.privileges.into(),
-                oom_score: OomScore::above_ours(),
-            },
-            programs: Programs::default(),
+            recruiter,
+            program,
             failures: Failures::default(),
             sink: builder.sink,
             rings: Rings::new(builder.log_ring, builder.log_when_full, builder.log_level),
@@ -139,7 +150,8 @@ impl EventLoop {
             version: env!("CARGO_PKG_VERSION"),
             pid: std::process::id(),
             workers: self.supervisor.status().slots,
-            program: self.spawner.program.path.display().to_string(),
+            program: self.program.display().to_string(),
+            threads: matches!(self.recruiter, Recruiter::Threads { .. }),
         });
         for refused in std::mem::take(&mut self.refused) {
             self.tell(refused.into());
@@ -276,9 +288,11 @@ impl EventLoop {
 
     /// Only the good generation and the one being rolled out get workers.
     fn forget_programs(&mut self) {
-        if self.programs.len() > 1 {
+        if let Some(programs) = self.recruiter.programs()
+            && programs.len() > 1
+        {
             let status = self.supervisor.status();
-            self.programs.keep_only(|generation| {
+            programs.keep_only(|generation| {
                 generation == status.generation || Some(generation) == status.rollout
             });
         }
@@ -360,8 +374,7 @@ impl EventLoop {
     fn look_for_stopped_workers(&mut self) {
         let mut changed = Vec::new();
         for (worker, record) in &self.workers {
-            // A process that can't be asked is about to be reported dead.
-            if let Ok(Some(stopped)) = record.process.was_stopped() {
+            if let Some(stopped) = record.body.was_stopped() {
                 changed.push((*worker, record.slot, stopped));
             }
         }

@@ -2,6 +2,7 @@
 
 mod aborts;
 mod attendant;
+mod body;
 mod burial;
 mod clock;
 mod config;
@@ -35,6 +36,8 @@ mod spawn;
 mod stuck;
 mod threads;
 mod worker;
+mod worker_thread;
+mod workforce;
 
 pub use everport_core::{
     AbortCause, CrashLoop, DrainReason, ExitReason, Notice as Decision, Status, WorkerState,
@@ -48,6 +51,7 @@ pub use config::{Builder, Program, StartError};
 pub use credentials::{Credentials, CredentialsError};
 pub use handle::Handle;
 pub use run::{RunError, Watcher};
+pub use worker_thread::{Boxed, Converted, MainError};
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use output::{Piece, Splitter};

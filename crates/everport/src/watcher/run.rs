@@ -9,7 +9,10 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use super::event_loop::EventLoop;
 use super::handle::Desk;
 use super::rehearsal::rehearse;
-use super::{Builder, Handle, Program, StartError};
+use super::worker_thread::ThreadMain;
+use super::workforce::{Workforce, check_for_threads};
+use super::{Builder, Handle, MainError, Program, StartError};
+use crate::Cluster;
 
 /// Holds every port of a cluster and keeps its workers running.
 ///
@@ -29,14 +32,44 @@ pub struct RunError(#[from] io::Error);
 impl Watcher {
     /// A watcher for workers that run `program`.
     pub fn builder(program: Program) -> Builder {
-        Builder::new(program)
+        Builder::new(Workforce::Processes(program))
+    }
+
+    /// A watcher for `workers` workers that are threads of this process. Each has a thread of its own, named
+    /// `worker-<id>`, with a current-thread runtime, on which `main` is called with the worker's own
+    /// [`Cluster`](crate::Cluster): it is joined already. The future of `main` lives on that thread alone and need not be
+    /// `Send`. When it resolves, or panics, the worker has ended, as a process ends with its main function.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use everport::{Cluster, ListenError, Watcher};
+    ///
+    /// async fn serve(cluster: Cluster) -> Result<(), ListenError> {
+    ///     let listener = cluster.listen("127.0.0.1:8080").await?;
+    ///     # drop(listener);
+    ///     Ok(())
+    /// }
+    ///
+    /// Watcher::threads(4, serve).build()?.run().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn threads<Main, E, Kind>(workers: u32, main: Main) -> Builder
+    where
+        Main: AsyncFn(Cluster) -> Result<(), E> + Send + Sync + 'static,
+        E: MainError<Kind>,
+    {
+        Builder::new(Workforce::Threads(ThreadMain::new(main))).workers(workers)
     }
 
     pub(crate) fn new(builder: Builder) -> Result<Self, StartError> {
         if builder.workers == 0 {
             return Err(StartError::NoWorkers);
         }
-        rehearse(&builder.privileges, &builder.program)?;
+        match &builder.workforce {
+            Workforce::Processes(program) => rehearse(&builder.privileges, program)?,
+            Workforce::Threads(_) => check_for_threads(&builder)?,
+        }
         Ok(Self {
             builder,
             open_files: raise_open_files()?,

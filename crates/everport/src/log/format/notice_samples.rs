@@ -41,6 +41,7 @@ fn of_the_watcher() -> Vec<Notice> {
             pid: 4711,
             workers: 4,
             program: "/srv/shop".to_owned(),
+            threads: false,
         },
         Notice::Stopped {
             reason: ExitReason::Stopped,
@@ -85,6 +86,7 @@ fn of_workers() -> Vec<Notice> {
             slot,
             generation: Generation(3),
             pid: 4711,
+            thread: None,
         },
         Notice::SpawnFailed {
             worker,
@@ -150,6 +152,7 @@ fn of_deaths() -> Vec<Notice> {
         code,
         signal,
         out_of_memory: true,
+        thread: None,
     });
     let last_lines = vec!["last".to_owned(), "words\x07".to_owned()];
     let thread = |wait_channel| Thread {

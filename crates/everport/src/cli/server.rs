@@ -1,6 +1,5 @@
 //! A program that is its own watcher, whose workers are processes or threads.
 
-use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -11,6 +10,7 @@ use super::run::{CommandError, run_threads};
 use super::{ClusterArgs, Role, count};
 use crate::causes::with_causes;
 use crate::cluster::inherited_link;
+use crate::watcher::MainError;
 use crate::{Cluster, Watcher};
 
 /// What can be said of processes only.
@@ -82,10 +82,10 @@ impl ServerArgs {
     /// error, and the exit code is 1, or 101 after a panic, as Rust has it; standalone likewise. A thread that fails
     /// ends nothing but itself: what it says is in the log with its end. See [`Watcher::threads`] for what threads cannot
     /// do.
-    pub fn run<Main, E>(self, main: Main) -> ExitCode
+    pub fn run<Main, E, Kind>(self, main: Main) -> ExitCode
     where
         Main: AsyncFn(Cluster) -> Result<(), E> + Send + Sync + 'static,
-        E: Display,
+        E: MainError<Kind>,
     {
         let runtime = match runtime::Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => runtime,
@@ -100,7 +100,7 @@ impl ServerArgs {
     }
 }
 
-fn watch_threads<Main, E>(
+fn watch_threads<Main, E, Kind>(
     runtime: &Runtime,
     args: &ClusterArgs,
     threads: u32,
@@ -108,7 +108,7 @@ fn watch_threads<Main, E>(
 ) -> ExitCode
 where
     Main: AsyncFn(Cluster) -> Result<(), E> + Send + Sync + 'static,
-    E: Display,
+    E: MainError<Kind>,
 {
     let watching = run_threads(args, Watcher::threads(threads, main));
     let code = runtime.block_on(watching);
@@ -116,12 +116,12 @@ where
 }
 
 /// What this process does that has no threads as workers: it serves, or watches others that do.
-async fn be_a_process<E: Display>(
+async fn be_a_process<E: MainError<Kind>, Kind>(
     args: ClusterArgs,
     main: impl AsyncFn(Cluster) -> Result<(), E>,
 ) -> ExitCode {
     let served = match args.join().await {
-        Ok(Role::Worker(cluster)) => main(cluster).await.map_err(|error| format!("{error:#}")),
+        Ok(Role::Worker(cluster)) => main(cluster).await.map_err(E::into_text),
         Ok(Role::Watched(code)) => return code,
         Err(error) => Err(with_causes(&error)),
     };

@@ -37,6 +37,8 @@ pub use drain::{Draining, Leaving, Terminated};
 pub use error::{JoinError, LeaveError, ListenError};
 #[cfg(feature = "cli")]
 pub(crate) use inherit::inherited_link;
+#[cfg(feature = "tracing")]
+pub(crate) use log_level::LogLevel;
 pub(crate) use membership::Membership;
 
 use crate::{ListenOptions, PortAddress, TcpListener, ToPortAddress, UnixListener};

@@ -1,0 +1,1 @@
+//! Behaviour of senders and receivers within one process.

@@ -74,7 +74,7 @@ impl WorkerThread {
         panics::note_on_worker_threads();
         let (sender, receiver) = channel();
         let life = Life {
-            name: name.clone(),
+            worker,
             shared: Arc::clone(&shared),
             cpu,
             link,

@@ -50,6 +50,8 @@ impl Notice {
             | Self::KillFailed { .. }
             | Self::LinkBroken { .. }
             | Self::RingRefused { .. }
+            | Self::MessagesRefused { .. }
+            | Self::MessagesBroken { .. }
             | Self::RingBroken { .. } => Subject::Worker,
             Self::PortOpened { .. }
             | Self::PortClosed { .. }

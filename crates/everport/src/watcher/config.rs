@@ -17,6 +17,7 @@ use super::{Credentials, Watcher};
 use crate::Sharing;
 use crate::bind::PassedSocket;
 use crate::log::{Level, Sink, WhenFull};
+use crate::messages::{DEFAULT_LIMIT, LIMITS};
 use crate::ring::Size;
 
 /// The program the workers run. On Linux each generation keeps a native executable as it is at the path when
@@ -158,6 +159,7 @@ pub struct Builder {
     pub(crate) log_ring: Size,
     pub(crate) log_when_full: WhenFull,
     pub(crate) log_level: Level,
+    pub(crate) message_limit: u32,
 }
 
 /// How many CPUs there are for us.
@@ -183,6 +185,7 @@ impl Builder {
             log_ring: Size::DEFAULT,
             log_when_full: WhenFull::default(),
             log_level: Level::Info,
+            message_limit: DEFAULT_LIMIT,
         }
     }
 
@@ -352,6 +355,14 @@ impl Builder {
     /// Default [`Level::Info`]. Entries of the watcher's own are for the sink to choose.
     pub fn log_level(mut self, level: Level) -> Self {
         self.log_level = level;
+        self
+    }
+
+    /// How many bytes one [message](crate::messages) may have, from 64 KiB to 1 GiB; less or more becomes one of these.
+    /// A longer one is an error for whoever sends it. Default 16 MiB.
+    pub fn message_limit(mut self, bytes: u64) -> Self {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.message_limit = bytes.clamp(*LIMITS.start(), *LIMITS.end());
         self
     }
 

@@ -56,6 +56,7 @@ impl EventLoop {
             Ok(record) => {
                 let pid = record.pid_number();
                 self.workers.insert(worker, record);
+                self.switchboard.arrive(worker);
                 self.tell(Notice::Spawned {
                     worker,
                     slot,

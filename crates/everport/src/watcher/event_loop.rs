@@ -20,6 +20,7 @@ use super::input::Input;
 use super::links::Links;
 use super::memory::OutOfMemoryCounter;
 use super::memory_limit::MemoryLimit;
+use super::messages::Switchboard;
 use super::oom_score::OomScore;
 use super::ports::{PassedSockets, PortTable, Seen};
 use super::programs::Programs;
@@ -54,6 +55,7 @@ pub(crate) struct EventLoop {
     pub(crate) failures: Failures,
     pub(crate) sink: Option<Arc<dyn Sink>>,
     pub(crate) rings: Rings,
+    pub(crate) switchboard: Switchboard,
     pub(crate) sender: mpsc::Sender<Input>,
     pub(crate) shutdown_timeout: Duration,
     /// After how many accepted connections a worker asks to be replaced; 0: never.
@@ -114,6 +116,7 @@ impl EventLoop {
             failures: Failures::default(),
             sink: builder.sink,
             rings: Rings::new(builder.log_ring, builder.log_when_full, builder.log_level),
+            switchboard: Switchboard::new(builder.message_limit),
             sender,
             shutdown_timeout: builder.policy.drain_timeout,
             max_connections: builder.max_connections.unwrap_or(0),
@@ -298,6 +301,7 @@ impl EventLoop {
         match input {
             Input::Frame { worker, frame } => self.handle_frame(worker, frame),
             Input::LinkFailed { worker, error } => self.break_link(worker, &error.to_string()),
+            Input::MessagesBroken { worker, error } => self.tell_of_broken_messages(worker, error),
             Input::Died { worker } => self.bury(worker),
             Input::Described { worker, threads } => self.handle_described(worker, threads),
             Input::Measured { worker, usage } => self.handle_measured(worker, usage),

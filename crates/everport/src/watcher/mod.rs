@@ -16,6 +16,7 @@ mod links;
 mod memory;
 mod memory_limit;
 mod memory_usage;
+mod messages;
 mod oom_score;
 mod orphans;
 mod output;

@@ -10,7 +10,7 @@ mod seat;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 #[cfg(test)]
 use self::seat::MOST_REMAINS;
@@ -25,7 +25,7 @@ pub(crate) struct Switch {
     /// The longest body that a message may have.
     limit: u64,
     /// The watcher, who is always there, and the workers that live.
-    standings: HashMap<Peer, Standing>,
+    standings: BTreeMap<Peer, Standing>,
     /// For whom there is something since they were last told that there is nothing.
     woken: Vec<Peer>,
 }
@@ -77,7 +77,7 @@ impl Switch {
     pub(crate) fn new(limit: u64) -> Self {
         Self {
             limit,
-            standings: HashMap::from([(Peer::Watcher, Standing::Deaf)]),
+            standings: BTreeMap::from([(Peer::Watcher, Standing::Deaf)]),
             woken: Vec::new(),
         }
     }

@@ -1,6 +1,6 @@
 //! What waits for one peer, and whose turn it is.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use super::Breach;
 use super::flow::Outgoing;
@@ -22,7 +22,7 @@ pub(super) const MOST_REMAINS: usize = 8 * 1024 * 1024;
 pub(super) struct Seat {
     /// Who is to be told of before it is told that it is attached; `None` once it is.
     greeting: Option<VecDeque<Peer>>,
-    passages: HashMap<Peer, Passage>,
+    passages: BTreeMap<Peer, Passage>,
     /// Whose turn it is.
     turns: VecDeque<Peer>,
     /// How many bytes the first of them has had in this turn.
@@ -64,7 +64,9 @@ impl Seat {
 
     /// Somebody else has come.
     pub(super) fn expect(&mut self, newcomer: Peer) {
-        self.passages.entry(newcomer).or_default();
+        // Whoever has written to it before it was there need not hear of that any more.
+        let before = self.passages.insert(newcomer, Passage::default());
+        self.answers -= usize::from(before.is_some());
         self.queue(newcomer);
     }
 

@@ -1,6 +1,6 @@
 //! An endpoint that keeps the rules, and looks whether the switch does.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::messages::{Frame, Head, Lane, Outcome, Peer, WINDOW};
 use crate::random::Random;
@@ -13,12 +13,12 @@ pub(super) struct Endpoint {
     pub(super) sent: VecDeque<Vec<u8>>,
     pub(super) to_read: VecDeque<Vec<u8>>,
     pub(super) is_attached: bool,
-    present: HashSet<Peer>,
-    gone: HashSet<Peer>,
+    present: BTreeSet<Peer>,
+    gone: BTreeSet<Peer>,
     /// Of whom it may be told that they are gone without having been told of: it has written to them.
-    addressed: HashSet<Peer>,
-    pub(super) outgoing: HashMap<(Peer, Lane), Outgoing>,
-    pub(super) incoming: HashMap<(Peer, Lane), Incoming>,
+    addressed: BTreeSet<Peer>,
+    pub(super) outgoing: BTreeMap<(Peer, Lane), Outgoing>,
+    pub(super) incoming: BTreeMap<(Peer, Lane), Incoming>,
     /// Requests that wait for a reply, and replies that say that nobody answers.
     pub(super) unanswered: usize,
 }
@@ -44,6 +44,9 @@ pub(super) struct Incoming {
     pub(super) whole: u64,
 }
 
+/// The event of messages whose senders do not keep the rules.
+pub(super) const HOSTILE: &str = "hostile";
+
 /// The longest part of a body in a frame of these tests.
 const PART: u64 = 20_000;
 
@@ -65,11 +68,11 @@ impl Endpoint {
             sent: VecDeque::new(),
             to_read: VecDeque::new(),
             is_attached: false,
-            present: HashSet::new(),
-            gone: HashSet::new(),
-            addressed: HashSet::new(),
-            outgoing: HashMap::new(),
-            incoming: HashMap::new(),
+            present: BTreeSet::new(),
+            gone: BTreeSet::new(),
+            addressed: BTreeSet::new(),
+            outgoing: BTreeMap::new(),
+            incoming: BTreeMap::new(),
             unanswered: 0,
         }
     }
@@ -87,9 +90,7 @@ impl Endpoint {
         } else {
             (outgoing.rest, outgoing.offset, outgoing.next)
         };
-        let part: Vec<u8> = (offset..offset + rest.min(PART))
-            .map(|at| body_at(number, at))
-            .collect();
+        let part = body(number, offset, rest.min(PART));
         let event = number.to_string();
         let frame = if is_new {
             Frame::First {
@@ -189,6 +190,7 @@ impl Endpoint {
                 self.unanswered += 1;
                 return;
             }
+            Head::Message { event: HOSTILE } => return,
             Head::Message { event } => event.parse().unwrap(),
             Head::Request { call, .. } | Head::Reply { call, .. } => *call,
         };
@@ -226,7 +228,7 @@ impl Endpoint {
     }
 
     /// Whom it believes to be there.
-    pub(super) fn present(&self) -> &HashSet<Peer> {
+    pub(super) fn present(&self) -> &BTreeSet<Peer> {
         &self.present
     }
 }
@@ -241,10 +243,13 @@ impl Outgoing {
 impl Incoming {
     fn note(&mut self, part: &[u8]) {
         let number = self.last.unwrap();
-        for byte in part {
-            assert_eq!(*byte, body_at(number, self.offset), "torn");
-            self.offset += 1;
-        }
+        let expected = body(number, self.offset, part.len() as u64);
+        assert!(
+            part == expected,
+            "torn: message {number} at {}",
+            self.offset
+        );
+        self.offset += part.len() as u64;
         self.missing -= part.len() as u64;
         self.whole += u64::from(self.missing == 0);
     }
@@ -264,6 +269,10 @@ fn head(lane: Lane, number: u64, event: &str) -> Head<'_> {
     }
 }
 
-fn body_at(number: u64, offset: u64) -> u8 {
-    (number.wrapping_mul(31) ^ (offset / 7)) as u8
+/// A part of a message's body: its number and the part's place in it, over and over.
+fn body(number: u64, offset: u64, length: u64) -> Vec<u8> {
+    let pattern = (number.wrapping_mul(1 << 40) ^ offset).to_le_bytes();
+    let mut body = pattern.repeat(length as usize / pattern.len() + 1);
+    body.truncate(length as usize);
+    body
 }

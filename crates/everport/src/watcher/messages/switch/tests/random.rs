@@ -1,23 +1,23 @@
 //! Many peers, some of them hostile, that come and die at any moment, from a seed.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::super::{MOST_REMAINS, Switch};
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, HOSTILE};
 use crate::WorkerId;
 use crate::messages::{Frame, Lane, Peer, WINDOW};
 use crate::random::Random;
 
-const SEEDS: u64 = 60;
-const STEPS: u64 = 3_000;
+const SEEDS: u64 = 40;
+const STEPS: u64 = 1_500;
 
 /// A switch and those around it.
 struct World {
     random: Random,
     switch: Switch,
-    endpoints: HashMap<Peer, Endpoint>,
+    endpoints: BTreeMap<Peer, Endpoint>,
     /// Those that do not keep the rules, and read nothing either.
-    hostile: HashMap<Peer, Vec<Vec<u8>>>,
+    hostile: BTreeMap<Peer, Vec<Vec<u8>>>,
     /// Workers that live and use no messages.
     deaf: Vec<Peer>,
     /// Everybody who lives, and has not been cut off.
@@ -41,15 +41,17 @@ fn everybody_who_keeps_the_rules_gets_everything_in_order_and_all_credit_back() 
 
 impl World {
     fn new(seed: u64) -> Self {
-        Self {
+        let mut world = Self {
             random: Random(seed),
             switch: Switch::new(1 << 20),
-            endpoints: HashMap::new(),
-            hostile: HashMap::new(),
+            endpoints: BTreeMap::new(),
+            hostile: BTreeMap::new(),
             deaf: Vec::new(),
             reachable: vec![Peer::Watcher],
             next_worker: 1,
-        }
+        };
+        world.arrive();
+        world
     }
 
     fn step(&mut self) {
@@ -119,7 +121,7 @@ impl World {
         let to = match self.random.below(20) {
             0 => from,
             1 => Peer::Worker(WorkerId(self.next_worker + 1_000_000)),
-            2 => Peer::Worker(WorkerId(1 + self.random.below(self.next_worker))),
+            2 => Peer::Worker(WorkerId(1 + self.random.below(self.next_worker - 1))),
             _ => pick(&mut self.random, &self.reachable).unwrap_or(Peer::Watcher),
         };
         let lane = self.lane();
@@ -320,7 +322,7 @@ fn whole(peer: Peer, length: usize) -> Vec<u8> {
     let part = vec![0; length];
     Frame::First {
         peer,
-        head: crate::messages::Head::Message { event: "0" },
+        head: crate::messages::Head::Message { event: HOSTILE },
         length: length as u64,
         part: &part,
     }

@@ -1,12 +1,16 @@
 //! Messages between the workers of a cluster and its watcher.
 
-#[allow(dead_code, reason = "the endpoint and the switch speak them")]
+mod endpoint;
+mod error;
 mod frame;
 mod peer;
 
 #[cfg(test)]
 mod tests;
 
+pub(crate) use endpoint::{Closed, Endpoint};
+pub use endpoint::{Message, Messages};
+pub use error::{CallError, EventNameError, ReceiveError, SendError, SubscribeError, ValueError};
 #[allow(unused_imports, reason = "the endpoint and the switch speak them")]
 pub(crate) use frame::{
     Disorder, Frame, Head, KEPT, LONGEST_EVENT, LONGEST_FRAME, Lane, Outcome, Progress, WINDOW,

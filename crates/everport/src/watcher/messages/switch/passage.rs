@@ -10,6 +10,8 @@ pub(super) struct Passage {
     is_told: bool,
     /// Whether it is to be told that the other is gone although it has not been told that it was there.
     is_asked: bool,
+    /// Whether it has written to the other.
+    is_addressed: bool,
     /// Whether the other is gone.
     is_gone: bool,
     /// Whether it waits for its turn.
@@ -35,6 +37,15 @@ pub(super) enum Next {
         was_asked: bool,
     },
     Nothing,
+}
+
+/// What is left to say about one that is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Left {
+    Nothing,
+    /// That it is gone, to one who has not been told that it was there and has written to it.
+    Answer,
+    Farewell,
 }
 
 impl Passage {
@@ -71,6 +82,12 @@ impl Passage {
         }
     }
 
+    /// What it writes to the other.
+    pub(super) fn address(&mut self, lane: Lane) -> &mut Outgoing {
+        self.is_addressed = true;
+        self.outgoing(lane)
+    }
+
     pub(super) fn outgoing(&mut self, lane: Lane) -> &mut Outgoing {
         match lane {
             Lane::Messages => &mut self.sent_messages,
@@ -78,13 +95,20 @@ impl Passage {
         }
     }
 
-    /// The other is gone: what it had sent is still delivered, and nothing is credited any more. Whether there is
-    /// anything left to say about it.
-    pub(super) fn lose(&mut self) -> bool {
+    /// The other is gone: what it had sent is still delivered, and nothing is credited any more. What is left to say
+    /// about it.
+    pub(super) fn lose(&mut self) -> Left {
         self.is_gone = true;
         self.sent_messages = Outgoing::default();
         self.sent_replies = Outgoing::default();
-        self.is_told || self.has_frames()
+        if self.is_told || self.has_frames() {
+            return Left::Farewell;
+        }
+        self.is_asked = self.is_addressed;
+        match self.is_asked {
+            true => Left::Answer,
+            false => Left::Nothing,
+        }
     }
 
     /// Forgets what waits. How many answers of our own were among it.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::Breach;
 use super::flow::Outgoing;
-use super::passage::{Next, Passage};
+use super::passage::{Left, Next, Passage};
 use crate::messages::{Frame, Head, LONGEST_FRAME, Lane, Outcome, Peer, readdress};
 
 /// How many bytes of one peer's are delivered before the next one has its turn: one long frame, or many short ones.
@@ -75,9 +75,10 @@ impl Seat {
         let Some(passage) = self.passages.get_mut(&other) else {
             return;
         };
-        if !passage.lose() {
-            self.forget(other);
-            return;
+        match passage.lose() {
+            Left::Nothing => return self.forget(other),
+            Left::Answer => self.answers += 1,
+            Left::Farewell => {}
         }
         let left = passage.waiting() as usize;
         if left > 0 {
@@ -128,7 +129,7 @@ impl Seat {
 
     /// What it sends to somebody else.
     pub(super) fn outgoing(&mut self, destination: Peer, lane: Lane) -> &mut Outgoing {
-        self.passage(destination).outgoing(lane)
+        self.passage(destination).address(lane)
     }
 
     /// What it has sent was consumed.

@@ -8,7 +8,7 @@ use crate::WorkerId;
 use crate::messages::{Frame, Lane, Peer, WINDOW};
 use crate::random::Random;
 
-const SEEDS: u64 = 40;
+const SEEDS: u64 = 300;
 const STEPS: u64 = 1_500;
 
 /// A switch and those around it.

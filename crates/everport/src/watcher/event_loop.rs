@@ -23,6 +23,7 @@ use super::left_behind::LeftBehind;
 use super::links::Links;
 use super::memory::OutOfMemoryCounter;
 use super::memory_limit::MemoryLimit;
+use super::messages::Switchboard;
 use super::notices::Announcer;
 use super::oom_score::OomScore;
 use super::pinning::Pinning;
@@ -66,6 +67,7 @@ pub(crate) struct EventLoop {
     pub(crate) sink: Arc<dyn Sink>,
     pub(crate) hooks: Hooks,
     pub(crate) rings: Rings,
+    pub(crate) switchboard: Switchboard,
     pub(crate) sender: mpsc::Sender<Input>,
     pub(crate) shutdown_timeout: Duration,
     /// After how many accepted connections a worker asks to be replaced; 0: never.
@@ -149,6 +151,7 @@ impl EventLoop {
             }),
             hooks: builder.hooks,
             rings: Rings::new(builder.log_ring, builder.log_when_full, builder.log_level),
+            switchboard: Switchboard::new(builder.message_limit),
             sender,
             shutdown_timeout: builder.policy.drain_timeout,
             max_connections: builder.max_connections.unwrap_or(0),
@@ -343,6 +346,7 @@ impl EventLoop {
         match input {
             Input::Frame { worker, frame } => self.handle_frame(worker, frame),
             Input::LinkFailed { worker, error } => self.break_link(worker, &error.to_string()),
+            Input::MessagesBroken { worker, error } => self.tell_of_broken_messages(worker, error),
             Input::Died { worker } => self.bury(worker),
             Input::EndedAfterAll { worker, ending } => self.handle_end_after_all(worker, ending),
             Input::Described { worker, threads } => self.handle_described(worker, threads),

@@ -19,6 +19,7 @@ mod links;
 mod memory;
 mod memory_limit;
 mod memory_usage;
+mod messages;
 mod notices;
 mod oom_score;
 mod orphans;

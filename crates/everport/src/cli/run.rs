@@ -75,6 +75,8 @@ impl CommandError {
             | Self::LogArgs(_)
             | Self::Start(
                 StartError::NoWorkers
+                | StartError::NotForThreads { .. }
+                | StartError::PanicAborts
                 | StartError::CannotBecome { .. }
                 | StartError::CannotEnd { .. },
             ) => ExitCode::Usage,
@@ -289,6 +291,7 @@ mod tests {
         };
         let path = PathBuf::from("server");
         check(StartError::NoWorkers.into(), 2);
+        check(StartError::PanicAborts.into(), 2);
         check(CredentialsError::NoSuchUser("x".to_owned()).into(), 2);
         let refused = StartError::CannotBecome {
             who: "user x".to_owned(),

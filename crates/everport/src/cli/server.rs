@@ -1,16 +1,16 @@
 //! A program that is its own watcher, whose workers are processes or threads.
 
-use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use tokio::runtime::{self, Runtime};
+use tokio::runtime;
 
 use super::args::CLUSTER;
 use super::run::{CommandError, run_threads};
 use super::{ClusterArgs, Role, count};
 use crate::causes::with_causes;
 use crate::cluster::inherited_link;
+use crate::watcher::{Builder, MainError};
 use crate::{Cluster, Watcher};
 
 /// What can be said of processes only.
@@ -82,46 +82,37 @@ impl ServerArgs {
     /// error, and the exit code is 1, or 101 after a panic, as Rust has it; standalone likewise. A thread that fails
     /// ends nothing but itself: what it says is in the log with its end. See [`Watcher::threads`] for what threads cannot
     /// do.
-    pub fn run<Main, E>(self, main: Main) -> ExitCode
+    pub fn run<Main, E, Kind>(self, main: Main) -> ExitCode
     where
         Main: AsyncFn(Cluster) -> Result<(), E> + Send + Sync + 'static,
-        E: Display,
+        E: MainError<Kind>,
     {
         let runtime = match runtime::Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => runtime,
             Err(error) => return CommandError::Runtime(error).report().into(),
         };
         match self.threads {
-            Some(threads) if !inherited_link() => {
-                watch_threads(&runtime, &self.cluster, threads, main)
-            }
+            Some(threads) if !inherited_link() => runtime.block_on(watch_threads(
+                &self.cluster,
+                Watcher::threads(threads, main),
+            )),
             _ => runtime.block_on(be_a_process(self.cluster, main)),
         }
     }
 }
 
-fn watch_threads<Main, E>(
-    runtime: &Runtime,
-    args: &ClusterArgs,
-    threads: u32,
-    main: Main,
-) -> ExitCode
-where
-    Main: AsyncFn(Cluster) -> Result<(), E> + Send + Sync + 'static,
-    E: Display,
-{
-    let watching = run_threads(args, Watcher::threads(threads, main));
-    let code = runtime.block_on(watching);
-    code.unwrap_or_else(|error| error.report()).into()
+async fn watch_threads(args: &ClusterArgs, threads: Builder) -> ExitCode {
+    let ended = run_threads(args, threads).await;
+    ended.unwrap_or_else(|error| error.report()).into()
 }
 
 /// What this process does that has no threads as workers: it serves, or watches others that do.
-async fn be_a_process<E: Display>(
+async fn be_a_process<E: MainError<Kind>, Kind>(
     args: ClusterArgs,
     main: impl AsyncFn(Cluster) -> Result<(), E>,
 ) -> ExitCode {
     let served = match args.join().await {
-        Ok(Role::Worker(cluster)) => main(cluster).await.map_err(|error| format!("{error:#}")),
+        Ok(Role::Worker(cluster)) => main(cluster).await.map_err(E::into_text),
         Ok(Role::Watched(code)) => return code,
         Err(error) => Err(with_causes(&error)),
     };

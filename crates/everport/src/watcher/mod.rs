@@ -51,6 +51,8 @@ pub use config::{Builder, Program, StartError};
 pub use credentials::{Credentials, CredentialsError};
 pub use handle::Handle;
 pub use run::{RunError, Watcher};
+#[cfg(feature = "tracing")]
+pub(crate) use worker_thread::note_panic;
 pub use worker_thread::{Boxed, Converted, MainError};
 
 #[cfg(any(test, feature = "fuzzing"))]

@@ -82,16 +82,25 @@ async fn crash_unless_spared(crash: &Crash, own: &str, parameters: &Parameters) 
     std::future::pending().await
 }
 
+/// What tells workers apart that are threads of one process.
+fn this_thread() -> String {
+    let thread = std::thread::current();
+    thread
+        .name()
+        .unwrap_or("a thread without a name")
+        .to_owned()
+}
+
 /// Blocks the runtime's thread.
 async fn block(parameters: Parameters) -> &'static str {
-    println!("block begins");
+    println!("block begins on {}", this_thread());
     std::thread::sleep(milliseconds(&parameters));
     "Hello, World!"
 }
 
 /// Keeps the runtime's thread busy: for ever, or for so long.
 async fn spin(parameters: Parameters) -> &'static str {
-    println!("spin begins");
+    println!("spin begins on {}", this_thread());
     let begin = Instant::now();
     let is_bounded = parameters.contains_key("ms");
     while !is_bounded || begin.elapsed() < milliseconds(&parameters) {

@@ -40,6 +40,10 @@ pub struct ClusterArgs {
     #[arg(long, value_name = "HOW", hide_possible_values = true, value_parser = sharing_parser(), help_heading = CLUSTER)]
     pub(super) share: Option<Sharing>,
 
+    /// Run each worker on a CPU of its own, with all of its threads
+    #[arg(long, help_heading = CLUSTER)]
+    pin: bool,
+
     /// Name of the watcher, in the process list and the log [default: watcher]
     #[arg(short, long, value_parser = name::parse, help_heading = CLUSTER)]
     pub(super) name: Option<String>,
@@ -191,6 +195,9 @@ impl ClusterArgs {
         }
         if let Some(connections) = self.max_connections {
             builder = builder.max_connections(connections);
+        }
+        if self.pin {
+            builder = builder.pin();
         }
         match self.exit_on_crash_loop {
             true => builder.crash_loop(CrashLoop::Exit),

@@ -77,6 +77,8 @@ impl CommandError {
                 StartError::NoWorkers
                 | StartError::NotForThreads { .. }
                 | StartError::PanicAborts
+                | StartError::OnlyForThreads { .. }
+                | StartError::CannotPin(_)
                 | StartError::CannotBecome { .. }
                 | StartError::CannotEnd { .. },
             ) => ExitCode::Usage,
@@ -98,6 +100,7 @@ impl CommandError {
             Self::PortRefused(_) => ExitCode::Port,
             Self::NeverReady => ExitCode::NeverReady,
             Self::CrashLoop => ExitCode::CrashLoop,
+            Self::Run(RunError::ThreadLeftBehind(_)) => ExitCode::AbandonedThread,
             Self::Log(_) | Self::Runtime(_) | Self::Signals(_) | Self::Start(_) | Self::Run(_) => {
                 ExitCode::Internal
             }
@@ -271,7 +274,7 @@ fn keep_memory_private() {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{BindCause, PortAddress, UnsafePath};
+    use crate::{BindCause, PortAddress, UnsafePath, WorkerId};
 
     #[test]
     fn a_failure_is_told_with_its_causes() {
@@ -329,5 +332,9 @@ mod tests {
         check(StartError::NotExecutable(path.clone()).into(), 126);
         check(StartError::NoProgram(path).into(), 127);
         check(RunError::from(io::Error::other("x")).into(), 1);
+        check(RunError::ThreadLeftBehind(WorkerId(3)).into(), 9);
+        check(StartError::PanicAborts.into(), 1);
+        let option = "env (--env)";
+        check(StartError::NotForThreads { option }.into(), 2);
     }
 }

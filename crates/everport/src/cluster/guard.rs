@@ -185,6 +185,7 @@ impl Guard {
             FromWatcher::Beat { beat } => drop(state.beats.send_replace(Some(beat))),
             FromWatcher::Announce { delay: _ } => state.announce_leaving(),
             FromWatcher::LogLevel { level } => state.log_level.change(level),
+            FromWatcher::Messages { .. } => {} // nobody has asked
             // They belong to the handshake, which is over.
             FromWatcher::Welcome(_) | FromWatcher::Refused { .. } | FromWatcher::Ring { .. } => {}
         }

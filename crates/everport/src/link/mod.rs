@@ -16,5 +16,4 @@ pub(crate) const LINK_VARIABLE: &str = "EVERPORT_LINK";
 pub(crate) use channel::{LinkError, WatcherEnd, WorkerEnd, pair};
 pub(crate) use frame::{Drained, FromWatcher, FromWorker, Welcome};
 pub(crate) use session::{NEWEST_VERSION, OLDEST_VERSION, Session, negotiate};
-#[cfg(test)]
-pub(crate) use wire::DecodeError;
+pub(crate) use wire::{DecodeError, Reader};

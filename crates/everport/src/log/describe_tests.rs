@@ -320,6 +320,20 @@ fn the_cluster_is_told_as_a_whole() {
 }
 
 #[test]
+fn a_hook_that_panics_is_told() {
+    check(
+        Notice::HookPanicked {
+            hook: "on_ready",
+            worker: WORKER,
+            slot: SLOT,
+            error: "no \x1b luck".to_owned(),
+        },
+        Level::Error,
+        "worker 7 (slot 2): a hook of the application panicked (on_ready): no \\x1b luck",
+    );
+}
+
+#[test]
 fn what_goes_wrong_with_records_is_told() {
     check(
         Notice::RingRefused {

@@ -128,6 +128,10 @@ fn tell_worker<'a>(notice: &'a Notice, to: &mut dyn Details<'a>) {
             tell_ending(Some(ending), to);
             to.tell("last_lines", Detail::Texts(last_lines));
         }
+        Notice::HookPanicked { hook, error, .. } => {
+            to.tell("hook", (*hook).into());
+            to.tell("error", error.as_str().into());
+        }
         Notice::SpawnFailed { error, .. }
         | Notice::KillFailed { error, .. }
         | Notice::RingRefused { error, .. }
@@ -152,6 +156,12 @@ fn tell_worker<'a>(notice: &'a Notice, to: &mut dyn Details<'a>) {
             to.tell("finished", (*finished).into());
             to.tell("closed", (*closed).into());
             to.tell("cut", (*cut).into());
+        }
+        Notice::ThreadLeftBehind { count, .. } => to.tell("count", (*count).into()),
+        Notice::ThreadEnded { ending, count, .. } => {
+            to.tell("thread", ending.name().into());
+            to.tell("failure", ending.failure().into());
+            to.tell("count", (*count).into());
         }
         Notice::Suspended { stopped, .. } => to.tell("stopped", Detail::Bool(*stopped)),
         Notice::Silent { lasts, .. } => to.tell("lasts_ms", Detail::Milliseconds(*lasts)),

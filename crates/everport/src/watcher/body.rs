@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use super::death;
 use super::process_handle::{ProcessHandle, number};
 use super::worker_thread::WorkerThread;
-use crate::log::Ending;
+use crate::log::{Ending, ThreadEnding};
 
 /// What a worker lives in. Each question has an answer for both.
 #[derive(Debug)]
@@ -76,6 +76,18 @@ impl Body {
             // Somebody else in this process has reaped it; how it ended is lost with that.
             Self::Process(process) => death::reap(process).unwrap_or_default(),
             Self::Thread(thread) => Ending::of_thread(thread.ending()),
+        }
+    }
+
+    /// Waits until one has really ended that was given up on, and tells how.
+    pub(crate) async fn ended_after_all(&self) -> ThreadEnding {
+        match self {
+            // Nobody gives up on a process.
+            Self::Process(_) => std::future::pending().await,
+            Self::Thread(thread) => {
+                thread.ended().await;
+                thread.ending()
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! What follows a worker's death: it is reaped, what waited for it is rescued, and its end is reported.
 
+use std::sync::Arc;
+
 use everport_core::{Event, Exit};
 use tokio::time::Instant;
 
@@ -8,7 +10,7 @@ use super::input::Input;
 use super::orphans;
 use super::output::OutputCapture;
 use super::worker::Worker;
-use crate::log::{Ending, Notice};
+use crate::log::{Ending, Notice, ThreadEnding};
 use crate::{SlotId, WorkerId};
 
 /// How many workers are asked to rescue what waits, because one could be about to stop.
@@ -58,8 +60,14 @@ impl EventLoop {
                 self.rescue_at_stop(record.slot);
             }
             let whose = record.source(worker);
+            let still_runs = ending.thread == Some(ThreadEnding::LeftBehind);
+            let left_behind = still_runs.then(|| Arc::clone(&record.body));
             let end = end_of(worker, record, ending);
             self.failures.note_end(end, whose);
+            if let Some(body) = left_behind {
+                self.tell_end();
+                self.note_left_behind(whose, body);
+            }
         }
         self.feed(Event::Exited { worker, exit });
         if self.orphans_wait {

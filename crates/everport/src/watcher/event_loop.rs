@@ -12,24 +12,31 @@ use rustix::process::Rlimit;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::Builder;
+use super::Status;
 use super::aborts::Failures;
 use super::clock::Clock;
 use super::handle::{Commands, Desk};
+use super::hooks::Hooks;
 use super::inherited_sockets::Refused;
 use super::input::Input;
+use super::left_behind::LeftBehind;
 use super::links::Links;
 use super::memory::OutOfMemoryCounter;
 use super::memory_limit::MemoryLimit;
+use super::notices::Announcer;
 use super::oom_score::OomScore;
+use super::pinning::Pinning;
 use super::ports::{PassedSockets, PortTable, Seen};
 use super::programs::Programs;
 use super::pulse::Pulse;
 use super::releases::Releases;
+use super::restarts::Restarts;
 use super::rings::Rings;
 use super::spawn::Spawner;
+use super::waits::Waits;
 use super::worker::Worker;
 use super::workforce::{Recruiter, Workforce};
+use super::{Builder, RunError};
 use crate::WorkerId;
 use crate::log::{Entry, Notice, Sink, Source};
 
@@ -52,8 +59,12 @@ pub(crate) struct EventLoop {
     /// The worker that is just giving a port back.
     pub(crate) releasing: Option<WorkerId>,
     pub(crate) recruiter: Recruiter,
+    /// Which CPU each worker runs on, if that was asked for.
+    pub(crate) pinning: Option<Pinning>,
     pub(crate) failures: Failures,
-    pub(crate) sink: Option<Arc<dyn Sink>>,
+    /// Where every entry goes: to the application's sink, and notices to those who read them.
+    pub(crate) sink: Arc<dyn Sink>,
+    pub(crate) hooks: Hooks,
     pub(crate) rings: Rings,
     pub(crate) sender: mpsc::Sender<Input>,
     pub(crate) shutdown_timeout: Duration,
@@ -73,7 +84,10 @@ pub(crate) struct EventLoop {
     pub(crate) memory_limit: Option<MemoryLimit>,
     /// Whether dead children that are no workers may be left behind a worker not yet buried.
     pub(crate) orphans_wait: bool,
+    pub(crate) left_behind: LeftBehind,
     desk: Arc<Desk>,
+    pub(crate) restarts: Restarts,
+    waits: Waits,
     /// What was passed in and is not used, until it has been told.
     refused: Vec<Refused>,
     /// What workers run: their program, or this one.
@@ -91,7 +105,12 @@ enum Wake {
 }
 
 impl EventLoop {
-    pub(crate) fn new(builder: Builder, open_files: Rlimit, desk: Arc<Desk>) -> io::Result<Self> {
+    pub(crate) fn new(
+        builder: Builder,
+        open_files: Rlimit,
+        pinning: Option<Pinning>,
+        desk: Arc<Desk>,
+    ) -> io::Result<Self> {
         let (sender, inbox) = mpsc::channel(INBOX);
         let (passed, surplus) = PassedSockets::new(builder.passed);
         let mut refused = builder.refused;
@@ -121,9 +140,14 @@ impl EventLoop {
             releases: Releases::default(),
             releasing: None,
             recruiter,
+            pinning,
             program,
             failures: Failures::default(),
-            sink: builder.sink,
+            sink: Arc::new(Announcer {
+                sink: builder.sink,
+                desk: Arc::clone(&desk),
+            }),
+            hooks: builder.hooks,
             rings: Rings::new(builder.log_ring, builder.log_when_full, builder.log_level),
             sender,
             shutdown_timeout: builder.policy.drain_timeout,
@@ -137,7 +161,10 @@ impl EventLoop {
             memory: OutOfMemoryCounter::new(),
             memory_limit: builder.max_memory.map(MemoryLimit::new),
             orphans_wait: false,
+            left_behind: LeftBehind::new(builder.exit_on_abandoned_thread),
             desk,
+            restarts: Restarts::default(),
+            waits: Waits::default(),
             refused,
             start: Instant::now(),
             clock: Clock::new(Instant::now()),
@@ -145,7 +172,7 @@ impl EventLoop {
     }
 
     /// Runs until the supervisor says that the cluster has ended.
-    pub(crate) async fn run(mut self) -> io::Result<ExitReason> {
+    pub(crate) async fn run(mut self) -> Result<ExitReason, RunError> {
         self.tell(Notice::Started {
             version: env!("CARGO_PKG_VERSION"),
             pid: std::process::id(),
@@ -161,8 +188,12 @@ impl EventLoop {
             if let Some(reason) = self.exit {
                 let ran = self.start.elapsed();
                 self.tell(Notice::Stopped { reason, ran });
-                return Ok(reason);
+                return match self.left_behind.exits_for() {
+                    Some(worker) => Err(RunError::ThreadLeftBehind(worker)),
+                    None => Ok(reason),
+                };
             }
+            self.waits.answer(&self.supervisor);
             self.wait().await?;
         }
     }
@@ -313,6 +344,7 @@ impl EventLoop {
             Input::Frame { worker, frame } => self.handle_frame(worker, frame),
             Input::LinkFailed { worker, error } => self.break_link(worker, &error.to_string()),
             Input::Died { worker } => self.bury(worker),
+            Input::EndedAfterAll { worker, ending } => self.handle_end_after_all(worker, ending),
             Input::Described { worker, threads } => self.handle_described(worker, threads),
             Input::Measured { worker, usage } => self.handle_measured(worker, usage),
             Input::Opened { key, result } => self.handle_opened(&key, result),
@@ -334,6 +366,7 @@ impl EventLoop {
             self.feed(Event::Scale { workers });
         }
         if commands.restart {
+            self.restarts.ask(commands.restart_askers);
             self.feed(Event::Restart);
         }
         if let Some(level) = commands.log_level {
@@ -347,8 +380,17 @@ impl EventLoop {
         }
         for asker in commands.status {
             // An asker that has gone does not need the answer.
-            let _gone = asker.send(self.supervisor.status());
+            let _gone = asker.send(self.status());
         }
+        for asker in commands.ports {
+            let _gone = asker.send(self.ports.open());
+        }
+        self.waits.add(commands.waits);
+    }
+
+    fn status(&self) -> Status {
+        let pid = |worker| Some(self.workers.get(&worker)?.pid_number());
+        Status::new(self.supervisor.status(), pid)
     }
 
     /// A worker's link can't be used any more: it is closed, so that the worker drains by itself.
@@ -391,7 +433,10 @@ impl EventLoop {
     fn tell_decision(&mut self, decision: Decision) {
         self.tell_end_or_abort(decision);
         match decision {
-            Decision::WorkerReady { .. } => self.memory.forget(),
+            Decision::WorkerReady { worker, .. } => {
+                self.memory.forget();
+                self.call_on_ready(worker);
+            }
             Decision::ClusterReady { .. } => self.ports.unused().for_each(|it| self.tell(it)),
             _ => {}
         }
@@ -414,9 +459,7 @@ impl EventLoop {
 
     /// Tells something about a worker that need not be there any more.
     pub(super) fn tell_about(&self, notice: Notice, about: Option<Source>) {
-        if let Some(sink) = &self.sink {
-            sink.write(Entry::Notice(notice, about));
-        }
+        self.sink.write(Entry::Notice(notice, about));
     }
 }
 

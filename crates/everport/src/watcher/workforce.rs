@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use super::body::Body;
+use super::pinning::Cpu;
 use super::programs::Programs;
 use super::spawn::{SpawnError, Spawner};
 use super::worker_thread::{ThreadMain, WorkerThread};
@@ -53,11 +54,12 @@ impl Workforce {
 }
 
 impl Recruiter {
-    /// Starts one worker. When it fails, nothing stays behind. `is_run`: whether a living worker of the generation
+    /// Starts one worker, on one CPU if it is told which. When it fails, nothing stays behind. `is_run`: whether a living worker of the generation
     /// still runs a file. Needs a tokio runtime.
     pub(crate) fn start(
         &mut self,
         who: (WorkerId, Generation),
+        cpu: Option<Cpu>,
         is_run: &dyn Fn(&Metadata) -> bool,
     ) -> Result<Recruit, SpawnError> {
         let (worker, generation) = who;
@@ -65,7 +67,7 @@ impl Recruiter {
             Self::Processes { spawner, programs } => {
                 let path = &spawner.program.path;
                 let program = programs.of(generation, path, is_run)?;
-                let spawned = spawner.spawn(program)?;
+                let spawned = spawner.spawn(program, cpu)?;
                 Ok(Recruit {
                     body: Body::Process(spawned.process),
                     link: spawned.link,
@@ -75,7 +77,7 @@ impl Recruiter {
             }
             Self::Threads { main } => {
                 let (ours, theirs) = link::pair()?;
-                let thread = WorkerThread::start(worker, theirs, main.clone())?;
+                let thread = WorkerThread::start(worker, theirs, cpu, main.clone())?;
                 Ok(Recruit {
                     body: Body::Thread(thread),
                     link: ours,
@@ -97,9 +99,7 @@ impl Recruiter {
 
 /// Refuses what makes no sense for threads, rather than ignore it.
 pub(crate) fn check_for_threads(builder: &Builder) -> Result<(), StartError> {
-    if cfg!(panic = "abort") {
-        return Err(StartError::PanicAborts);
-    }
+    refuse_if_panics_abort(cfg!(panic = "abort"))?;
     let privileges = &builder.privileges;
     let asked_for = [
         (!builder.env.is_empty(), "env (--env)"),
@@ -122,5 +122,35 @@ pub(crate) fn check_for_threads(builder: &Builder) -> Result<(), StartError> {
     {
         Some((_, option)) => Err(StartError::NotForThreads { option }),
         None => Ok(()),
+    }
+}
+
+/// A panic has to be the end of one thread. Everything is compiled for the same kind of panic, so that ours is the program's.
+fn refuse_if_panics_abort(panics_abort: bool) -> Result<(), StartError> {
+    match panics_abort {
+        true => Err(StartError::PanicAborts),
+        false => Ok(()),
+    }
+}
+
+/// Refuses what only threads need.
+pub(crate) fn check_for_processes(builder: &Builder) -> Result<(), StartError> {
+    let option = "exit_on_abandoned_thread (--exit-on-abandoned-thread)";
+    match builder.exit_on_abandoned_thread {
+        true => Err(StartError::OnlyForThreads { option }),
+        false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_whose_panics_abort_cannot_have_threads_and_is_told_why() {
+        refuse_if_panics_abort(false).unwrap();
+        let error = refuse_if_panics_abort(true).unwrap_err().to_string();
+        assert!(error.contains("panic = \"abort\""), "{error}");
+        assert!(error.contains("Cargo.toml"), "{error}");
     }
 }

@@ -21,6 +21,7 @@ pub(crate) use self::panics::note as note_panic;
 use crate::WorkerId;
 use crate::cluster::State;
 use crate::log::ThreadEnding;
+use crate::watcher::pinning::Cpu;
 
 /// What a main thread has on Linux unless told otherwise. It is address space: memory is taken as it is used.
 const STACK: usize = 8 << 20;
@@ -58,8 +59,13 @@ enum Stage {
 }
 
 impl WorkerThread {
-    /// Starts a worker that joins through `link` and calls `main`.
-    pub(crate) fn start(worker: WorkerId, link: OwnedFd, main: ThreadMain) -> io::Result<Self> {
+    /// Starts a worker that joins through `link` and calls `main`, on one CPU if it is told which.
+    pub(crate) fn start(
+        worker: WorkerId,
+        link: OwnedFd,
+        cpu: Option<Cpu>,
+        main: ThreadMain,
+    ) -> io::Result<Self> {
         let name = format!("worker-{worker}");
         let shared = Arc::new(Shared {
             stage: watch::Sender::new(Stage::Running),
@@ -70,8 +76,9 @@ impl WorkerThread {
         panics::note_on_worker_threads();
         let (sender, receiver) = channel();
         let life = Life {
-            name: name.clone(),
+            worker,
             shared: Arc::clone(&shared),
+            cpu,
             link,
             main,
         };

@@ -20,5 +20,7 @@ pub use peer::Peer;
 
 /// How long one message may be unless the cluster says otherwise, in bytes: enough for what is passed between processes
 /// as one value, and not enough to fill a machine's memory by mistake.
-#[allow(dead_code, reason = "the watcher's side says it")]
 pub(crate) const DEFAULT_LIMIT: u32 = 16 * 1024 * 1024;
+
+/// Between which sizes that can be set: one frame, and what nobody should pass on as one value.
+pub(crate) const LIMITS: std::ops::RangeInclusive<u32> = 64 * 1024..=1024 * 1024 * 1024;

@@ -53,7 +53,7 @@ impl EventLoop {
             FromWorker::Replace { cause } => self.feed(Event::ReplaceRequested { worker, cause }),
             FromWorker::Alive { beat } => self.hear(worker, slot, beat),
             FromWorker::OpenRing => self.open_ring(worker),
-            FromWorker::OpenMessages => self.refuse_messages(worker),
+            FromWorker::OpenMessages => self.open_messages(worker),
             FromWorker::Leaving => self.handle_leaving(worker),
             FromWorker::Left(Drained {
                 finished,
@@ -69,15 +69,11 @@ impl EventLoop {
         }
     }
 
-    /// There are none yet.
-    fn refuse_messages(&mut self, worker: WorkerId) {
-        self.links
-            .send(worker, &FromWatcher::Messages { limit: 0 }, None);
-    }
-
     fn handle_ready(&mut self, worker: WorkerId) {
-        if let Some(record) = self.workers.get(&worker) {
-            self.programs.prove(record.generation);
+        if let Some(record) = self.workers.get(&worker)
+            && let Some(programs) = self.recruiter.programs()
+        {
+            programs.prove(record.generation);
         }
         self.feed(Event::Ready { worker });
     }

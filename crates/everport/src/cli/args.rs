@@ -134,7 +134,7 @@ pub struct ClusterArgs {
     pub(super) pid_file: Option<PathBuf>,
 }
 
-const CLUSTER: &str = "Cluster";
+pub(super) const CLUSTER: &str = "Cluster";
 const TIMES: &str = "Times and rollouts";
 const LIMITS: &str = "Limits of a worker, after which it is replaced";
 const WORKERS: &str = "Workers";
@@ -151,29 +151,15 @@ impl ClusterArgs {
         credentials.map(Some)
     }
 
-    /// A watcher's builder with everything that was asked for but the workers' credentials, which have to be
-    /// looked up.
+    /// A watcher of processes with everything that was asked for but the workers' credentials, which have to be looked
+    /// up.
     pub(super) fn builder(&self, program: Program) -> Builder {
-        let builder = Watcher::builder(program)
-            .sharing(self.share.unwrap_or(Sharing::DEFAULT))
-            .boot_timeout(self.boot_timeout)
-            .shutdown_timeout(self.shutdown_timeout)
-            .hang_timeout(self.hang_timeout)
-            .drain_delay(self.drain_delay)
-            .settle(self.settle)
-            .surge(self.surge);
-        let mut builder = self.log.apply(builder);
+        let mut builder = self.configure(Watcher::builder(program));
         if let Some(workers) = self.workers {
             builder = builder.workers(workers);
         }
         if let Some(bytes) = self.max_memory {
             builder = builder.max_memory(bytes);
-        }
-        if let Some(lifetime) = self.max_lifetime {
-            builder = builder.max_lifetime(lifetime);
-        }
-        if let Some(connections) = self.max_connections {
-            builder = builder.max_connections(connections);
         }
         if let Some(mask) = self.umask {
             builder = builder.umask(mask);
@@ -184,18 +170,38 @@ impl ClusterArgs {
         if self.new_privileges {
             builder = builder.allow_new_privileges();
         }
-        if self.pin {
-            builder = builder.pin();
-        }
-        if self.exit_on_crash_loop {
-            builder = builder.crash_loop(CrashLoop::Exit);
-        }
         for EnvVar { key, value } in &self.env {
             builder = builder.env(key, value);
         }
         match &self.chdir {
             Some(directory) => builder.chdir(directory),
             None => builder,
+        }
+    }
+
+    /// Asks for what processes and threads can both be told.
+    pub(super) fn configure(&self, builder: Builder) -> Builder {
+        let builder = builder
+            .sharing(self.share.unwrap_or(Sharing::DEFAULT))
+            .boot_timeout(self.boot_timeout)
+            .shutdown_timeout(self.shutdown_timeout)
+            .hang_timeout(self.hang_timeout)
+            .drain_delay(self.drain_delay)
+            .settle(self.settle)
+            .surge(self.surge);
+        let mut builder = self.log.apply(builder);
+        if let Some(lifetime) = self.max_lifetime {
+            builder = builder.max_lifetime(lifetime);
+        }
+        if let Some(connections) = self.max_connections {
+            builder = builder.max_connections(connections);
+        }
+        if self.pin {
+            builder = builder.pin();
+        }
+        match self.exit_on_crash_loop {
+            true => builder.crash_loop(CrashLoop::Exit),
+            false => builder,
         }
     }
 }

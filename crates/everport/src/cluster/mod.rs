@@ -13,6 +13,7 @@ mod inherit;
 mod listen;
 mod log_level;
 mod membership;
+mod messages;
 mod outbox;
 mod readiness;
 mod requests;
@@ -37,6 +38,8 @@ pub use drain::{Draining, Leaving, Terminated};
 pub use error::{JoinError, LeaveError, ListenError};
 #[cfg(feature = "cli")]
 pub(crate) use inherit::inherited_link;
+#[cfg(feature = "tracing")]
+pub(crate) use log_level::LogLevel;
 pub(crate) use membership::Membership;
 
 use crate::{ListenOptions, PortAddress, TcpListener, ToPortAddress, UnixListener};

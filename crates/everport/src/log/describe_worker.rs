@@ -22,9 +22,12 @@ pub(super) fn describe_worker(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fm
         | Notice::ThreadEnded { .. } => describe_life(f, &who, notice),
         Notice::SpawnFailed { .. }
         | Notice::KillFailed { .. }
+        | Notice::HookPanicked { .. }
         | Notice::LinkBroken { .. }
         | Notice::RingRefused { .. }
-        | Notice::RingBroken { .. } => describe_failure(f, &who, notice),
+        | Notice::RingBroken { .. }
+        | Notice::MessagesRefused { .. }
+        | Notice::MessagesBroken { .. } => describe_failure(f, &who, notice),
         _ => describe_conduct(f, &who, notice),
     }
 }
@@ -101,6 +104,13 @@ impl fmt::Display for StillThere {
 /// What could not be done for it, or what it broke.
 fn describe_failure(f: &mut fmt::Formatter<'_>, who: &Who, notice: &Notice) -> fmt::Result {
     let (what, error, consequence) = match notice {
+        Notice::HookPanicked { hook, error, .. } => {
+            let error = escape_display(error);
+            return write!(
+                f,
+                "{who}: a hook of the application panicked ({hook}): {error}"
+            );
+        }
         Notice::SpawnFailed { error, .. } => ("could not be started:", error, ""),
         Notice::KillFailed { error, .. } => ("could not be killed:", error, ""),
         Notice::LinkBroken { error, .. } => {
@@ -114,6 +124,10 @@ fn describe_failure(f: &mut fmt::Formatter<'_>, who: &Who, notice: &Notice) -> f
             error,
             "; its records are not taken any more",
         ),
+        Notice::MessagesRefused { error, .. } => ("gets no socket for messages:", error, ""),
+        Notice::MessagesBroken { error, .. } => {
+            ("has lost its messages:", error, "; it goes on without them")
+        }
         _ => return Ok(()),
     };
     write!(f, "{who} {what} {}{consequence}", escape_display(error))

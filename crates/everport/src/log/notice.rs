@@ -320,6 +320,17 @@ pub enum Notice {
         /// Why.
         error: String,
     },
+    /// A hook of the application panicked. If that was before a worker was spawned, it is not spawned.
+    HookPanicked {
+        /// Which hook, as the builder calls it.
+        hook: &'static str,
+        /// Which worker.
+        worker: WorkerId,
+        /// Its slot.
+        slot: SlotId,
+        /// What the panic said.
+        error: String,
+    },
     /// A worker broke the link's protocol; its link was closed.
     LinkBroken {
         /// Which worker.
@@ -347,6 +358,24 @@ pub enum Notice {
         /// What is wrong with it.
         error: String,
     },
+    /// A worker got no socket for messages; its first use of them fails.
+    MessagesRefused {
+        /// Which worker.
+        worker: WorkerId,
+        /// Its slot.
+        slot: SlotId,
+        /// The system's reason.
+        error: String,
+    },
+    /// A worker broke the rules that messages follow, or its socket for them failed; that socket was closed, nothing else.
+    MessagesBroken {
+        /// Which worker.
+        worker: WorkerId,
+        /// Its slot.
+        slot: SlotId,
+        /// What is wrong with it.
+        error: String,
+    },
     /// Workers were told which of their records are wanted.
     LogLevelSet {
         /// Those that matter at least as much.
@@ -366,9 +395,11 @@ impl Notice {
             | Self::PortRefused { .. }
             | Self::MendFailed { .. }
             | Self::KillFailed { .. }
+            | Self::HookPanicked { .. }
             | Self::ThreadLeftBehind { .. }
             | Self::LinkBroken { .. }
             | Self::ConfigurationRefused { .. }
+            | Self::MessagesBroken { .. }
             | Self::RingBroken { .. } => Level::Error,
             Self::Ended {
                 expected: false, ..
@@ -382,6 +413,7 @@ impl Notice {
             | Self::Overslept { .. }
             | Self::LogTrouble { .. }
             | Self::RingRefused { .. }
+            | Self::MessagesRefused { .. }
             | Self::BacklogClamped { .. }
             | Self::SteeringRefused { .. }
             | Self::PassedSocketRefused { .. }
@@ -429,10 +461,13 @@ impl Notice {
             | Self::Stuck { worker, slot, .. }
             | Self::PortRefused { worker, slot, .. }
             | Self::KillFailed { worker, slot, .. }
+            | Self::HookPanicked { worker, slot, .. }
             | Self::ThreadLeftBehind { worker, slot, .. }
             | Self::ThreadEnded { worker, slot, .. }
             | Self::LinkBroken { worker, slot, .. }
             | Self::RingRefused { worker, slot, .. }
+            | Self::MessagesRefused { worker, slot, .. }
+            | Self::MessagesBroken { worker, slot, .. }
             | Self::RingBroken { worker, slot, .. } => Some((worker, slot)),
             _ => None,
         }

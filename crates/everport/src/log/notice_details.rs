@@ -128,10 +128,16 @@ fn tell_worker<'a>(notice: &'a Notice, to: &mut dyn Details<'a>) {
             tell_ending(Some(ending), to);
             to.tell("last_lines", Detail::Texts(last_lines));
         }
+        Notice::HookPanicked { hook, error, .. } => {
+            to.tell("hook", (*hook).into());
+            to.tell("error", error.as_str().into());
+        }
         Notice::SpawnFailed { error, .. }
         | Notice::KillFailed { error, .. }
         | Notice::RingRefused { error, .. }
         | Notice::RingBroken { error, .. }
+        | Notice::MessagesRefused { error, .. }
+        | Notice::MessagesBroken { error, .. }
         | Notice::LinkBroken { error, .. } => to.tell("error", error.as_str().into()),
         Notice::OverMemory {
             used,

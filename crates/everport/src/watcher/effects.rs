@@ -9,6 +9,7 @@ use std::time::Duration;
 use everport_core::{Action, DrainReason, Event, PortId};
 use tokio::time::Instant;
 
+use super::Spawning;
 use super::attendant::Attendant;
 use super::body::Body;
 use super::event_loop::EventLoop;
@@ -16,7 +17,7 @@ use super::output::OutputCapture;
 use super::spawn::SpawnError;
 use super::worker::{Started, Worker};
 use crate::link::{FromWatcher, WatcherEnd};
-use crate::log::{Notice, Sink, Source};
+use crate::log::{Notice, Source};
 use crate::{Generation, SlotId, WorkerId};
 
 /// How long a port must be quiet before the last worker that accepts from it may stop, when the cluster
@@ -57,6 +58,7 @@ impl EventLoop {
                 let pid = record.pid_number();
                 let thread = record.body.thread_name().map(str::to_owned);
                 self.workers.insert(worker, record);
+                self.switchboard.arrive(worker);
                 self.tell(Notice::Spawned {
                     worker,
                     slot,
@@ -89,6 +91,11 @@ impl EventLoop {
         slot: SlotId,
         generation: Generation,
     ) -> Result<Worker, SpawnError> {
+        self.ask_before_spawn(Spawning {
+            worker,
+            slot,
+            generation,
+        })?;
         let workers = &self.workers;
         let is_run = |file: &Metadata| {
             let mut same = workers.values().filter(|it| it.generation == generation);
@@ -138,17 +145,13 @@ impl EventLoop {
     ) -> io::Result<(Option<OutputCapture>, Attendant)> {
         let end = Arc::new(WatcherEnd::new(link)?);
         let capture = |[stdout, stderr]: [OwnedFd; 2]| {
-            OutputCapture::start(source, stdout, stderr, self.output_sink())
+            OutputCapture::start(source, stdout, stderr, Arc::clone(&self.sink))
         };
         let output = output.map(capture).transpose()?;
         let inbox = self.sender.clone();
         let attendant = Attendant::start(source.worker, Arc::clone(body), Arc::clone(&end), inbox);
         self.links.add(source.worker, end);
         Ok((output, attendant))
-    }
-
-    pub(super) fn output_sink(&self) -> Arc<dyn Sink> {
-        self.sink.clone().unwrap_or_else(|| Arc::new(Nowhere))
     }
 
     fn drain(&mut self, worker: WorkerId, reason: DrainReason, timeout: Duration) {
@@ -261,11 +264,4 @@ impl EventLoop {
 pub(super) fn workers_share(timeout: Duration) -> Duration {
     const HOOKS: Duration = Duration::from_secs(1);
     timeout.saturating_sub(HOOKS).max(timeout / 2)
-}
-
-/// Where entries go when nobody wants them.
-struct Nowhere;
-
-impl Sink for Nowhere {
-    fn write(&self, _entry: crate::log::Entry) {}
 }

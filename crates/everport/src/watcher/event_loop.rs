@@ -12,23 +12,29 @@ use rustix::process::Rlimit;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::Status;
 use super::aborts::Failures;
 use super::clock::Clock;
 use super::handle::{Commands, Desk};
+use super::hooks::Hooks;
 use super::inherited_sockets::Refused;
 use super::input::Input;
 use super::left_behind::LeftBehind;
 use super::links::Links;
 use super::memory::OutOfMemoryCounter;
 use super::memory_limit::MemoryLimit;
+use super::messages::Switchboard;
+use super::notices::Announcer;
 use super::oom_score::OomScore;
 use super::pinning::Pinning;
 use super::ports::{PassedSockets, PortTable, Seen};
 use super::programs::Programs;
 use super::pulse::Pulse;
 use super::releases::Releases;
+use super::restarts::Restarts;
 use super::rings::Rings;
 use super::spawn::Spawner;
+use super::waits::Waits;
 use super::worker::Worker;
 use super::workforce::{Recruiter, Workforce};
 use super::{Builder, RunError};
@@ -57,8 +63,11 @@ pub(crate) struct EventLoop {
     /// Which CPU each worker runs on, if that was asked for.
     pub(crate) pinning: Option<Pinning>,
     pub(crate) failures: Failures,
-    pub(crate) sink: Option<Arc<dyn Sink>>,
+    /// Where every entry goes: to the application's sink, and notices to those who read them.
+    pub(crate) sink: Arc<dyn Sink>,
+    pub(crate) hooks: Hooks,
     pub(crate) rings: Rings,
+    pub(crate) switchboard: Switchboard,
     pub(crate) sender: mpsc::Sender<Input>,
     pub(crate) shutdown_timeout: Duration,
     /// After how many accepted connections a worker asks to be replaced; 0: never.
@@ -79,6 +88,8 @@ pub(crate) struct EventLoop {
     pub(crate) orphans_wait: bool,
     pub(crate) left_behind: LeftBehind,
     desk: Arc<Desk>,
+    pub(crate) restarts: Restarts,
+    waits: Waits,
     /// What was passed in and is not used, until it has been told.
     refused: Vec<Refused>,
     /// What workers run: their program, or this one.
@@ -134,8 +145,13 @@ impl EventLoop {
             pinning,
             program,
             failures: Failures::default(),
-            sink: builder.sink,
+            sink: Arc::new(Announcer {
+                sink: builder.sink,
+                desk: Arc::clone(&desk),
+            }),
+            hooks: builder.hooks,
             rings: Rings::new(builder.log_ring, builder.log_when_full, builder.log_level),
+            switchboard: Switchboard::new(builder.message_limit),
             sender,
             shutdown_timeout: builder.policy.drain_timeout,
             max_connections: builder.max_connections.unwrap_or(0),
@@ -150,6 +166,8 @@ impl EventLoop {
             orphans_wait: false,
             left_behind: LeftBehind::new(builder.exit_on_abandoned_thread),
             desk,
+            restarts: Restarts::default(),
+            waits: Waits::default(),
             refused,
             start: Instant::now(),
             clock: Clock::new(Instant::now()),
@@ -178,6 +196,7 @@ impl EventLoop {
                     None => Ok(reason),
                 };
             }
+            self.waits.answer(&self.supervisor);
             self.wait().await?;
         }
     }
@@ -327,6 +346,7 @@ impl EventLoop {
         match input {
             Input::Frame { worker, frame } => self.handle_frame(worker, frame),
             Input::LinkFailed { worker, error } => self.break_link(worker, &error.to_string()),
+            Input::MessagesBroken { worker, error } => self.tell_of_broken_messages(worker, error),
             Input::Died { worker } => self.bury(worker),
             Input::EndedAfterAll { worker, ending } => self.handle_end_after_all(worker, ending),
             Input::Described { worker, threads } => self.handle_described(worker, threads),
@@ -350,6 +370,7 @@ impl EventLoop {
             self.feed(Event::Scale { workers });
         }
         if commands.restart {
+            self.restarts.ask(commands.restart_askers);
             self.feed(Event::Restart);
         }
         if let Some(level) = commands.log_level {
@@ -363,8 +384,17 @@ impl EventLoop {
         }
         for asker in commands.status {
             // An asker that has gone does not need the answer.
-            let _gone = asker.send(self.supervisor.status());
+            let _gone = asker.send(self.status());
         }
+        for asker in commands.ports {
+            let _gone = asker.send(self.ports.open());
+        }
+        self.waits.add(commands.waits);
+    }
+
+    fn status(&self) -> Status {
+        let pid = |worker| Some(self.workers.get(&worker)?.pid_number());
+        Status::new(self.supervisor.status(), pid)
     }
 
     /// A worker's link can't be used any more: it is closed, so that the worker drains by itself.
@@ -407,7 +437,10 @@ impl EventLoop {
     fn tell_decision(&mut self, decision: Decision) {
         self.tell_end_or_abort(decision);
         match decision {
-            Decision::WorkerReady { .. } => self.memory.forget(),
+            Decision::WorkerReady { worker, .. } => {
+                self.memory.forget();
+                self.call_on_ready(worker);
+            }
             Decision::ClusterReady { .. } => self.ports.unused().for_each(|it| self.tell(it)),
             _ => {}
         }
@@ -430,9 +463,7 @@ impl EventLoop {
 
     /// Tells something about a worker that need not be there any more.
     pub(super) fn tell_about(&self, notice: Notice, about: Option<Source>) {
-        if let Some(sink) = &self.sink {
-            sink.write(Entry::Notice(notice, about));
-        }
+        self.sink.write(Entry::Notice(notice, about));
     }
 }
 

@@ -53,6 +53,7 @@ impl EventLoop {
             FromWorker::Replace { cause } => self.feed(Event::ReplaceRequested { worker, cause }),
             FromWorker::Alive { beat } => self.hear(worker, slot, beat),
             FromWorker::OpenRing => self.open_ring(worker),
+            FromWorker::OpenMessages => self.open_messages(worker),
             FromWorker::Leaving => self.handle_leaving(worker),
             FromWorker::Left(Drained {
                 finished,

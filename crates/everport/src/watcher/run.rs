@@ -1,13 +1,12 @@
 //! The watcher and its run: waits for whatever comes next.
 
 use std::io;
-use std::sync::Arc;
 
 use everport_core::ExitReason;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::event_loop::EventLoop;
-use super::handle::Desk;
+use super::handle::OwnDesk;
 use super::pinning::Pinning;
 use super::rehearsal::rehearse;
 use super::worker_thread::ThreadMain;
@@ -18,12 +17,12 @@ use crate::{Cluster, WorkerId};
 /// Holds every port of a cluster and keeps its workers running.
 ///
 /// It installs no signal handlers and waits for no child but its workers, so that any program can embed
-/// it. Dropped while it runs, it closes the links: the workers drain and leave by themselves.
+/// it. [`Handle`] is what the program has in hand while it runs.
 pub struct Watcher {
     builder: Builder,
     open_files: Rlimit,
+    desk: OwnDesk,
     pinning: Option<Pinning>,
-    desk: Arc<Desk>,
 }
 
 /// Why a watcher ended other than by the supervisor's decision.
@@ -90,30 +89,33 @@ impl Watcher {
         Ok(Self {
             builder,
             open_files: raise_open_files()?,
+            desk: OwnDesk::default(),
             pinning,
-            desk: Arc::default(),
         })
     }
 
     /// What commands go through.
     #[must_use]
     pub fn handle(&self) -> Handle {
-        Handle::new(Arc::clone(&self.desk))
+        Handle::new(self.desk.share())
     }
 
-    /// Runs the cluster until it ends. Needs a tokio runtime with I/O and time. Not cancel safe: when it is
-    /// dropped the workers are left to drain by themselves.
+    /// Runs the cluster until it ends: a future to await, or to spawn as a task. Needs a tokio runtime of either
+    /// flavour, with I/O and time.
+    ///
+    /// Not cancel safe: to end the cluster, call [`Handle::stop`] and wait for this. When it is dropped, or its task
+    /// aborted, links and listening sockets are closed with it. New connections are refused then, those that were
+    /// queued and not accepted are reset, and the workers drain and leave by themselves within the shutdown timeout,
+    /// without anybody who waits for them. Whoever waits for something by a [`Handle`] is told that the watcher
+    /// has ended.
     ///
     /// # Errors
     /// When the system refuses something without which the watcher cannot go on, or a thread was left behind and the
     /// cluster was to stop for that.
     pub async fn run(self) -> Result<ExitReason, RunError> {
-        let desk = Arc::clone(&self.desk);
-        let result = EventLoop::new(self.builder, self.open_files, self.pinning, self.desk)?
-            .run()
-            .await;
-        desk.close();
-        result
+        let desk = self.desk.share();
+        let event_loop = EventLoop::new(self.builder, self.open_files, self.pinning, desk)?;
+        event_loop.run().await
     }
 }
 

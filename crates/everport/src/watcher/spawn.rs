@@ -16,6 +16,7 @@ use rustix::process::{Pid, Resource, Rlimit};
 use rustix::stdio::{stderr, stdout};
 
 use super::Program;
+use super::hooks::Refusal;
 use super::oom_score::OomScore;
 use super::pinning::Cpu;
 use super::privileges::{self, Privileges};
@@ -59,6 +60,9 @@ pub(crate) struct Spawned {
 /// Why a worker could not be started.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SpawnError {
+    /// The application does not want it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// Its program cannot be executed.
     #[error(transparent)]
     Program(#[from] ProgramError),

@@ -17,6 +17,7 @@ fn status(ready: &[(u32, u64)]) -> Status {
         worker: WorkerId(generation * 10 + u64::from(*slot)),
         slot: SlotId(*slot),
         generation: Generation(*generation),
+        pid: None,
         state: WorkerState::Ready,
         suspended: false,
         silent: false,

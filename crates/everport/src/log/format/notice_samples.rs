@@ -127,6 +127,12 @@ fn of_workers() -> Vec<Notice> {
             slot,
             error: error(),
         },
+        Notice::HookPanicked {
+            hook: "on_ready",
+            worker,
+            slot,
+            error: error(),
+        },
         Notice::ThreadLeftBehind {
             worker,
             slot,
@@ -149,6 +155,16 @@ fn of_workers() -> Vec<Notice> {
             error: error(),
         },
         Notice::RingBroken {
+            worker,
+            slot,
+            error: error(),
+        },
+        Notice::MessagesRefused {
+            worker,
+            slot,
+            error: error(),
+        },
+        Notice::MessagesBroken {
             worker,
             slot,
             error: error(),

@@ -16,6 +16,8 @@ use tokio::sync::watch;
 use self::life::Life;
 pub(crate) use self::main_function::ThreadMain;
 pub use self::main_function::{Boxed, Converted, MainError};
+#[cfg(feature = "tracing")]
+pub(crate) use self::panics::note as note_panic;
 use crate::WorkerId;
 use crate::cluster::State;
 use crate::log::ThreadEnding;

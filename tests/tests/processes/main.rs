@@ -19,6 +19,8 @@ mod output;
 #[cfg(target_os = "linux")]
 mod passed_sockets;
 mod pid_file;
+#[cfg(all(target_os = "linux", not(everport_portable)))]
+mod pinning;
 mod ports;
 mod privileges;
 mod recycling;

@@ -31,6 +31,7 @@ use super::spawn::Spawner;
 use super::worker::Worker;
 use crate::WorkerId;
 use crate::log::{Entry, Notice, Sink, Source};
+use crate::messages::Endpoint;
 
 /// How many inputs may wait. Their senders then wait in turn, so a flooding worker delays the others by one
 /// queue's length at most.
@@ -56,6 +57,8 @@ pub(crate) struct EventLoop {
     pub(crate) sink: Option<Arc<dyn Sink>>,
     pub(crate) rings: Rings,
     pub(crate) switchboard: Switchboard,
+    /// The endpoint of the application that we are embedded in.
+    pub(crate) messages: Endpoint,
     pub(crate) sender: mpsc::Sender<Input>,
     pub(crate) shutdown_timeout: Duration,
     /// After how many accepted connections a worker asks to be replaced; 0: never.
@@ -90,7 +93,12 @@ enum Wake {
 }
 
 impl EventLoop {
-    pub(crate) fn new(builder: Builder, open_files: Rlimit, desk: Arc<Desk>) -> io::Result<Self> {
+    pub(crate) fn new(
+        builder: Builder,
+        open_files: Rlimit,
+        desk: Arc<Desk>,
+        messages: Endpoint,
+    ) -> io::Result<Self> {
         let (sender, inbox) = mpsc::channel(INBOX);
         let (passed, surplus) = PassedSockets::new(builder.passed);
         let mut refused = builder.refused;
@@ -117,6 +125,7 @@ impl EventLoop {
             sink: builder.sink,
             rings: Rings::new(builder.log_ring, builder.log_when_full, builder.log_level),
             switchboard: Switchboard::new(builder.message_limit),
+            messages,
             sender,
             shutdown_timeout: builder.policy.drain_timeout,
             max_connections: builder.max_connections.unwrap_or(0),
@@ -331,6 +340,9 @@ impl EventLoop {
         }
         if commands.children_changed {
             self.look_for_stopped_workers();
+        }
+        if commands.open_messages {
+            self.attach_application();
         }
         if commands.reap_orphans {
             self.reap_orphans();

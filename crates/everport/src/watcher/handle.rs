@@ -6,11 +6,13 @@ use everport_core::Status;
 use tokio::sync::{Notify, oneshot};
 
 use crate::log::Level;
+use crate::messages::Endpoint;
 
 /// Tells a running watcher what to do. Cheap to clone; calls after its end do nothing.
 #[derive(Debug, Clone)]
 pub struct Handle {
     desk: Arc<Desk>,
+    pub(super) messages: Endpoint,
 }
 
 /// Where commands lie until the watcher's loop takes them. Equal ones become one, so it never fills up.
@@ -32,13 +34,14 @@ pub(crate) struct Commands {
     pub(crate) log_level: Option<Level>,
     pub(crate) children_changed: bool,
     pub(crate) reap_orphans: bool,
+    pub(crate) open_messages: bool,
     pub(crate) status: Vec<oneshot::Sender<Status>>,
     is_closed: bool,
 }
 
 impl Handle {
-    pub(crate) fn new(desk: Arc<Desk>) -> Self {
-        Self { desk }
+    pub(crate) fn new(desk: Arc<Desk>, messages: Endpoint) -> Self {
+        Self { desk, messages }
     }
 
     /// Starts a rolling restart; during one, one more follows.
@@ -105,6 +108,11 @@ impl Desk {
     pub(crate) async fn take(&self) -> Commands {
         self.bell.notified().await;
         std::mem::take(&mut *self.lock())
+    }
+
+    /// The application wants to exchange messages with the workers.
+    pub(super) fn ask_for_messages(&self) {
+        self.put(|commands| commands.open_messages = true);
     }
 
     /// Nobody will take what is put here any more.

@@ -10,6 +10,7 @@ use super::event_loop::EventLoop;
 use super::handle::Desk;
 use super::rehearsal::rehearse;
 use super::{Builder, Handle, Program, StartError};
+use crate::messages::{Endpoint, Peer};
 
 /// Holds every port of a cluster and keeps its workers running.
 ///
@@ -19,6 +20,21 @@ pub struct Watcher {
     builder: Builder,
     open_files: Rlimit,
     desk: Arc<Desk>,
+    messages: Endpoint,
+    end: End,
+}
+
+/// Tells those who wait for the watcher that it has ended, or never will run.
+struct End {
+    desk: Arc<Desk>,
+    messages: Endpoint,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.desk.close();
+        self.messages.give_up_waiting();
+    }
 }
 
 /// Why a watcher ended other than by the supervisor's decision.
@@ -37,17 +53,24 @@ impl Watcher {
             return Err(StartError::NoWorkers);
         }
         rehearse(&builder.privileges, &builder.program)?;
+        let desk: Arc<Desk> = Arc::default();
+        let messages = application(&desk);
         Ok(Self {
             builder,
             open_files: raise_open_files()?,
-            desk: Arc::default(),
+            end: End {
+                desk: Arc::clone(&desk),
+                messages: messages.clone(),
+            },
+            desk,
+            messages,
         })
     }
 
     /// What commands go through.
     #[must_use]
     pub fn handle(&self) -> Handle {
-        Handle::new(Arc::clone(&self.desk))
+        Handle::new(Arc::clone(&self.desk), self.messages.clone())
     }
 
     /// Runs the cluster until it ends. Needs a tokio runtime with I/O and time. Not cancel safe: when it is
@@ -56,13 +79,20 @@ impl Watcher {
     /// # Errors
     /// When the system refuses something without which the watcher cannot go on.
     pub async fn run(self) -> Result<ExitReason, RunError> {
-        let desk = Arc::clone(&self.desk);
-        let result = EventLoop::new(self.builder, self.open_files, self.desk)?
-            .run()
-            .await;
-        desk.close();
-        Ok(result?)
+        let _end = self.end;
+        let event_loop = EventLoop::new(self.builder, self.open_files, self.desk, self.messages)?;
+        Ok(event_loop.run().await?)
     }
+}
+
+/// The endpoint of the application that the watcher is embedded in, which asks for its socket when it is used.
+fn application(desk: &Arc<Desk>) -> Endpoint {
+    let desk = Arc::clone(desk);
+    let open = move || {
+        desk.ask_for_messages();
+        Ok(())
+    };
+    Endpoint::of_runtime_to_come(Peer::Watcher, Box::new(open))
 }
 
 /// A worker needs at least four descriptors of the watcher, and two more for its records, so the soft limit on

@@ -22,7 +22,10 @@ pub(crate) async fn run(address: &str) -> anyhow::Result<()> {
     let mut greetings = 0;
     handle.ready().await?;
     for port in handle.ports().await? {
-        println!("serving on {}; say restart, scale N, status or stop", port.address);
+        println!(
+            "serving on {}; say restart, scale N, status or stop",
+            port.address
+        );
     }
     loop {
         tokio::select! {
@@ -90,24 +93,37 @@ mod tests {
     /// What a worker does is tested where it does it: threads need no program to start.
     #[tokio::test]
     async fn a_worker_greets_and_tells_the_application() {
-        let watcher = Watcher::threads(2, async |cluster| worker::serve(cluster, "127.0.0.1:0").await);
+        let watcher = Watcher::threads(2, async |cluster| {
+            worker::serve(cluster, "127.0.0.1:0").await
+        });
         let watcher = watcher.build().expect("what workers need is there");
         let handle = watcher.handle();
-        let mut greeted = handle.messages::<Greeted>("greeted").expect("nobody else reads them");
+        let mut greeted = handle
+            .messages::<Greeted>("greeted")
+            .expect("nobody else reads them");
         let running = tokio::spawn(watcher.run());
-        timeout(PATIENCE, handle.ready()).await.expect("it is soon ready").expect("it runs");
+        timeout(PATIENCE, handle.ready())
+            .await
+            .expect("it is soon ready")
+            .expect("it runs");
 
         let ports = handle.ports().await.expect("it runs");
         let address = ports[0].socket_addr().expect("a TCP port");
         let answer = tokio::task::spawn_blocking(move || get(address, "/Ada"));
         assert_eq!(answer.await.expect("an answer").body, "Hello, Ada!\n");
-        let message = timeout(PATIENCE, greeted.next()).await.expect("it is told soon");
+        let message = timeout(PATIENCE, greeted.next())
+            .await
+            .expect("it is told soon");
         let message = message.expect("it runs").expect("a greeting");
         assert_eq!(message.value.name, "Ada");
         let status = handle.status().await.expect("it runs");
         assert!(status.serving(SlotId(0)).is_some() && status.serving(SlotId(1)).is_some());
 
         handle.stop();
-        timeout(PATIENCE, running).await.expect("it ends soon").expect("no panic").expect("it ends well");
+        timeout(PATIENCE, running)
+            .await
+            .expect("it ends soon")
+            .expect("no panic")
+            .expect("it ends well");
     }
 }

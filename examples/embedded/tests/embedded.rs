@@ -26,7 +26,11 @@ impl Application {
         log.follow(process.stdout.take().expect("stdout is a pipe"));
         log.follow(process.stderr.take().expect("stderr is a pipe"));
         let typed = process.stdin.take().expect("stdin is a pipe");
-        Self { process, typed, log }
+        Self {
+            process,
+            typed,
+            log,
+        }
     }
 
     fn type_line(&mut self, line: &str) {
@@ -61,9 +65,13 @@ fn it_takes_commands_and_tells_what_happens() {
     application.type_line("restart");
     application.log.wait_for("everybody is of generation 2");
     application.log.wait_for("worker 1 has gone: exited");
-    application.log.wait_for("[info] rollout to generation 2 finished");
+    application
+        .log
+        .wait_for("[info] rollout to generation 2 finished");
     application.type_line("dance");
-    application.log.wait_for("say restart, scale N, status or stop");
+    application
+        .log
+        .wait_for("say restart, scale N, status or stop");
     application.type_line("stop");
     application.log.wait_for("the cluster has ended: Stopped");
     let status = application.process.wait().expect("our own child");
@@ -72,8 +80,13 @@ fn it_takes_commands_and_tells_what_happens() {
 
 #[test]
 fn it_is_a_short_program() {
-    let sources = [include_str!("../src/main.rs"), include_str!("../src/worker.rs")];
-    let application = include_str!("../src/application.rs").split("#[cfg(test)]").next();
+    let sources = [
+        include_str!("../src/main.rs"),
+        include_str!("../src/worker.rs"),
+    ];
+    let application = include_str!("../src/application.rs")
+        .split("#[cfg(test)]")
+        .next();
     let lines = sources.into_iter().chain(application).flat_map(str::lines);
     assert!(lines.count() < 150);
 }

@@ -13,6 +13,7 @@ mod inherit;
 mod listen;
 mod log_level;
 mod membership;
+mod messages;
 mod outbox;
 mod readiness;
 mod requests;

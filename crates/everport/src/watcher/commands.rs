@@ -31,6 +31,9 @@ impl EventLoop {
         if commands.children_changed {
             self.look_for_stopped_workers();
         }
+        if commands.open_messages {
+            self.attach_application();
+        }
         if commands.reap_orphans {
             self.reap_orphans();
         }

@@ -19,6 +19,7 @@ use super::{Credentials, Spawning, Watcher, WorkerEnd};
 use crate::Sharing;
 use crate::bind::PassedSocket;
 use crate::log::{Level, Sink, Source, WhenFull};
+use crate::messages::{DEFAULT_LIMIT, LIMITS};
 use crate::ring::Size;
 
 /// Why a watcher could not be started. Nothing has been bound or spawned yet.
@@ -128,6 +129,7 @@ pub struct Builder {
     pub(crate) hooks: Hooks,
     pub(crate) exit_on_abandoned_thread: bool,
     pub(crate) pin: bool,
+    pub(crate) message_limit: u32,
 }
 
 /// How many CPUs there are for us.
@@ -156,6 +158,7 @@ impl Builder {
             hooks: Hooks::default(),
             exit_on_abandoned_thread: false,
             pin: false,
+            message_limit: DEFAULT_LIMIT,
         }
     }
 
@@ -372,6 +375,14 @@ impl Builder {
     /// after the process starts it anew. Default: the thread is left behind, and another takes its place. Threads only.
     pub fn exit_on_abandoned_thread(mut self) -> Self {
         self.exit_on_abandoned_thread = true;
+        self
+    }
+
+    /// How many bytes one [message](crate::messages) may have, from 64 KiB to 1 GiB; less or more becomes one of these.
+    /// A longer one is an error for whoever sends it. Default 16 MiB.
+    pub fn message_limit(mut self, bytes: u64) -> Self {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.message_limit = bytes.clamp(*LIMITS.start(), *LIMITS.end());
         self
     }
 

@@ -22,6 +22,7 @@ use super::left_behind::LeftBehind;
 use super::links::Links;
 use super::memory::OutOfMemoryCounter;
 use super::memory_limit::MemoryLimit;
+use super::messages::Switchboard;
 use super::notices::Announcer;
 use super::oom_score::OomScore;
 use super::pinning::Pinning;
@@ -38,6 +39,7 @@ use super::workforce::{Recruiter, Workforce};
 use super::{Builder, RunError};
 use crate::WorkerId;
 use crate::log::{Entry, Notice, Sink, Source};
+use crate::messages::Endpoint;
 
 /// How many inputs may wait. Their senders then wait in turn, so a flooding worker delays the others by one
 /// queue's length at most.
@@ -65,6 +67,9 @@ pub(crate) struct EventLoop {
     pub(crate) sink: Arc<dyn Sink>,
     pub(crate) hooks: Hooks,
     pub(crate) rings: Rings,
+    pub(crate) switchboard: Switchboard,
+    /// The endpoint of the application that we are embedded in.
+    pub(crate) messages: Endpoint,
     pub(crate) sender: mpsc::Sender<Input>,
     pub(crate) shutdown_timeout: Duration,
     /// After how many accepted connections a worker asks to be replaced; 0: never.
@@ -109,6 +114,7 @@ impl EventLoop {
         open_files: Rlimit,
         pinning: Option<Pinning>,
         desk: Arc<Desk>,
+        messages: Endpoint,
     ) -> io::Result<Self> {
         let (sender, inbox) = mpsc::channel(INBOX);
         let (passed, surplus) = PassedSockets::new(builder.passed);
@@ -148,6 +154,8 @@ impl EventLoop {
             }),
             hooks: builder.hooks,
             rings: Rings::new(builder.log_ring, builder.log_when_full, builder.log_level),
+            switchboard: Switchboard::new(builder.message_limit),
+            messages,
             sender,
             shutdown_timeout: builder.policy.drain_timeout,
             max_connections: builder.max_connections.unwrap_or(0),
@@ -342,6 +350,7 @@ impl EventLoop {
         match input {
             Input::Frame { worker, frame } => self.handle_frame(worker, frame),
             Input::LinkFailed { worker, error } => self.break_link(worker, &error.to_string()),
+            Input::MessagesBroken { worker, error } => self.tell_of_broken_messages(worker, error),
             Input::Died { worker } => self.bury(worker),
             Input::EndedAfterAll { worker, ending } => self.handle_end_after_all(worker, ending),
             Input::Described { worker, threads } => self.handle_described(worker, threads),

@@ -20,6 +20,7 @@ mod links;
 mod memory;
 mod memory_limit;
 mod memory_usage;
+mod messages;
 mod notices;
 mod oom_score;
 mod orphans;

@@ -76,6 +76,7 @@ impl CommandError {
             | Self::Start(
                 StartError::NoWorkers
                 | StartError::NotForThreads { .. }
+                | StartError::PanicAborts
                 | StartError::OnlyForThreads { .. }
                 | StartError::CannotPin(_)
                 | StartError::CannotBecome { .. }
@@ -293,6 +294,7 @@ mod tests {
         };
         let path = PathBuf::from("server");
         check(StartError::NoWorkers.into(), 2);
+        check(StartError::PanicAborts.into(), 2);
         check(CredentialsError::NoSuchUser("x".to_owned()).into(), 2);
         let refused = StartError::CannotBecome {
             who: "user x".to_owned(),

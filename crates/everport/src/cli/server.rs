@@ -3,14 +3,14 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use tokio::runtime::{self, Runtime};
+use tokio::runtime;
 
 use super::args::CLUSTER;
 use super::run::{CommandError, run_threads};
 use super::{ClusterArgs, Role, count};
 use crate::causes::with_causes;
 use crate::cluster::inherited_link;
-use crate::watcher::MainError;
+use crate::watcher::{Builder, MainError};
 use crate::{Cluster, Watcher};
 
 /// What can be said of processes only.
@@ -92,27 +92,18 @@ impl ServerArgs {
             Err(error) => return CommandError::Runtime(error).report().into(),
         };
         match self.threads {
-            Some(threads) if !inherited_link() => {
-                watch_threads(&runtime, &self.cluster, threads, main)
-            }
+            Some(threads) if !inherited_link() => runtime.block_on(watch_threads(
+                &self.cluster,
+                Watcher::threads(threads, main),
+            )),
             _ => runtime.block_on(be_a_process(self.cluster, main)),
         }
     }
 }
 
-fn watch_threads<Main, E, Kind>(
-    runtime: &Runtime,
-    args: &ClusterArgs,
-    threads: u32,
-    main: Main,
-) -> ExitCode
-where
-    Main: AsyncFn(Cluster) -> Result<(), E> + Send + Sync + 'static,
-    E: MainError<Kind>,
-{
-    let watching = run_threads(args, Watcher::threads(threads, main));
-    let code = runtime.block_on(watching);
-    code.unwrap_or_else(|error| error.report()).into()
+async fn watch_threads(args: &ClusterArgs, threads: Builder) -> ExitCode {
+    let ended = run_threads(args, threads).await;
+    ended.unwrap_or_else(|error| error.report()).into()
 }
 
 /// What this process does that has no threads as workers: it serves, or watches others that do.

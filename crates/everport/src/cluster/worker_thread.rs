@@ -28,4 +28,11 @@ pub(crate) async fn join_on_thread(
 /// What begins on every thread that runs the application's code for one worker: on its own thread once it has joined,
 /// before its main function is called, and on each blocking thread of its runtime that is started after that. What it
 /// sets up for the thread ends with the thread.
-pub(crate) fn enter(_cluster: &Cluster) {}
+#[cfg_attr(
+    not(feature = "tracing"),
+    expect(unused_variables, reason = "only logs are a thread's own")
+)]
+pub(crate) fn enter(cluster: &Cluster) {
+    #[cfg(feature = "tracing")]
+    cluster.state.adopt_this_thread();
+}

@@ -12,6 +12,7 @@ use super::scratch::Scratch;
 use crate::Cluster;
 use crate::log::Level;
 use crate::record::Header;
+use crate::watcher::note_panic;
 
 /// What is done about a panic.
 pub(super) type Hook = Box<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>;
@@ -59,6 +60,8 @@ pub(super) fn hook(
     previous: Hook,
 ) -> Hook {
     Box::new(move |info| {
+        // The watcher of a thread wants to know where it was, whoever tells the panic.
+        note_panic(info);
         if !ring().is_some_and(|ring| hand_over(&*ring, detail, info)) {
             previous(info);
         }

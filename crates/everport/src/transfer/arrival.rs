@@ -39,32 +39,17 @@ pub(super) fn peek(stream: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<Arrival,
     receive(stream, buffer, RecvFlags::PEEK)
 }
 
-/// Takes bytes. The system closes the descriptors that come with them.
-pub(super) fn take_bytes(stream: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<Arrival, Errno> {
-    let flags = RecvFlags::empty();
-    receive_into(stream, buffer, &mut RecvAncillaryBuffer::default(), flags)
-}
-
 fn receive(stream: BorrowedFd<'_>, buffer: &mut [u8], flags: RecvFlags) -> Result<Arrival, Errno> {
     let mut space = [MaybeUninit::uninit(); CONTROL];
     let mut control = RecvAncillaryBuffer::new(&mut space);
-    receive_into(stream, buffer, &mut control, flags)
-}
-
-fn receive_into(
-    stream: BorrowedFd<'_>,
-    buffer: &mut [u8],
-    control: &mut RecvAncillaryBuffer<'_>,
-    flags: RecvFlags,
-) -> Result<Arrival, Errno> {
     let flags = flags | CLOSE_ON_EXEC | RecvFlags::DONTWAIT;
     loop {
         let mut slices = [IoSliceMut::new(buffer)];
-        match recvmsg(stream, &mut slices, control, flags) {
+        match recvmsg(stream, &mut slices, &mut control, flags) {
             Ok(message) => {
                 return Ok(Arrival {
                     bytes: message.bytes,
-                    descriptors: descriptors(control),
+                    descriptors: descriptors(&mut control),
                     truncated: message.flags.contains(ReturnFlags::CTRUNC),
                 });
             }

@@ -17,7 +17,7 @@ const PIECE: usize = 64 * 1024;
 
 /// What has been read of the stream and not been handed over.
 #[derive(Debug)]
-pub(super) struct Incoming {
+pub(crate) struct Incoming {
     limit: usize,
     frame: Frame,
     /// From then on nothing of the stream can be understood.
@@ -25,7 +25,7 @@ pub(super) struct Incoming {
 }
 
 impl Incoming {
-    pub(super) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Self {
             limit,
             frame: Frame::default(),
@@ -39,7 +39,7 @@ impl Incoming {
 
     /// Reads on, as far as there is something: up to the end of the frame, and not beyond, so that the next one's
     /// descriptor comes with the next one. `None` at the end of the stream.
-    pub(super) fn advance(
+    pub(crate) fn advance(
         &mut self,
         stream: BorrowedFd<'_>,
     ) -> Poll<Result<Option<Received>, ReceiveError>> {
@@ -165,7 +165,7 @@ fn carried(arrival: Arrival) -> Result<Option<Carried>, Violation> {
 fn first(stream: BorrowedFd<'_>, head: &mut [u8]) -> Poll<Result<Arrival, ReceiveError>> {
     let mut seen = ready!(waiting(arrival::peek(stream, head)))?;
     for _ in 0..LOOKS {
-        if !(seen.truncated && seen.descriptors.is_empty()) {
+        if !is_kept_back(&seen) {
             break;
         }
         if no_descriptor_is_free(stream) {
@@ -173,15 +173,22 @@ fn first(stream: BorrowedFd<'_>, head: &mut [u8]) -> Poll<Result<Arrival, Receiv
         }
         seen = ready!(waiting(arrival::peek(stream, head)))?;
     }
-    if seen.bytes > 0 {
-        // We have what comes with them, and the system closes its own copy.
-        let taken = ready!(waiting(arrival::take_bytes(
-            stream,
-            &mut head[..seen.bytes]
-        )))?;
-        seen.bytes = taken.bytes;
+    if seen.bytes == 0 {
+        return Poll::Ready(Ok(seen));
     }
-    Poll::Ready(Ok(seen))
+    // Exactly what was seen. Whether a descriptor comes with it shows now: a look goes beyond the bytes it returns, to
+    // those of the next frame. When there is no room for a second copy, the first one is kept.
+    let mut taken = ready!(waiting(arrival::take(stream, &mut head[..seen.bytes])))?;
+    if is_kept_back(&taken) {
+        (taken.descriptors, taken.truncated) = (seen.descriptors, seen.truncated);
+    }
+    Poll::Ready(Ok(taken))
+}
+
+/// Whether descriptors came and none was handed over.
+#[cfg(all(target_os = "linux", not(everport_portable)))]
+fn is_kept_back(arrival: &Arrival) -> bool {
+    arrival.truncated && arrival.descriptors.is_empty()
 }
 
 /// How often the system may keep back a descriptor although one would be free: other threads may have closed one and

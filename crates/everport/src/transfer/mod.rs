@@ -2,7 +2,7 @@
 //!
 //! A [`Sender`] and a [`Receiver`] are the two ends of a Unix stream socket. What goes through it are TCP, UDP and Unix
 //! sockets, listening or connected, each with some bytes: what was read of a connection already, or anything else that
-//! the receiver is to know. The chapter [Sockets] of the guide shows how a parent hands connections to its children.
+//! the receiver is to know. `docs/sockets.md` shows how a parent hands connections to its children.
 //!
 //! ```
 //! use everport::transfer;
@@ -24,8 +24,6 @@
 //!
 //! Both ends are bounded and can be given up at any time: dropped futures lose nothing and leak nothing, and what comes in
 //! is taken as input from a stranger. Everything here needs a tokio runtime with its I/O enabled, of either flavour.
-//!
-//! [Sockets]: https://docs.rs/crate/everport/latest/source/docs/sockets.md
 
 mod arrival;
 mod frame;
@@ -45,6 +43,8 @@ use tokio::net::UnixStream;
 
 pub use frame::Violation;
 use half::Half;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use incoming::Incoming;
 pub use kind::{SocketKind, UnsupportedSocket};
 pub use receiver::{ReceiveError, Received, Receiver};
 pub use sender::{SendError, Sender};

@@ -65,6 +65,8 @@ pub use program::Program;
 pub use restarts::{AbortedRollout, Restart, RestartError, Restarted};
 pub use run::{RunError, Watcher};
 pub use status::{OpenPort, Status, WorkerStatus};
+#[cfg(feature = "tracing")]
+pub(crate) use worker_thread::note_panic;
 pub use worker_thread::{Boxed, Converted, MainError};
 
 #[cfg(any(test, feature = "fuzzing"))]

@@ -99,9 +99,7 @@ impl Recruiter {
 
 /// Refuses what makes no sense for threads, rather than ignore it.
 pub(crate) fn check_for_threads(builder: &Builder) -> Result<(), StartError> {
-    if cfg!(panic = "abort") {
-        return Err(StartError::PanicAborts);
-    }
+    refuse_if_panics_abort(cfg!(panic = "abort"))?;
     let privileges = &builder.privileges;
     let asked_for = [
         (!builder.env.is_empty(), "env (--env)"),
@@ -127,11 +125,32 @@ pub(crate) fn check_for_threads(builder: &Builder) -> Result<(), StartError> {
     }
 }
 
+/// A panic has to be the end of one thread. Everything is compiled for the same kind of panic, so that ours is the program's.
+fn refuse_if_panics_abort(panics_abort: bool) -> Result<(), StartError> {
+    match panics_abort {
+        true => Err(StartError::PanicAborts),
+        false => Ok(()),
+    }
+}
+
 /// Refuses what only threads need.
 pub(crate) fn check_for_processes(builder: &Builder) -> Result<(), StartError> {
     let option = "exit_on_abandoned_thread (--exit-on-abandoned-thread)";
     match builder.exit_on_abandoned_thread {
         true => Err(StartError::OnlyForThreads { option }),
         false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_whose_panics_abort_cannot_have_threads_and_is_told_why() {
+        refuse_if_panics_abort(false).unwrap();
+        let error = refuse_if_panics_abort(true).unwrap_err().to_string();
+        assert!(error.contains("panic = \"abort\""), "{error}");
+        assert!(error.contains("Cargo.toml"), "{error}");
     }
 }

@@ -13,11 +13,11 @@ use super::{Shared, panics};
 use crate::cluster::{enter, join_on_thread};
 use crate::log::ThreadEnding;
 use crate::watcher::pinning::Cpu;
-use crate::{Cluster, JoinError};
+use crate::{Cluster, JoinError, WorkerId};
 
 /// What a worker's thread is given.
 pub(super) struct Life {
-    pub(super) name: String,
+    pub(super) worker: WorkerId,
     pub(super) shared: Arc<Shared>,
     pub(super) cpu: Option<Cpu>,
     pub(super) link: OwnedFd,
@@ -33,7 +33,7 @@ impl Life {
         if let Some(Err(error)) = self.cpu.map(Cpu::take_this_thread) {
             return ThreadEnding::Failed(format!("cannot be pinned to its CPU: {error}"));
         }
-        let runtime = match runtime(&self.name, &self.shared) {
+        let runtime = match runtime(self.worker, &self.shared) {
             Ok(runtime) => runtime,
             Err(error) => {
                 return ThreadEnding::Failed(format!("cannot start its runtime: {error}"));
@@ -56,8 +56,8 @@ fn note_system_id(shared: &Shared) {
 #[cfg(any(not(target_os = "linux"), everport_portable))]
 fn note_system_id(_shared: &Shared) {}
 
-/// A runtime on this thread. Its blocking threads have their worker's name.
-fn runtime(name: &str, shared: &Arc<Shared>) -> std::io::Result<Runtime> {
+/// A runtime on this thread. Its blocking threads are known by their worker, too.
+fn runtime(worker: WorkerId, shared: &Arc<Shared>) -> std::io::Result<Runtime> {
     let shared = Arc::clone(shared);
     let enter_if_joined = move || {
         let state = shared.state().upgrade();
@@ -67,7 +67,7 @@ fn runtime(name: &str, shared: &Arc<Shared>) -> std::io::Result<Runtime> {
     };
     Builder::new_current_thread()
         .enable_all()
-        .thread_name(name)
+        .thread_name(format!("blocking-{worker}"))
         .on_thread_start(enter_if_joined)
         .build()
 }

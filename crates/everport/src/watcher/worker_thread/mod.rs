@@ -16,6 +16,8 @@ use tokio::sync::watch;
 use self::life::Life;
 pub(crate) use self::main_function::ThreadMain;
 pub use self::main_function::{Boxed, Converted, MainError};
+#[cfg(feature = "tracing")]
+pub(crate) use self::panics::note as note_panic;
 use crate::WorkerId;
 use crate::cluster::State;
 use crate::log::ThreadEnding;
@@ -74,7 +76,7 @@ impl WorkerThread {
         panics::note_on_worker_threads();
         let (sender, receiver) = channel();
         let life = Life {
-            name: name.clone(),
+            worker,
             shared: Arc::clone(&shared),
             cpu,
             link,

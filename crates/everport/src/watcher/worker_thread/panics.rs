@@ -34,7 +34,8 @@ pub(super) fn watch_this_thread() {
     IS_WATCHED.set(true);
 }
 
-fn note(info: &PanicHookInfo<'_>) {
+/// Notes a panic of a worker's own thread. A hook that does not pass a panic on to the one before it has to call this.
+pub(crate) fn note(info: &PanicHookInfo<'_>) {
     let (true, Some(location)) = (IS_WATCHED.get(), info.location()) else {
         return;
     };

@@ -14,6 +14,7 @@ use everport::transfer::{Receiver, Sender, Socket};
 async fn main() -> Result<(), Box<dyn Error>> {
     match std::env::args().nth(1).as_deref() {
         Some("serve") => service::serve(Receiver::from_std(stream()?)?).await,
+        Some("take") => service::take(Receiver::from_std(stream()?)?).await,
         Some("run-out") => scarcity::run_out(Receiver::from_std(stream()?)?).await,
         Some("overload") => scarcity::overload().await,
         Some("stop-midway") => service::stop_midway(Sender::from_std(stream()?)?).await,

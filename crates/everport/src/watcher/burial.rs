@@ -55,6 +55,7 @@ impl EventLoop {
         self.links.remove(worker);
         self.releases.postpone(worker, Instant::now());
         self.ports.forget_worker(worker);
+        self.ports.release_all(worker);
         self.pulse.forget(worker);
         if let Some(record) = self.workers.remove(&worker) {
             self.programs.disappoint(record.generation);

@@ -19,6 +19,7 @@ mod memory_usage;
 mod oom_score;
 mod orphans;
 mod output;
+mod placement;
 mod ports;
 mod privileges;
 mod process_handle;
@@ -47,6 +48,7 @@ pub(crate) use config::cpus;
 pub use config::{Builder, Program, StartError};
 pub use credentials::{Credentials, CredentialsError};
 pub use handle::Handle;
+pub use placement::Placement;
 pub use run::{RunError, Watcher};
 
 #[cfg(any(test, feature = "fuzzing"))]

@@ -17,7 +17,7 @@ fn free_port() -> u16 {
 
 #[test]
 fn all_workers_get_the_same_number_for_port_zero_and_can_read_it() {
-    for share in ["reuseport", "transfer"] {
+    for share in ["reuseport", "transfer", "dispatch"] {
         let cluster = Cluster::ready(
             &format!("-w 3 --share {share}"),
             "--listen 127.0.0.1:0 --listen 127.0.0.1:0",
@@ -34,8 +34,8 @@ fn all_workers_get_the_same_number_for_port_zero_and_can_read_it() {
 }
 
 #[test]
-fn every_worker_serves_in_both_ways_of_sharing() {
-    for share in ["reuseport", "transfer"] {
+fn every_worker_serves_in_each_way_of_sharing() {
+    for share in ["reuseport", "transfer", "dispatch"] {
         let cluster = Cluster::ready(&format!("-w 4 --share {share}"), "--listen 127.0.0.1:0");
         let address = cluster.address();
         let mut seen = BTreeSet::new();
@@ -154,7 +154,7 @@ fn a_worker_that_asks_twice_for_one_port_is_told_so() {
 
 #[test]
 fn a_port_that_every_worker_gives_back_is_closed() {
-    for share in ["reuseport", "transfer"] {
+    for share in ["reuseport", "transfer", "dispatch"] {
         let directory = tempfile::tempdir().unwrap();
         let release = directory.path().join("release");
         fs::write(&release, "v1 second-port gives-second-port-back").unwrap();
@@ -180,7 +180,7 @@ fn a_port_that_every_worker_gives_back_is_closed() {
 
 #[test]
 fn a_port_that_the_new_release_does_not_ask_for_is_closed() {
-    for share in ["reuseport", "transfer"] {
+    for share in ["reuseport", "transfer", "dispatch"] {
         let directory = tempfile::tempdir().unwrap();
         let release = directory.path().join("release");
         fs::write(&release, "v1 second-port").unwrap();

@@ -203,3 +203,6 @@ impl Member {
         self.placed - self.taken_back - self.said.ended
     }
 }
+
+#[cfg(test)]
+mod tests;

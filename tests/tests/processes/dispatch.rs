@@ -60,7 +60,10 @@ impl Kept {
 
 #[test]
 fn each_worker_gets_its_turn_exactly() {
-    let cluster = Cluster::ready("-w 4 --share dispatch --log-level debug", "--listen 127.0.0.1:0");
+    let cluster = Cluster::ready(
+        "-w 4 --share dispatch --log-level debug",
+        "--listen 127.0.0.1:0",
+    );
     cluster.log().wait_for("(dispatch)");
     let address = cluster.address();
     let one_by_one = count((0..400).map(|_| get(address, "/").worker()));

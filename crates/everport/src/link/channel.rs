@@ -7,15 +7,15 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
-    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg,
-    sendmsg, socketpair,
+    AddressFamily, RecvAncillaryBuffer, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
 };
 use tokio::io::Interest;
 use tokio::net::UnixDatagram;
 
 use super::wire::{DecodeError, FrameTooLong, MAX_FRAME};
 use super::{FromWatcher, FromWorker};
+use crate::rights::{CLOSE_ON_EXEC, descriptors};
 
 /// Why a frame could not be received or sent.
 #[derive(Debug, thiserror::Error)]
@@ -146,19 +146,26 @@ impl AsFd for WorkerEnd {
     }
 }
 
-/// Descriptors that come with a message are closed on exec.
-#[cfg(not(target_os = "illumos"))]
-const CLOSE_ON_EXEC: RecvFlags = RecvFlags::CMSG_CLOEXEC;
-/// Not known there: see [`descriptors`].
-#[cfg(target_os = "illumos")]
-const CLOSE_ON_EXEC: RecvFlags = RecvFlags::empty();
-
 /// The other side sends no more, though it may still receive.
 #[cfg(all(target_os = "linux", not(everport_portable)))]
 const HALF_GONE: PollFlags = PollFlags::RDHUP;
 /// Not told everywhere; nobody who speaks our protocol goes by halves.
 #[cfg(any(not(target_os = "linux"), everport_portable))]
 const HALF_GONE: PollFlags = PollFlags::empty();
+
+/// A packet of another socket of this kind, if there is one: its length.
+pub(crate) fn receive_packet(
+    socket: BorrowedFd<'_>,
+    buffer: &mut [u8],
+) -> Result<Option<usize>, LinkError> {
+    let received = receive(socket, buffer, Descriptors::Unwanted)?;
+    Ok(received.map(|(length, _)| length))
+}
+
+/// Sends a packet through another socket of this kind. Never waits.
+pub(crate) fn send_packet(socket: BorrowedFd<'_>, packet: &[u8]) -> Result<(), LinkError> {
+    send(socket, packet, &[])
+}
 
 /// Whether descriptors may come with a message.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -181,19 +188,23 @@ pub(super) fn receive(
         Descriptors::Wanted => RecvAncillaryBuffer::new(&mut space),
         Descriptors::Unwanted => RecvAncillaryBuffer::default(),
     };
+    let room = buffer.len();
     let mut slices = [IoSliceMut::new(buffer)];
     let flags = CLOSE_ON_EXEC | RecvFlags::DONTWAIT;
+    let mut was_reset = false;
     let message = loop {
         match recvmsg(socket, &mut slices, &mut control, flags) {
             Ok(message) => break message,
             Err(Errno::INTR) => {}
             Err(Errno::AGAIN) => return Ok(None),
+            // Told once, and first, when the other side has not read all: what it had sent is still there.
+            Err(Errno::CONNRESET) if !was_reset => was_reset = true,
             Err(Errno::CONNRESET | Errno::PIPE) => return Err(LinkError::Closed),
             Err(error) => return Err(LinkError::Io(error.into())),
         }
     };
     if message.flags.contains(ReturnFlags::TRUNC) {
-        return Err(DecodeError::Oversized.into());
+        return Err(DecodeError::Oversized(room).into());
     }
     if wanted == Descriptors::Unwanted && message.flags.contains(ReturnFlags::CTRUNC) {
         return Err(DecodeError::UnwantedDescriptors.into());
@@ -202,21 +213,6 @@ pub(super) fn receive(
         return Err(empty_or_closed(socket));
     }
     Ok(Some((message.bytes, descriptors(&mut control))))
-}
-
-/// The descriptors that came along; the kernel has closed those that found no room.
-fn descriptors(control: &mut RecvAncillaryBuffer<'_>) -> Vec<OwnedFd> {
-    let fds = control
-        .drain()
-        .filter_map(|message| match message {
-            RecvAncillaryMessage::ScmRights(fds) => Some(fds),
-            _ => None,
-        })
-        .flatten();
-    // A program that is executed just before this still gets the descriptors.
-    #[cfg(target_os = "illumos")]
-    let fds = fds.filter(|fd| rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC).is_ok());
-    fds.collect()
 }
 
 /// End-of-file and an empty message look alike; only the first comes with a hang-up.

@@ -24,6 +24,7 @@ mod kind {
     pub(super) const LEFT: u16 = 0x0007;
     pub(super) const ALIVE: u16 = 0x0008;
     pub(super) const OPEN_RING: u16 = 0x0009;
+    pub(super) const OPEN_MESSAGES: u16 = 0x000a;
 
     pub(super) const WELCOME: u16 = 0x0101;
     pub(super) const REFUSED: u16 = 0x0102;
@@ -37,6 +38,7 @@ mod kind {
     pub(super) const ANNOUNCE: u16 = 0x010a;
     pub(super) const RING: u16 = 0x010b;
     pub(super) const LOG_LEVEL: u16 = 0x010c;
+    pub(super) const MESSAGES: u16 = 0x010d;
 }
 
 impl FromWorker {
@@ -73,7 +75,7 @@ impl FromWorker {
                     .u32(drained.closed)
                     .u32(drained.cut);
             }
-            Self::Ready | Self::Leaving | Self::OpenRing => {}
+            Self::Ready | Self::Leaving | Self::OpenRing | Self::OpenMessages => {}
         }
         writer.finish()
     }
@@ -121,6 +123,7 @@ impl FromWorker {
             },
             kind::LEAVING => Self::Leaving,
             kind::OPEN_RING => Self::OpenRing,
+            kind::OPEN_MESSAGES => Self::OpenMessages,
             kind::LEFT => Self::Left(Drained {
                 finished: reader.u32("finished")?,
                 closed: reader.u32("closed")?,
@@ -140,6 +143,7 @@ impl FromWorker {
             Self::Alive { .. } => kind::ALIVE,
             Self::Leaving => kind::LEAVING,
             Self::OpenRing => kind::OPEN_RING,
+            Self::OpenMessages => kind::OPEN_MESSAGES,
             Self::Left(_) => kind::LEFT,
         }
     }
@@ -199,6 +203,9 @@ impl FromWatcher {
                 writer.u8(u8::from(*overrides));
             }
             Self::LogLevel { level } => write_level(&mut writer, *level),
+            Self::Messages { limit } => {
+                writer.u32(*limit);
+            }
             Self::Look => {}
         }
         writer.finish()
@@ -257,6 +264,9 @@ impl FromWatcher {
             kind::LOG_LEVEL => Self::LogLevel {
                 level: read_level(reader)?,
             },
+            kind::MESSAGES => Self::Messages {
+                limit: reader.u32("limit")?,
+            },
             _ => return Ok(None),
         }))
     }
@@ -275,6 +285,7 @@ impl FromWatcher {
             Self::Announce { .. } => kind::ANNOUNCE,
             Self::Ring { .. } => kind::RING,
             Self::LogLevel { .. } => kind::LOG_LEVEL,
+            Self::Messages { .. } => kind::MESSAGES,
         }
     }
 }

@@ -35,6 +35,8 @@ pub(crate) enum FromWorker {
     Alive { beat: u32 },
     /// The worker wants a ring for its log records; answered by `Ring`.
     OpenRing,
+    /// The worker wants to exchange messages; answered by `Messages`.
+    OpenMessages,
     /// The worker has drained, or timed out with connections still open.
     Left(Drained),
 }
@@ -97,6 +99,11 @@ pub(crate) enum FromWatcher {
     },
     /// Records that matter at least as much are wanted from now on, whatever was said before.
     LogLevel { level: Level },
+    /// Answers `OpenMessages`; the worker's end of its message socket comes with it, unless the limit is 0.
+    Messages {
+        /// How long one message may be in bytes.
+        limit: u32,
+    },
 }
 
 /// What a worker learns about itself.

@@ -48,8 +48,13 @@ impl Notice {
             | Self::Heard { .. }
             | Self::Stuck { .. }
             | Self::KillFailed { .. }
+            | Self::HookPanicked { .. }
+            | Self::ThreadLeftBehind { .. }
+            | Self::ThreadEnded { .. }
             | Self::LinkBroken { .. }
             | Self::RingRefused { .. }
+            | Self::MessagesRefused { .. }
+            | Self::MessagesBroken { .. }
             | Self::RingBroken { .. } => Subject::Worker,
             Self::PortOpened { .. }
             | Self::PortClosed { .. }

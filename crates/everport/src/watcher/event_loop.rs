@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,23 +12,32 @@ use rustix::process::Rlimit;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::Builder;
+use super::Status;
 use super::aborts::Failures;
 use super::clock::Clock;
 use super::handle::{Commands, Desk};
+use super::hooks::Hooks;
 use super::inherited_sockets::Refused;
 use super::input::Input;
+use super::left_behind::LeftBehind;
 use super::links::Links;
 use super::memory::OutOfMemoryCounter;
 use super::memory_limit::MemoryLimit;
+use super::messages::Switchboard;
+use super::notices::Announcer;
 use super::oom_score::OomScore;
+use super::pinning::Pinning;
 use super::ports::{Dispatching, PassedSockets, PortTable, Seen};
 use super::programs::Programs;
 use super::pulse::Pulse;
 use super::releases::Releases;
+use super::restarts::Restarts;
 use super::rings::Rings;
 use super::spawn::Spawner;
+use super::waits::Waits;
 use super::worker::Worker;
+use super::workforce::{Recruiter, Workforce};
+use super::{Builder, RunError};
 use crate::WorkerId;
 use crate::log::{Entry, Notice, Sink, Source};
 
@@ -49,11 +59,15 @@ pub(crate) struct EventLoop {
     pub(crate) releases: Releases,
     /// The worker that is just giving a port back.
     pub(crate) releasing: Option<WorkerId>,
-    pub(crate) spawner: Spawner,
-    pub(crate) programs: Programs,
+    pub(crate) recruiter: Recruiter,
+    /// Which CPU each worker runs on, if that was asked for.
+    pub(crate) pinning: Option<Pinning>,
     pub(crate) failures: Failures,
-    pub(crate) sink: Option<Arc<dyn Sink>>,
+    /// Where every entry goes: to the application's sink, and notices to those who read them.
+    pub(crate) sink: Arc<dyn Sink>,
+    pub(crate) hooks: Hooks,
     pub(crate) rings: Rings,
+    pub(crate) switchboard: Switchboard,
     pub(crate) sender: mpsc::Sender<Input>,
     pub(crate) shutdown_timeout: Duration,
     /// After how many accepted connections a worker asks to be replaced; 0: never.
@@ -72,9 +86,14 @@ pub(crate) struct EventLoop {
     pub(crate) memory_limit: Option<MemoryLimit>,
     /// Whether dead children that are no workers may be left behind a worker not yet buried.
     pub(crate) orphans_wait: bool,
+    pub(crate) left_behind: LeftBehind,
     desk: Arc<Desk>,
+    pub(crate) restarts: Restarts,
+    waits: Waits,
     /// What was passed in and is not used, until it has been told.
     refused: Vec<Refused>,
+    /// What workers run: their program, or this one.
+    program: PathBuf,
     start: Instant,
     clock: Clock,
 }
@@ -88,7 +107,12 @@ enum Wake {
 }
 
 impl EventLoop {
-    pub(crate) fn new(builder: Builder, open_files: Rlimit, desk: Arc<Desk>) -> io::Result<Self> {
+    pub(crate) fn new(
+        builder: Builder,
+        open_files: Rlimit,
+        pinning: Option<Pinning>,
+        desk: Arc<Desk>,
+    ) -> io::Result<Self> {
         let (sender, inbox) = mpsc::channel(INBOX);
         let (passed, surplus) = PassedSockets::new(builder.passed);
         let mut refused = builder.refused;
@@ -96,6 +120,21 @@ impl EventLoop {
         let dispatching = Dispatching {
             placement: builder.placement,
             inbox: sender.clone(),
+        };
+        let program = builder.workforce.program()?;
+        let recruiter = match builder.workforce {
+            Workforce::Processes(program) => Recruiter::Processes {
+                spawner: Spawner {
+                    program,
+                    env: builder.env,
+                    chdir: builder.chdir,
+                    open_files,
+                    privileges: builder.privileges.into(),
+                    oom_score: OomScore::above_ours(),
+                },
+                programs: Programs::default(),
+            },
+            Workforce::Threads(main) => Recruiter::Threads { main },
         };
         let seed = RandomState::new().build_hasher().finish();
         Ok(Self {
@@ -106,18 +145,17 @@ impl EventLoop {
             pulse: Pulse::default(),
             releases: Releases::default(),
             releasing: None,
-            spawner: Spawner {
-                program: builder.program,
-                env: builder.env,
-                chdir: builder.chdir,
-                open_files,
-                privileges: builder.privileges.into(),
-                oom_score: OomScore::above_ours(),
-            },
-            programs: Programs::default(),
+            recruiter,
+            pinning,
+            program,
             failures: Failures::default(),
-            sink: builder.sink,
+            sink: Arc::new(Announcer {
+                sink: builder.sink,
+                desk: Arc::clone(&desk),
+            }),
+            hooks: builder.hooks,
             rings: Rings::new(builder.log_ring, builder.log_when_full, builder.log_level),
+            switchboard: Switchboard::new(builder.message_limit),
             sender,
             shutdown_timeout: builder.policy.drain_timeout,
             max_connections: builder.max_connections.unwrap_or(0),
@@ -130,7 +168,10 @@ impl EventLoop {
             memory: OutOfMemoryCounter::new(),
             memory_limit: builder.max_memory.map(MemoryLimit::new),
             orphans_wait: false,
+            left_behind: LeftBehind::new(builder.exit_on_abandoned_thread),
             desk,
+            restarts: Restarts::default(),
+            waits: Waits::default(),
             refused,
             start: Instant::now(),
             clock: Clock::new(Instant::now()),
@@ -138,12 +179,13 @@ impl EventLoop {
     }
 
     /// Runs until the supervisor says that the cluster has ended.
-    pub(crate) async fn run(mut self) -> io::Result<ExitReason> {
+    pub(crate) async fn run(mut self) -> Result<ExitReason, RunError> {
         self.tell(Notice::Started {
             version: env!("CARGO_PKG_VERSION"),
             pid: std::process::id(),
             workers: self.supervisor.status().slots,
-            program: self.spawner.program.path.display().to_string(),
+            program: self.program.display().to_string(),
+            threads: matches!(self.recruiter, Recruiter::Threads { .. }),
         });
         for refused in std::mem::take(&mut self.refused) {
             self.tell(refused.into());
@@ -153,8 +195,12 @@ impl EventLoop {
             if let Some(reason) = self.exit {
                 let ran = self.start.elapsed();
                 self.tell(Notice::Stopped { reason, ran });
-                return Ok(reason);
+                return match self.left_behind.exits_for() {
+                    Some(worker) => Err(RunError::ThreadLeftBehind(worker)),
+                    None => Ok(reason),
+                };
             }
+            self.waits.answer(&self.supervisor);
             self.wait().await?;
         }
     }
@@ -280,9 +326,11 @@ impl EventLoop {
 
     /// Only the good generation and the one being rolled out get workers.
     fn forget_programs(&mut self) {
-        if self.programs.len() > 1 {
+        if let Some(programs) = self.recruiter.programs()
+            && programs.len() > 1
+        {
             let status = self.supervisor.status();
-            self.programs.keep_only(|generation| {
+            programs.keep_only(|generation| {
                 generation == status.generation || Some(generation) == status.rollout
             });
         }
@@ -302,7 +350,9 @@ impl EventLoop {
         match input {
             Input::Frame { worker, frame } => self.handle_frame(worker, frame),
             Input::LinkFailed { worker, error } => self.break_link(worker, &error.to_string()),
+            Input::MessagesBroken { worker, error } => self.tell_of_broken_messages(worker, error),
             Input::Died { worker } => self.bury(worker),
+            Input::EndedAfterAll { worker, ending } => self.handle_end_after_all(worker, ending),
             Input::Described { worker, threads } => self.handle_described(worker, threads),
             Input::Measured { worker, usage } => self.handle_measured(worker, usage),
             Input::Opened { key, result } => self.handle_opened(&key, result),
@@ -335,6 +385,7 @@ impl EventLoop {
             self.feed(Event::Scale { workers });
         }
         if commands.restart {
+            self.restarts.ask(commands.restart_askers);
             self.feed(Event::Restart);
         }
         if let Some(level) = commands.log_level {
@@ -348,8 +399,17 @@ impl EventLoop {
         }
         for asker in commands.status {
             // An asker that has gone does not need the answer.
-            let _gone = asker.send(self.supervisor.status());
+            let _gone = asker.send(self.status());
         }
+        for asker in commands.ports {
+            let _gone = asker.send(self.ports.open());
+        }
+        self.waits.add(commands.waits);
+    }
+
+    fn status(&self) -> Status {
+        let pid = |worker| Some(self.workers.get(&worker)?.pid_number());
+        Status::new(self.supervisor.status(), pid)
     }
 
     /// A worker's link can't be used any more: it is closed, so that the worker drains by itself.
@@ -375,8 +435,7 @@ impl EventLoop {
     fn look_for_stopped_workers(&mut self) {
         let mut changed = Vec::new();
         for (worker, record) in &self.workers {
-            // A process that can't be asked is about to be reported dead.
-            if let Ok(Some(stopped)) = record.process.was_stopped() {
+            if let Some(stopped) = record.body.was_stopped() {
                 changed.push((*worker, record.slot, stopped));
             }
         }
@@ -393,7 +452,10 @@ impl EventLoop {
     fn tell_decision(&mut self, decision: Decision) {
         self.tell_end_or_abort(decision);
         match decision {
-            Decision::WorkerReady { .. } => self.memory.forget(),
+            Decision::WorkerReady { worker, .. } => {
+                self.memory.forget();
+                self.call_on_ready(worker);
+            }
             Decision::ClusterReady { .. } => self.ports.unused().for_each(|it| self.tell(it)),
             _ => {}
         }
@@ -416,9 +478,7 @@ impl EventLoop {
 
     /// Tells something about a worker that need not be there any more.
     pub(super) fn tell_about(&self, notice: Notice, about: Option<Source>) {
-        if let Some(sink) = &self.sink {
-            sink.write(Entry::Notice(notice, about));
-        }
+        self.sink.write(Entry::Notice(notice, about));
     }
 }
 

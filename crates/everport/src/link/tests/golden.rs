@@ -74,6 +74,7 @@ fn frames_from_a_worker_have_these_bytes() {
     );
     check_worker(&FromWorker::Alive { beat: 7 }, "0800 07000000");
     check_worker(&FromWorker::OpenRing, "0900");
+    check_worker(&FromWorker::OpenMessages, "0a00");
 }
 
 #[test]
@@ -161,6 +162,7 @@ fn frames_from_the_watcher_have_these_bytes() {
     check_watcher(&FromWatcher::Beat { beat: 7 }, "0901 07000000");
     let delay = Duration::from_nanos(3);
     check_watcher(&FromWatcher::Announce { delay }, "0a01 0300000000000000");
+    check_watcher(&FromWatcher::Messages { limit: 0x1_0000 }, "0d01 00000100");
 }
 
 #[test]

@@ -56,3 +56,8 @@ pub use watcher::Watcher;
 #[cfg(all(doctest, feature = "axum", feature = "cli", feature = "http"))]
 #[doc = include_str!("../../../docs/guide.md")]
 struct Guide;
+
+/// Those of its chapter on threads.
+#[cfg(all(doctest, feature = "cli"))]
+#[doc = include_str!("../../../docs/threads.md")]
+struct Threads;

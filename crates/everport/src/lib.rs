@@ -57,7 +57,17 @@ pub use watcher::Watcher;
 #[doc = include_str!("../../../docs/guide.md")]
 struct Guide;
 
-/// Those of its chapter on threads.
-#[cfg(all(doctest, feature = "cli"))]
+/// Likewise those about workers that are threads.
+#[cfg(doctest)]
 #[doc = include_str!("../../../docs/threads.md")]
 struct Threads;
+
+/// Likewise those about a cluster within another program.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/embedding.md")]
+struct Embedding;
+
+/// Likewise those for people who know something else.
+#[cfg(all(doctest, feature = "http", feature = "tracing"))]
+#[doc = include_str!("../../../docs/coming-from.md")]
+struct ComingFrom;

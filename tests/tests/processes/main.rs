@@ -5,6 +5,7 @@
 #[cfg(feature = "as-root")]
 mod as_root;
 mod bad_input;
+mod dispatch;
 mod embedding;
 mod files;
 // What tells of waiting connections without waking on each of them is Linux only.
@@ -33,6 +34,7 @@ mod supervision;
 // `setsid` of util-linux gives a program a terminal of its own.
 #[cfg(target_os = "linux")]
 mod terminal;
+mod transfer;
 mod unix_sockets;
 mod waiting;
 mod watch;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use everport_core::{DrainReason, ReplaceCause};
 
 use super::*;
-use crate::log::{Ending, Level, Thread, ThreadEnding};
+use crate::log::{Ending, Level, Thread};
 use crate::{BindCause, BindError, Generation, PortAddress};
 
 const WORKER: WorkerId = WorkerId(7);
@@ -487,69 +487,5 @@ fn what_a_stuck_worker_does_is_told_line_by_line() {
         stuck(Vec::new(), &[]),
         Level::Warn,
         "worker 7 (slot 2) before it is killed: the system does not tell what its threads do",
-    );
-}
-
-#[test]
-fn a_workers_thread_is_told_of_as_one() {
-    let (worker, slot) = (WORKER, SLOT);
-    check(
-        Notice::Spawned {
-            worker,
-            slot,
-            generation: Generation(3),
-            pid: 4711,
-            thread: Some("worker-7".to_owned()),
-        },
-        Level::Info,
-        "worker 7 (slot 2) started: thread worker-7, generation 3",
-    );
-    let died = |thread| Notice::Ended {
-        worker,
-        slot,
-        pid: 4711,
-        ending: Ending::of_thread(thread),
-        expected: false,
-        last_lines: Vec::new(),
-    };
-    let check_death = |thread, expected: &str| {
-        let text = format!("worker 7 (slot 2) died: {expected}");
-        check(died(thread), Level::Error, &text);
-    };
-    check_death(ThreadEnding::Returned, "returned");
-    check_death(
-        ThreadEnding::Failed("no\nluck".to_owned()),
-        "failed: no\\nluck",
-    );
-    check_death(
-        ThreadEnding::Panicked("at src/main.rs:1:2: \x1b".to_owned()),
-        "panicked at src/main.rs:1:2: \\x1b",
-    );
-    check_death(ThreadEnding::Killed, "killed");
-    check(
-        Notice::ThreadLeftBehind {
-            worker,
-            slot,
-            count: 2,
-        },
-        Level::Error,
-        "worker 7 (slot 2) hangs, and its thread cannot be ended: it is left behind, with what it holds \
-         (2 threads so far; only the end of the process ends them)",
-    );
-    let ended = |count| Notice::ThreadEnded {
-        worker,
-        slot,
-        ending: ThreadEnding::Killed,
-        count,
-    };
-    check(
-        ended(0),
-        Level::Info,
-        "the thread of worker 7 (slot 2) has ended after all: killed",
-    );
-    check(
-        ended(1),
-        Level::Info,
-        "the thread of worker 7 (slot 2) has ended after all: killed (1 thread still left behind)",
     );
 }

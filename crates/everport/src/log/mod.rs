@@ -25,6 +25,7 @@ mod message;
 mod notice;
 mod notice_details;
 mod notice_event;
+mod notice_level;
 mod notice_subject;
 mod queue;
 mod records;

@@ -64,6 +64,10 @@ pub struct ServerArgs {
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count::parse,
         conflicts_with_all = OF_PROCESSES, help_heading = CLUSTER)]
     threads: Option<u32>,
+
+    /// End the process, after a graceful stop, when a thread hangs and cannot be ended
+    #[arg(long, requires = "threads", help_heading = CLUSTER)]
+    exit_on_abandoned_thread: bool,
 }
 
 impl ServerArgs {
@@ -92,10 +96,13 @@ impl ServerArgs {
             Err(error) => return CommandError::Runtime(error).report().into(),
         };
         match self.threads {
-            Some(threads) if !inherited_link() => runtime.block_on(watch_threads(
-                &self.cluster,
-                Watcher::threads(threads, main),
-            )),
+            Some(threads) if !inherited_link() => {
+                let mut threads = Watcher::threads(threads, main);
+                if self.exit_on_abandoned_thread {
+                    threads = threads.exit_on_abandoned_thread();
+                }
+                runtime.block_on(watch_threads(&self.cluster, threads))
+            }
             _ => runtime.block_on(be_a_process(self.cluster, main)),
         }
     }

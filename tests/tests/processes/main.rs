@@ -19,6 +19,8 @@ mod output;
 #[cfg(target_os = "linux")]
 mod passed_sockets;
 mod pid_file;
+#[cfg(all(target_os = "linux", not(everport_portable)))]
+mod pinning;
 mod ports;
 mod privileges;
 mod recycling;
@@ -32,6 +34,7 @@ mod supervision;
 #[cfg(target_os = "linux")]
 mod terminal;
 mod thread_workers;
+mod transfer;
 mod unix_sockets;
 mod waiting;
 mod watch;

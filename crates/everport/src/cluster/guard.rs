@@ -12,6 +12,7 @@ use super::drain::Drain;
 use super::ending::{End, OVERDUE};
 use super::handshake::Received;
 use super::membership::Membership;
+use super::messages::open_messages;
 use super::outbox::Outgoing;
 use super::requests::Grant;
 use super::state::State;
@@ -185,7 +186,7 @@ impl Guard {
             FromWatcher::Beat { beat } => drop(state.beats.send_replace(Some(beat))),
             FromWatcher::Announce { delay: _ } => state.announce_leaving(),
             FromWatcher::LogLevel { level } => state.log_level.change(level),
-            FromWatcher::Messages { .. } => {} // nobody has asked
+            FromWatcher::Messages { limit } => open_messages(state, limit, fd),
             // They belong to the handshake, which is over.
             FromWatcher::Welcome(_) | FromWatcher::Refused { .. } | FromWatcher::Ring { .. } => {}
         }
@@ -196,6 +197,7 @@ impl Guard {
         self.link = None;
         self.state.outbox.close();
         self.state.requests.give_up();
+        self.state.messages.give_up_waiting();
         self.state.close_log();
         if !self.state.is_draining() {
             self.state

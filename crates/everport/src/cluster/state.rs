@@ -17,11 +17,13 @@ use tokio::sync::watch;
 use super::drain::{Drain, Emptying, Phase};
 use super::hooks::Hooks;
 use super::log_level::{LogLevel, Logging};
+use super::messages;
 use super::outbox::{LinkLost, Outbox};
 use super::readiness::Readiness;
 use super::requests::Requests;
 use crate::link::{FromWorker, Welcome};
 use crate::listener::{Connections, Port};
+use crate::messages::Endpoint;
 use crate::ring::Producer;
 
 /// How long after a drain's beginning records are waited for: its time is for connections.
@@ -36,6 +38,8 @@ pub(crate) struct State {
     pub(crate) runtime: Handle,
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) requests: Requests,
+    /// What this worker and others say to each other.
+    pub(crate) messages: Endpoint,
     pub(crate) readiness: Readiness,
     pub(crate) connections: Arc<Connections>,
     pub(crate) hooks: Hooks,
@@ -81,6 +85,7 @@ impl State {
             .as_ref()
             .map_or(0, |welcome| welcome.max_connections);
         Ok(Self {
+            messages: messages::endpoint(identity.as_ref(), &outbox, &runtime),
             connections: Arc::new(connections(most, &outbox)),
             outbox,
             identity,

@@ -13,7 +13,7 @@ mod tests;
 /// Names the link in a worker's environment: `<fd>:<inode>`.
 pub(crate) const LINK_VARIABLE: &str = "EVERPORT_LINK";
 
-pub(crate) use channel::{LinkError, WatcherEnd, WorkerEnd, pair};
+pub(crate) use channel::{LinkError, WatcherEnd, WorkerEnd, pair, receive_packet, send_packet};
 pub(crate) use frame::{Drained, FromWatcher, FromWorker, Welcome};
 pub(crate) use session::{NEWEST_VERSION, OLDEST_VERSION, Session, negotiate};
 pub(crate) use wire::{DecodeError, Reader};

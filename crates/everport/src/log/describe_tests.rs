@@ -354,6 +354,24 @@ fn what_goes_wrong_with_records_is_told() {
         "worker 7 (slot 2) left no records in its ring but a record of 0 bytes; its records are not taken any more",
     );
     check(
+        Notice::MessagesRefused {
+            worker: WORKER,
+            slot: SLOT,
+            error: "Too many open files (os error 24)".to_owned(),
+        },
+        Level::Warn,
+        "worker 7 (slot 2) gets no socket for messages: Too many open files (os error 24)",
+    );
+    check(
+        Notice::MessagesBroken {
+            worker: WORKER,
+            slot: SLOT,
+            error: "it sent a part of a message that was not begun".to_owned(),
+        },
+        Level::Error,
+        "worker 7 (slot 2) has lost its messages: it sent a part of a message that was not begun; it goes on without them",
+    );
+    check(
         Notice::LogLevelSet {
             level: Level::Debug,
         },

@@ -25,7 +25,9 @@ pub(super) fn describe_worker(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fm
         | Notice::HookPanicked { .. }
         | Notice::LinkBroken { .. }
         | Notice::RingRefused { .. }
-        | Notice::RingBroken { .. } => describe_failure(f, &who, notice),
+        | Notice::RingBroken { .. }
+        | Notice::MessagesRefused { .. }
+        | Notice::MessagesBroken { .. } => describe_failure(f, &who, notice),
         _ => describe_conduct(f, &who, notice),
     }
 }
@@ -122,6 +124,10 @@ fn describe_failure(f: &mut fmt::Formatter<'_>, who: &Who, notice: &Notice) -> f
             error,
             "; its records are not taken any more",
         ),
+        Notice::MessagesRefused { error, .. } => ("gets no socket for messages:", error, ""),
+        Notice::MessagesBroken { error, .. } => {
+            ("has lost its messages:", error, "; it goes on without them")
+        }
         _ => return Ok(()),
     };
     write!(f, "{who} {what} {}{consequence}", escape_display(error))

@@ -358,6 +358,24 @@ pub enum Notice {
         /// What is wrong with it.
         error: String,
     },
+    /// A worker got no socket for messages; its first use of them fails.
+    MessagesRefused {
+        /// Which worker.
+        worker: WorkerId,
+        /// Its slot.
+        slot: SlotId,
+        /// The system's reason.
+        error: String,
+    },
+    /// A worker broke the rules that messages follow, or its socket for them failed; that socket was closed, nothing else.
+    MessagesBroken {
+        /// Which worker.
+        worker: WorkerId,
+        /// Its slot.
+        slot: SlotId,
+        /// What is wrong with it.
+        error: String,
+    },
     /// Workers were told which of their records are wanted.
     LogLevelSet {
         /// Those that matter at least as much.
@@ -381,6 +399,7 @@ impl Notice {
             | Self::ThreadLeftBehind { .. }
             | Self::LinkBroken { .. }
             | Self::ConfigurationRefused { .. }
+            | Self::MessagesBroken { .. }
             | Self::RingBroken { .. } => Level::Error,
             Self::Ended {
                 expected: false, ..
@@ -394,6 +413,7 @@ impl Notice {
             | Self::Overslept { .. }
             | Self::LogTrouble { .. }
             | Self::RingRefused { .. }
+            | Self::MessagesRefused { .. }
             | Self::BacklogClamped { .. }
             | Self::SteeringRefused { .. }
             | Self::PassedSocketRefused { .. }
@@ -446,6 +466,8 @@ impl Notice {
             | Self::ThreadEnded { worker, slot, .. }
             | Self::LinkBroken { worker, slot, .. }
             | Self::RingRefused { worker, slot, .. }
+            | Self::MessagesRefused { worker, slot, .. }
+            | Self::MessagesBroken { worker, slot, .. }
             | Self::RingBroken { worker, slot, .. } => Some((worker, slot)),
             _ => None,
         }

@@ -136,6 +136,8 @@ fn tell_worker<'a>(notice: &'a Notice, to: &mut dyn Details<'a>) {
         | Notice::KillFailed { error, .. }
         | Notice::RingRefused { error, .. }
         | Notice::RingBroken { error, .. }
+        | Notice::MessagesRefused { error, .. }
+        | Notice::MessagesBroken { error, .. }
         | Notice::LinkBroken { error, .. } => to.tell("error", error.as_str().into()),
         Notice::OverMemory {
             used,

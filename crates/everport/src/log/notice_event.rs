@@ -44,6 +44,8 @@ impl Notice {
             Self::LinkBroken { .. } => "link_broken",
             Self::RingRefused { .. } => "ring_refused",
             Self::RingBroken { .. } => "ring_broken",
+            Self::MessagesRefused { .. } => "messages_refused",
+            Self::MessagesBroken { .. } => "messages_broken",
             Self::LogLevelSet { .. } => "log_level_set",
             Self::Configured { .. } => "configured",
             Self::ConfigurationRefused { .. } => "configuration_refused",

@@ -53,6 +53,8 @@ impl Notice {
             | Self::ThreadEnded { .. }
             | Self::LinkBroken { .. }
             | Self::RingRefused { .. }
+            | Self::MessagesRefused { .. }
+            | Self::MessagesBroken { .. }
             | Self::RingBroken { .. } => Subject::Worker,
             Self::PortOpened { .. }
             | Self::PortClosed { .. }

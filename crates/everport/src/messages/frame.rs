@@ -312,6 +312,11 @@ impl Lane {
     /// Both of them.
     pub(crate) const ALL: [Self; 2] = [Self::Messages, Self::Replies];
 
+    /// Its place among them.
+    pub(crate) fn index(self) -> usize {
+        usize::from(self.number())
+    }
+
     fn number(self) -> u8 {
         match self {
             Self::Messages => 0,

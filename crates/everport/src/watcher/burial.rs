@@ -48,6 +48,7 @@ impl EventLoop {
             Exit::Failure
         };
         self.links.remove(worker);
+        self.switchboard.finish(worker);
         self.releases.postpone(worker, Instant::now());
         self.ports.forget_worker(worker);
         self.pulse.forget(worker);

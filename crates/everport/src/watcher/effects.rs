@@ -58,6 +58,7 @@ impl EventLoop {
                 let pid = record.pid_number();
                 let thread = record.body.thread_name().map(str::to_owned);
                 self.workers.insert(worker, record);
+                self.switchboard.arrive(worker);
                 self.tell(Notice::Spawned {
                     worker,
                     slot,

@@ -13,6 +13,8 @@ pub(crate) enum Input {
     Frame { worker: WorkerId, frame: FromWorker },
     /// A worker can't be talked to any more while it still lives.
     LinkFailed { worker: WorkerId, error: LinkError },
+    /// A worker has lost its socket for messages while it still lives.
+    MessagesBroken { worker: WorkerId, error: String },
     /// A worker's process is dead and waits to be reaped. Told again when many records that it left are taken.
     Died { worker: WorkerId },
     /// The thread of a buried worker, which was left behind, has ended.

@@ -53,7 +53,7 @@ impl EventLoop {
             FromWorker::Replace { cause } => self.feed(Event::ReplaceRequested { worker, cause }),
             FromWorker::Alive { beat } => self.hear(worker, slot, beat),
             FromWorker::OpenRing => self.open_ring(worker),
-            FromWorker::OpenMessages => self.refuse_messages(worker),
+            FromWorker::OpenMessages => self.open_messages(worker),
             FromWorker::Leaving => self.handle_leaving(worker),
             FromWorker::Left(Drained {
                 finished,
@@ -67,12 +67,6 @@ impl EventLoop {
                 cut,
             }),
         }
-    }
-
-    /// There are none yet.
-    fn refuse_messages(&mut self, worker: WorkerId) {
-        self.links
-            .send(worker, &FromWatcher::Messages { limit: 0 }, None);
     }
 
     fn handle_ready(&mut self, worker: WorkerId) {

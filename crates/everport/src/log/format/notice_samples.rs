@@ -159,6 +159,16 @@ fn of_workers() -> Vec<Notice> {
             slot,
             error: error(),
         },
+        Notice::MessagesRefused {
+            worker,
+            slot,
+            error: error(),
+        },
+        Notice::MessagesBroken {
+            worker,
+            slot,
+            error: error(),
+        },
     ]
 }
 

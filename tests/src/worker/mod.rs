@@ -7,6 +7,7 @@ mod orphan;
 mod process;
 mod refusal;
 mod rude;
+mod rude_channel;
 mod rude_ring;
 mod serial;
 mod service;

@@ -5,7 +5,7 @@ use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::net::{SendFlags, send};
 
-use super::rude_ring;
+use super::{rude_channel, rude_ring};
 
 /// `Hello` for versions 1 to 1 of a library called `r`.
 const HELLO: &[u8] = b"\x01\x00everport\x01\x00\x01\x00\x01\x00r";
@@ -34,6 +34,13 @@ pub(super) fn misbehave(word: &str) -> Result<(), Box<dyn Error>> {
         "flood" => return flood(&link),
         "ring-of-garbage" => return spoil_ring(&link),
         "ring-by-hand" => return log_by_hand(&link),
+        "report-of-garbage" | "report-of-too-many" | "channel-shut-down" => {
+            send(&link, HELLO, SendFlags::NOSIGNAL)?;
+            rude_channel::misuse(&link, word)?;
+            send(&link, READY, SendFlags::NOSIGNAL)?;
+            say_when_the_link_ends(&link)?;
+            return stay();
+        }
         "ring-twice" => &[HELLO, OPEN_RING, OPEN_RING],
         other => return Err(format!("no such rudeness: {other}").into()),
     };

@@ -32,12 +32,18 @@ pub(super) fn open(link: &OwnedFd) -> Result<Ring, Box<dyn Error>> {
         &mut nothing,
         SendFlags::NOSIGNAL,
     )?;
+    let fds = await_frame(link, RING)?;
+    let [memory, bell] = fds.try_into().map_err(|_| "not two descriptors")?;
+    Ok(Ring { memory, bell })
+}
+
+/// Waits for the next frame of this kind; the descriptors that come with it.
+pub(crate) fn await_frame(link: &OwnedFd, wanted: [u8; 2]) -> Result<Vec<OwnedFd>, Box<dyn Error>> {
     loop {
         poll(&mut [PollFd::new(link, PollFlags::IN)], None)?;
         let (kind, fds) = receive(link)?;
-        if kind == RING {
-            let [memory, bell] = fds.try_into().map_err(|_| "not two descriptors")?;
-            return Ok(Ring { memory, bell });
+        if kind == wanted {
+            return Ok(fds);
         }
     }
 }

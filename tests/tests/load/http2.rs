@@ -274,6 +274,7 @@ fn rolling_restarts_lose_no_request_of_http2() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(restarts_lose_no_request(Kind::Processes, "reuseport", 3));
     runtime.block_on(restarts_lose_no_request(Kind::Processes, "transfer", 2));
+    runtime.block_on(restarts_lose_no_request(Kind::Processes, "dispatch", 2));
 }
 
 #[test]

@@ -80,3 +80,8 @@ fn rolling_restarts_of_threads_lose_no_request_on_a_kept_connection() {
 fn rolling_restarts_lose_no_request_on_a_kept_connection_by_transfer() {
     restarts_lose_no_request(Kind::Processes, "transfer", 2);
 }
+
+#[test]
+fn rolling_restarts_lose_no_request_on_a_kept_connection_by_dispatch() {
+    restarts_lose_no_request(Kind::Processes, "dispatch", 2);
+}

@@ -11,6 +11,7 @@ use crate::{CLIENTS, go_on, one_shot_load, timed_out};
 for_each_kind!(
     rolling_restarts_lose_nothing_by_reuseport,
     rolling_restarts_lose_nothing_by_transfer,
+    rolling_restarts_lose_nothing_by_dispatch,
     rolling_restarts_of_a_single_worker_lose_nothing,
 );
 
@@ -41,6 +42,10 @@ fn rolling_restarts_lose_nothing_by_transfer(kind: Kind) {
     restarts_lose_nothing(kind, "transfer", 4);
 }
 
+fn rolling_restarts_lose_nothing_by_dispatch(kind: Kind) {
+    restarts_lose_nothing(kind, "dispatch", 4);
+}
+
 fn rolling_restarts_of_a_single_worker_lose_nothing(kind: Kind) {
     restarts_lose_nothing(kind, "reuseport", 1);
 }
@@ -48,7 +53,7 @@ fn rolling_restarts_of_a_single_worker_lose_nothing(kind: Kind) {
 #[test]
 fn rolling_restarts_on_a_multi_threaded_runtime_lose_nothing() {
     let _turn = take_turn();
-    for share in ["reuseport", "transfer"] {
+    for share in ["reuseport", "transfer", "dispatch"] {
         let options = format!("-w 2 --settle 0 --share {share}");
         let cluster = Cluster::ready(&options, "--multi-threaded --listen 127.0.0.1:0");
         let load = one_shot_load(cluster.address());
@@ -65,7 +70,7 @@ fn rolling_restarts_on_a_multi_threaded_runtime_lose_nothing() {
 #[test]
 fn rolling_restarts_cost_keep_alive_clients_at_most_what_they_send_on_a_closing_connection() {
     let _turn = take_turn();
-    for share in ["reuseport", "transfer"] {
+    for share in ["reuseport", "transfer", "dispatch"] {
         let options = format!("-w 4 --settle 0.05 --share {share}");
         let cluster = Cluster::ready(&options, "--listen 127.0.0.1:0");
         let load = crate::keep_alive_load(cluster.address());

@@ -8,6 +8,7 @@ use crate::{go_on, one_shot_load};
 for_each_kind!(
     scaling_down_and_up_loses_nothing_by_reuseport,
     scaling_down_and_up_loses_nothing_by_transfer,
+    scaling_down_and_up_loses_nothing_by_dispatch,
 );
 
 fn scaling_loses_nothing(kind: Kind, share: &str) {
@@ -44,6 +45,10 @@ fn scaling_down_and_up_loses_nothing_by_reuseport(kind: Kind) {
 
 fn scaling_down_and_up_loses_nothing_by_transfer(kind: Kind) {
     scaling_loses_nothing(kind, "transfer");
+}
+
+fn scaling_down_and_up_loses_nothing_by_dispatch(kind: Kind) {
+    scaling_loses_nothing(kind, "dispatch");
 }
 
 #[test]

@@ -79,6 +79,11 @@ fn nobody_waits_for_a_stopped_worker_by_transfer() {
     nobody_waits_for_a_stopped_worker("transfer");
 }
 
+#[test]
+fn nobody_waits_for_a_stopped_worker_by_dispatch() {
+    nobody_waits_for_a_stopped_worker("dispatch");
+}
+
 fn nobody_waits_for_a_worker_that_hangs(kind: Kind, share: &str) {
     let _turn = take_turn();
     let cluster = kind.ready(&format!("-w 4 --share {share}"), "--listen 127.0.0.1:0");
@@ -106,6 +111,11 @@ fn nobody_waits_for_a_worker_that_hangs_by_reuseport(kind: Kind) {
 #[test]
 fn nobody_waits_for_a_worker_that_hangs_by_transfer() {
     nobody_waits_for_a_worker_that_hangs(Kind::Processes, "transfer");
+}
+
+#[test]
+fn nobody_waits_for_a_worker_that_hangs_by_dispatch() {
+    nobody_waits_for_a_worker_that_hangs(Kind::Processes, "dispatch");
 }
 
 fn nobody_waits_for_a_slot_in_back_off(share: &str) {
@@ -148,6 +158,11 @@ fn nobody_waits_for_a_slot_in_back_off_by_transfer() {
     nobody_waits_for_a_slot_in_back_off("transfer");
 }
 
+#[test]
+fn nobody_waits_for_a_slot_in_back_off_by_dispatch() {
+    nobody_waits_for_a_slot_in_back_off("dispatch");
+}
+
 fn a_worker_that_hangs_for_good_costs_only_what_it_served(share: &str) {
     let _turn = take_turn();
     let options = format!("-w 4 --share {share} --hang-timeout 1");
@@ -184,4 +199,9 @@ fn a_worker_that_hangs_for_good_costs_only_what_it_served_by_reuseport() {
 #[test]
 fn a_worker_that_hangs_for_good_costs_only_what_it_served_by_transfer() {
     a_worker_that_hangs_for_good_costs_only_what_it_served("transfer");
+}
+
+#[test]
+fn a_worker_that_hangs_for_good_costs_only_what_it_served_by_dispatch() {
+    a_worker_that_hangs_for_good_costs_only_what_it_served("dispatch");
 }

@@ -46,7 +46,7 @@ fn child_of(cluster: &Cluster, worker: &WorkerSeen) -> u32 {
 
 #[test]
 fn a_worker_that_hangs_is_described_killed_with_its_group_and_replaced() {
-    for share in ["reuseport", "transfer"] {
+    for share in ["reuseport", "transfer", "dispatch"] {
         let options = format!("-w 2 --share {share} --hang-timeout 1");
         let cluster = cluster_with_children(&options);
         for _ in 0..20 {

@@ -5,6 +5,7 @@
 #[cfg(feature = "as-root")]
 mod as_root;
 mod bad_input;
+mod dispatch;
 mod embedding;
 mod files;
 // What tells of waiting connections without waking on each of them is Linux only.

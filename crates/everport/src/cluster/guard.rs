@@ -151,16 +151,22 @@ impl Guard {
                 address,
                 sharing,
             } => {
+                // Dropped, it gives the port back.
                 let membership = Membership::new(port, state);
-                let cause = BindCause::System(libc::EBADMSG); // a grant without its socket
-                let error = BindError::new(&address, cause);
-                let grant = |socket| Grant {
-                    membership,
-                    address,
-                    sharing,
-                    socket,
+                let answer = match (sharing, fd) {
+                    (Some(sharing), Some(socket)) => Ok(Grant {
+                        membership,
+                        address,
+                        sharing,
+                        socket,
+                    }),
+                    // A newer watcher's way of sharing, or a grant without its socket.
+                    (None, _) => Err(BindError::new(&address, BindCause::UnknownSharing)),
+                    (Some(_), None) => {
+                        Err(BindError::new(&address, BindCause::System(libc::EBADMSG)))
+                    }
                 };
-                state.requests.answer(request, fd.map(grant).ok_or(error));
+                state.requests.answer(request, answer);
             }
             FromWatcher::Denied { request, error } => state.requests.answer(request, Err(error)),
             FromWatcher::Drain {

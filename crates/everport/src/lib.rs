@@ -55,3 +55,8 @@ pub use watcher::Watcher;
 #[cfg(all(doctest, feature = "axum", feature = "cli", feature = "http"))]
 #[doc = include_str!("../../../docs/guide.md")]
 struct Guide;
+
+/// The examples in the chapter on sockets.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/sockets.md")]
+struct Sockets;

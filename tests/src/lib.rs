@@ -2,6 +2,7 @@
 
 mod cluster;
 mod http;
+mod kind;
 mod log;
 mod process;
 mod release;
@@ -12,9 +13,11 @@ mod share;
 mod turn;
 mod unread;
 mod user;
+pub mod worker;
 
 pub use cluster::{Cluster, WorkerSeen};
 pub use http::{Answer, ask, get, get_unix};
+pub use kind::Kind;
 pub use log::Log;
 pub use process::{
     Exit, cpu_time, is_alive, open_descriptors, program, resident_kib, threads, zombies_of,

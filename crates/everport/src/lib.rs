@@ -37,6 +37,7 @@ pub mod http;
 pub mod log;
 #[cfg(feature = "tracing")]
 pub mod logging;
+pub mod messages;
 pub mod transfer;
 pub mod watcher;
 
@@ -56,7 +57,17 @@ pub use watcher::Watcher;
 #[doc = include_str!("../../../docs/guide.md")]
 struct Guide;
 
-/// The examples in the chapter on sockets.
+/// Likewise those in the chapter on sockets.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/sockets.md")]
 struct Sockets;
+
+/// Likewise those about a cluster within another program.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/embedding.md")]
+struct Embedding;
+
+/// Likewise those for people who know something else.
+#[cfg(all(doctest, feature = "http", feature = "tracing"))]
+#[doc = include_str!("../../../docs/coming-from.md")]
+struct ComingFrom;

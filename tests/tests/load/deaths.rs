@@ -66,9 +66,14 @@ fn killing_a_worker_loses_only_what_it_served_by_transfer() {
 }
 
 #[test]
+fn killing_a_worker_loses_only_what_it_served_by_dispatch() {
+    killing_one_loses_only_what_it_served("dispatch");
+}
+
+#[test]
 fn killing_all_workers_at_once_refuses_nobody() {
     let _turn = take_turn();
-    for share in ["reuseport", "transfer"] {
+    for share in ["reuseport", "transfer", "dispatch"] {
         let cluster = Cluster::ready(&format!("-w 4 --share {share}"), "--listen 127.0.0.1:0");
         let load = one_shot_load_of(cluster.address(), PATH);
         go_on(&load, 100);

@@ -274,4 +274,5 @@ fn rolling_restarts_lose_no_request_of_http2() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(restarts_lose_no_request("reuseport", 3));
     runtime.block_on(restarts_lose_no_request("transfer", 2));
+    runtime.block_on(restarts_lose_no_request("dispatch", 2));
 }

@@ -75,3 +75,8 @@ fn rolling_restarts_lose_no_request_on_a_kept_connection_by_reuseport() {
 fn rolling_restarts_lose_no_request_on_a_kept_connection_by_transfer() {
     restarts_lose_no_request("transfer", 2);
 }
+
+#[test]
+fn rolling_restarts_lose_no_request_on_a_kept_connection_by_dispatch() {
+    restarts_lose_no_request("dispatch", 2);
+}

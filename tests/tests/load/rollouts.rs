@@ -38,6 +38,11 @@ fn rolling_restarts_lose_nothing_by_transfer() {
 }
 
 #[test]
+fn rolling_restarts_lose_nothing_by_dispatch() {
+    restarts_lose_nothing("dispatch", 4);
+}
+
+#[test]
 fn rolling_restarts_of_a_single_worker_lose_nothing() {
     restarts_lose_nothing("reuseport", 1);
 }
@@ -45,9 +50,9 @@ fn rolling_restarts_of_a_single_worker_lose_nothing() {
 #[test]
 fn rolling_restarts_on_a_multi_threaded_runtime_lose_nothing() {
     let _turn = take_turn();
-    for share in ["reuseport", "transfer"] {
+    for share in ["reuseport", "transfer", "dispatch"] {
         let options = format!("-w 2 --settle 0 --share {share}");
-        let cluster = Cluster::ready(&options, "--threads --listen 127.0.0.1:0");
+        let cluster = Cluster::ready(&options, "--multi-threaded --listen 127.0.0.1:0");
         let load = one_shot_load(cluster.address());
         go_on(&load, 100);
         cluster.restart();
@@ -62,7 +67,7 @@ fn rolling_restarts_on_a_multi_threaded_runtime_lose_nothing() {
 #[test]
 fn rolling_restarts_cost_keep_alive_clients_at_most_what_they_send_on_a_closing_connection() {
     let _turn = take_turn();
-    for share in ["reuseport", "transfer"] {
+    for share in ["reuseport", "transfer", "dispatch"] {
         let options = format!("-w 4 --settle 0.05 --share {share}");
         let cluster = Cluster::ready(&options, "--listen 127.0.0.1:0");
         let load = crate::keep_alive_load(cluster.address());

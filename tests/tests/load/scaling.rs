@@ -44,6 +44,11 @@ fn scaling_down_and_up_loses_nothing_by_transfer() {
 }
 
 #[test]
+fn scaling_down_and_up_loses_nothing_by_dispatch() {
+    scaling_loses_nothing("dispatch");
+}
+
+#[test]
 fn scaling_during_a_restart_loses_nothing_and_ends_with_the_new_release_everywhere() {
     let _turn = take_turn();
     for (signal, step, slots) in [

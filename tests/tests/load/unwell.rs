@@ -77,6 +77,11 @@ fn nobody_waits_for_a_stopped_worker_by_transfer() {
     nobody_waits_for_a_stopped_worker("transfer");
 }
 
+#[test]
+fn nobody_waits_for_a_stopped_worker_by_dispatch() {
+    nobody_waits_for_a_stopped_worker("dispatch");
+}
+
 fn nobody_waits_for_a_worker_that_hangs(share: &str) {
     let _turn = take_turn();
     let cluster = Cluster::ready(&format!("-w 4 --share {share}"), "--listen 127.0.0.1:0");
@@ -101,6 +106,11 @@ fn nobody_waits_for_a_worker_that_hangs_by_reuseport() {
 #[test]
 fn nobody_waits_for_a_worker_that_hangs_by_transfer() {
     nobody_waits_for_a_worker_that_hangs("transfer");
+}
+
+#[test]
+fn nobody_waits_for_a_worker_that_hangs_by_dispatch() {
+    nobody_waits_for_a_worker_that_hangs("dispatch");
 }
 
 fn nobody_waits_for_a_slot_in_back_off(share: &str) {
@@ -143,6 +153,11 @@ fn nobody_waits_for_a_slot_in_back_off_by_transfer() {
     nobody_waits_for_a_slot_in_back_off("transfer");
 }
 
+#[test]
+fn nobody_waits_for_a_slot_in_back_off_by_dispatch() {
+    nobody_waits_for_a_slot_in_back_off("dispatch");
+}
+
 fn a_worker_that_hangs_for_good_costs_only_what_it_served(share: &str) {
     let _turn = take_turn();
     let options = format!("-w 4 --share {share} --hang-timeout 1");
@@ -179,4 +194,9 @@ fn a_worker_that_hangs_for_good_costs_only_what_it_served_by_reuseport() {
 #[test]
 fn a_worker_that_hangs_for_good_costs_only_what_it_served_by_transfer() {
     a_worker_that_hangs_for_good_costs_only_what_it_served("transfer");
+}
+
+#[test]
+fn a_worker_that_hangs_for_good_costs_only_what_it_served_by_dispatch() {
+    a_worker_that_hangs_for_good_costs_only_what_it_served("dispatch");
 }

@@ -1,13 +1,17 @@
 //! Connections that wait at a worker that will never accept them.
 
-use everport_tests::{Cluster, Exit, WorkerSeen};
+use everport_tests::{Cluster, Exit, Kind, WorkerSeen, for_each_kind};
 use rustix::process::Signal;
 
 use crate::waiting::{ask_many, block_for, block_one, check_answered};
 
+#[cfg(all(target_os = "linux", not(everport_portable)))]
+for_each_kind!(what_waits_at_a_worker_that_hangs_is_served_by_others);
+for_each_kind!(what_waits_at_a_port_that_goes_is_served_when_several_slots_move_at_once,);
+
 #[test]
 fn what_waits_at_a_killed_worker_is_served_by_others() {
-    for share in ["reuseport", "transfer"] {
+    for share in ["reuseport", "transfer", "dispatch"] {
         for workers in [1, 2] {
             let options = format!("-w {workers} --share {share}");
             let cluster = Cluster::ready(&options, "--listen 127.0.0.1:0");
@@ -21,7 +25,7 @@ fn what_waits_at_a_killed_worker_is_served_by_others() {
 
 #[test]
 fn what_waits_at_a_stopped_worker_is_served_by_others() {
-    for share in ["reuseport", "transfer"] {
+    for share in ["reuseport", "transfer", "dispatch"] {
         let cluster = Cluster::ready(&format!("-w 2 --share {share}"), "--listen 127.0.0.1:0");
         cluster.workers()[0].signal(Signal::STOP);
         // Asked before the watcher can know.
@@ -31,21 +35,20 @@ fn what_waits_at_a_stopped_worker_is_served_by_others() {
 
 #[test]
 fn what_waits_at_a_worker_that_dies_while_the_cluster_stops_is_served_by_others() {
-    let mut cluster = Cluster::ready(
-        "-w 2 --share reuseport --shutdown-timeout 20",
-        "--listen 127.0.0.1:0",
-    );
-    let (victim, _served) = block_one(&cluster);
-    let waiting = ask_many(cluster.address());
-    cluster.signal(Signal::TERM);
-    cluster.log().wait_for("stopping: every worker drains");
-    victim.signal(Signal::KILL);
-    check_answered(waiting);
-    assert_eq!(cluster.wait(), Exit::Code(0));
+    for share in ["reuseport", "dispatch"] {
+        let options = format!("-w 2 --share {share} --shutdown-timeout 20");
+        let mut cluster = Cluster::ready(&options, "--listen 127.0.0.1:0");
+        let (victim, _served) = block_one(&cluster);
+        let waiting = ask_many(cluster.address());
+        cluster.signal(Signal::TERM);
+        cluster.log().wait_for("stopping: every worker drains");
+        victim.signal(Signal::KILL);
+        check_answered(waiting);
+        assert_eq!(cluster.wait(), Exit::Code(0));
+    }
 }
 
-#[test]
-fn what_waits_at_a_port_that_goes_is_served_when_several_slots_move_at_once() {
+fn what_waits_at_a_port_that_goes_is_served_when_several_slots_move_at_once(kind: Kind) {
     let directory = tempfile::tempdir().unwrap();
     let release = directory.path().join("release");
     std::fs::write(&release, "v1 second-port").unwrap();
@@ -54,7 +57,7 @@ fn what_waits_at_a_port_that_goes_is_served_when_several_slots_move_at_once() {
         release.display()
     );
     let options = "-w 2 --surge 2 --settle 0.5 --share reuseport";
-    let cluster = Cluster::ready(options, &arguments);
+    let cluster = kind.ready(options, &arguments);
     // Both workers are busy for a while, so that what comes to the second port waits.
     let mut busy = Vec::new();
     while !(1..=2).all(|worker| {
@@ -75,11 +78,10 @@ fn what_waits_at_a_port_that_goes_is_served_when_several_slots_move_at_once() {
     check_answered(waiting);
 }
 
-#[test]
 #[cfg(all(target_os = "linux", not(everport_portable)))]
-fn what_waits_at_a_worker_that_hangs_is_served_by_others() {
-    for share in ["reuseport", "transfer"] {
-        let cluster = Cluster::ready(&format!("-w 2 --share {share}"), "--listen 127.0.0.1:0");
+fn what_waits_at_a_worker_that_hangs_is_served_by_others(kind: Kind) {
+    for share in ["reuseport", "transfer", "dispatch"] {
+        let cluster = kind.ready(&format!("-w 2 --share {share}"), "--listen 127.0.0.1:0");
         let (hung, _served) = block_one(&cluster);
         check_answered(ask_many(cluster.address()));
         // And what comes when it is known.

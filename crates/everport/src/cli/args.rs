@@ -11,7 +11,7 @@ use super::env_var::{self, EnvVar};
 use super::log_args::LogArgs;
 use super::{count, lifetime, name, seconds, size, umask};
 use crate::Sharing;
-use crate::watcher::{Builder, Credentials, CredentialsError, Program, Watcher};
+use crate::watcher::{Builder, Credentials, CredentialsError, Placement, Program, Watcher};
 
 /// The flags of a cluster: flatten them into your own `clap` parser.
 ///
@@ -36,9 +36,18 @@ pub struct ClusterArgs {
         value_parser = count::parse, help_heading = CLUSTER)]
     pub(super) workers: Option<u32>,
 
-    /// How workers get at a port: reuseport or transfer [default: what the kernel balances best]
+    /// How workers get at a port: reuseport, transfer or dispatch [default: what the kernel balances best]
     #[arg(long, value_name = "HOW", hide_possible_values = true, value_parser = sharing_parser(), help_heading = CLUSTER)]
     pub(super) share: Option<Sharing>,
+
+    /// Which worker gets the next connection of a port shared by dispatch: round-robin or fewest
+    #[arg(long, value_name = "HOW", default_value = "round-robin", hide_possible_values = true,
+        value_parser = placement_parser(), help_heading = CLUSTER)]
+    placement: Placement,
+
+    /// Run each worker on a CPU of its own, with all of its threads
+    #[arg(long, help_heading = CLUSTER)]
+    pin: bool,
 
     /// Name of the watcher, in the process list and the log [default: watcher]
     #[arg(short, long, value_parser = name::parse, help_heading = CLUSTER)]
@@ -130,7 +139,7 @@ pub struct ClusterArgs {
     pub(super) pid_file: Option<PathBuf>,
 }
 
-const CLUSTER: &str = "Cluster";
+pub(super) const CLUSTER: &str = "Cluster";
 const TIMES: &str = "Times and rollouts";
 const LIMITS: &str = "Limits of a worker, after which it is replaced";
 const WORKERS: &str = "Workers";
@@ -147,29 +156,15 @@ impl ClusterArgs {
         credentials.map(Some)
     }
 
-    /// A watcher's builder with everything that was asked for but the workers' credentials, which have to be
-    /// looked up.
+    /// A watcher of processes with everything that was asked for but the workers' credentials, which have to be looked
+    /// up.
     pub(super) fn builder(&self, program: Program) -> Builder {
-        let builder = Watcher::builder(program)
-            .sharing(self.share.unwrap_or(Sharing::DEFAULT))
-            .boot_timeout(self.boot_timeout)
-            .shutdown_timeout(self.shutdown_timeout)
-            .hang_timeout(self.hang_timeout)
-            .drain_delay(self.drain_delay)
-            .settle(self.settle)
-            .surge(self.surge);
-        let mut builder = self.log.apply(builder);
+        let mut builder = self.configure(Watcher::builder(program));
         if let Some(workers) = self.workers {
             builder = builder.workers(workers);
         }
         if let Some(bytes) = self.max_memory {
             builder = builder.max_memory(bytes);
-        }
-        if let Some(lifetime) = self.max_lifetime {
-            builder = builder.max_lifetime(lifetime);
-        }
-        if let Some(connections) = self.max_connections {
-            builder = builder.max_connections(connections);
         }
         if let Some(mask) = self.umask {
             builder = builder.umask(mask);
@@ -180,9 +175,6 @@ impl ClusterArgs {
         if self.new_privileges {
             builder = builder.allow_new_privileges();
         }
-        if self.exit_on_crash_loop {
-            builder = builder.crash_loop(CrashLoop::Exit);
-        }
         for EnvVar { key, value } in &self.env {
             builder = builder.env(key, value);
         }
@@ -191,12 +183,48 @@ impl ClusterArgs {
             None => builder,
         }
     }
+
+    /// Asks for what processes and threads can both be told.
+    pub(super) fn configure(&self, builder: Builder) -> Builder {
+        let builder = builder
+            .sharing(self.share.unwrap_or(Sharing::DEFAULT))
+            .placement(self.placement)
+            .boot_timeout(self.boot_timeout)
+            .shutdown_timeout(self.shutdown_timeout)
+            .hang_timeout(self.hang_timeout)
+            .drain_delay(self.drain_delay)
+            .settle(self.settle)
+            .surge(self.surge);
+        let mut builder = self.log.apply(builder);
+        if let Some(lifetime) = self.max_lifetime {
+            builder = builder.max_lifetime(lifetime);
+        }
+        if let Some(connections) = self.max_connections {
+            builder = builder.max_connections(connections);
+        }
+        if self.pin {
+            builder = builder.pin();
+        }
+        match self.exit_on_crash_loop {
+            true => builder.crash_loop(CrashLoop::Exit),
+            false => builder,
+        }
+    }
 }
 
 fn sharing_parser() -> impl TypedValueParser<Value = Sharing> {
-    PossibleValuesParser::new(["reuseport", "transfer"]).map(|text| match text.as_str() {
+    let names = ["reuseport", "transfer", "dispatch"];
+    PossibleValuesParser::new(names).map(|text| match text.as_str() {
         "transfer" => Sharing::Transfer,
+        "dispatch" => Sharing::Dispatch,
         _ => Sharing::Reuseport,
+    })
+}
+
+fn placement_parser() -> impl TypedValueParser<Value = Placement> {
+    PossibleValuesParser::new(["round-robin", "fewest"]).map(|text| match text.as_str() {
+        "fewest" => Placement::Fewest,
+        _ => Placement::RoundRobin,
     })
 }
 

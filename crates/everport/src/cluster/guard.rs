@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -12,6 +12,7 @@ use super::drain::Drain;
 use super::ending::{End, OVERDUE};
 use super::handshake::Received;
 use super::membership::Membership;
+use super::messages::open_messages;
 use super::outbox::Outgoing;
 use super::requests::Grant;
 use super::state::State;
@@ -36,13 +37,12 @@ pub(crate) struct Guard {
     end: End,
 }
 
-/// Starts a thread that guards this process.
-pub(crate) fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+/// Starts a thread that guards this worker.
+pub(crate) fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
     thread::Builder::new()
         .name("everport-guard".to_owned())
         .stack_size(STACK)
-        .spawn(work)?;
-    Ok(())
+        .spawn(work)
 }
 
 impl Guard {
@@ -58,6 +58,9 @@ impl Guard {
             self.obey(frame, fds);
         }
         while self.link.is_some() || !self.state.has_left() {
+            if self.state.is_over() {
+                return;
+            }
             let now = Instant::now();
             let left = match self.state.must_end_at() {
                 Some(end) if end <= now => return (self.end)(OVERDUE),
@@ -80,12 +83,15 @@ impl Guard {
 
     /// A worker whose watcher is gone and who has left must still end in time.
     fn enforce_deadline(self) {
-        while let Some(end) = self.state.must_end_at() {
+        while let Some(end) = self.state.must_end_at()
+            && !self.state.is_over()
+        {
             let now = Instant::now();
             if end <= now {
                 return (self.end)(OVERDUE);
             }
-            thread::sleep(end - now);
+            self.wait(Some(end - now));
+            self.state.outbox.hush();
         }
     }
 
@@ -145,16 +151,22 @@ impl Guard {
                 address,
                 sharing,
             } => {
+                // Dropped, it gives the port back.
                 let membership = Membership::new(port, state);
-                let cause = BindCause::System(libc::EBADMSG); // a grant without its socket
-                let error = BindError::new(&address, cause);
-                let grant = |socket| Grant {
-                    membership,
-                    address,
-                    sharing,
-                    socket,
+                let answer = match (sharing, fd) {
+                    (Some(sharing), Some(socket)) => Ok(Grant {
+                        membership,
+                        address,
+                        sharing,
+                        socket,
+                    }),
+                    // A newer watcher's way of sharing, or a grant without its socket.
+                    (None, _) => Err(BindError::new(&address, BindCause::UnknownSharing)),
+                    (Some(_), None) => {
+                        Err(BindError::new(&address, BindCause::System(libc::EBADMSG)))
+                    }
                 };
-                state.requests.answer(request, fd.map(grant).ok_or(error));
+                state.requests.answer(request, answer);
             }
             FromWatcher::Denied { request, error } => state.requests.answer(request, Err(error)),
             FromWatcher::Drain {
@@ -180,6 +192,7 @@ impl Guard {
             FromWatcher::Beat { beat } => drop(state.beats.send_replace(Some(beat))),
             FromWatcher::Announce { delay: _ } => state.announce_leaving(),
             FromWatcher::LogLevel { level } => state.log_level.change(level),
+            FromWatcher::Messages { limit } => open_messages(state, limit, fd),
             // They belong to the handshake, which is over.
             FromWatcher::Welcome(_) | FromWatcher::Refused { .. } | FromWatcher::Ring { .. } => {}
         }
@@ -190,6 +203,7 @@ impl Guard {
         self.link = None;
         self.state.outbox.close();
         self.state.requests.give_up();
+        self.state.messages.give_up_waiting();
         self.state.close_log();
         if !self.state.is_draining() {
             self.state

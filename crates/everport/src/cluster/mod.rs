@@ -13,12 +13,14 @@ mod inherit;
 mod listen;
 mod log_level;
 mod membership;
+mod messages;
 mod outbox;
 mod readiness;
 mod requests;
 mod signals;
 mod state;
 mod title;
+mod worker_thread;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -36,11 +38,14 @@ pub use drain::{Draining, Leaving, Terminated};
 pub use error::{JoinError, LeaveError, ListenError};
 #[cfg(feature = "cli")]
 pub(crate) use inherit::inherited_link;
+#[cfg(feature = "tracing")]
+pub(crate) use log_level::LogLevel;
 pub(crate) use membership::Membership;
 
 use crate::{ListenOptions, PortAddress, TcpListener, ToPortAddress, UnixListener};
 use outbox::LinkLost;
 pub(crate) use state::State;
+pub(crate) use worker_thread::{enter, join_on_thread};
 
 /// The cluster this process belongs to, or this process alone when it runs standalone. Cheap to clone.
 ///
@@ -81,6 +86,14 @@ impl Cluster {
     /// When there is a link that does not work: see [`JoinError`].
     pub async fn join() -> Result<Self, JoinError> {
         Self::builder().join().await
+    }
+
+    /// Whether a watcher started this process as a worker, so that [`Cluster::join`] joins its cluster; standalone, and
+    /// in what a worker starts, it is not. For a program that is an application in one process and its own workers in
+    /// others: ask before you join. A worker that is a thread is handed its `Cluster` and has no need to ask.
+    #[must_use]
+    pub fn is_worker_process() -> bool {
+        inherit::inherited_link()
     }
 
     /// Joins with other than the default settings.
@@ -175,6 +188,13 @@ impl Cluster {
     /// nothing.
     pub fn ready(&self) {
         self.state.say_ready();
+    }
+
+    /// From now on this worker is ready when it calls [`Cluster::ready`], and not before: as
+    /// [`ClusterBuilder::explicit_ready`], for a worker that was handed its `Cluster`. Call it before the first
+    /// listener is accepted from; a worker that is ready stays ready.
+    pub fn explicit_ready(&self) {
+        self.state.readiness.make_explicit();
     }
 
     /// Resolves when it is known that the cluster is going to stop: the watcher was given a drain delay, and

@@ -88,6 +88,7 @@ struct Said {
     leaving: bool,
     left: bool,
     ring: bool,
+    messages: bool,
 }
 
 impl Said {
@@ -101,6 +102,7 @@ impl Said {
             FromWorker::Ready => &mut self.ready,
             FromWorker::Leaving => &mut self.leaving,
             FromWorker::OpenRing => &mut self.ring,
+            FromWorker::OpenMessages => &mut self.messages,
             FromWorker::Left(_) => &mut self.left,
             _ => return,
         };

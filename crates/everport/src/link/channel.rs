@@ -153,8 +153,23 @@ const HALF_GONE: PollFlags = PollFlags::RDHUP;
 #[cfg(any(not(target_os = "linux"), everport_portable))]
 const HALF_GONE: PollFlags = PollFlags::empty();
 
+/// A packet of another socket of this kind, if there is one: its length.
+pub(crate) fn receive_packet(
+    socket: BorrowedFd<'_>,
+    buffer: &mut [u8],
+) -> Result<Option<usize>, LinkError> {
+    let received = receive(socket, buffer, Descriptors::Unwanted)?;
+    Ok(received.map(|(length, _)| length))
+}
+
+/// Sends a packet through another socket of this kind. Never waits.
+pub(crate) fn send_packet(socket: BorrowedFd<'_>, packet: &[u8]) -> Result<(), LinkError> {
+    send(socket, packet, &[])
+}
+
+/// Whether descriptors may come with a message.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Descriptors {
+pub(super) enum Descriptors {
     Unwanted,
     Wanted,
 }
@@ -163,7 +178,7 @@ enum Descriptors {
 const MOST_DESCRIPTORS: usize = 2;
 
 /// One message: its length and its descriptors. `None` when there is none yet.
-fn receive(
+pub(super) fn receive(
     socket: BorrowedFd<'_>,
     buffer: &mut [u8],
     wanted: Descriptors,
@@ -173,19 +188,23 @@ fn receive(
         Descriptors::Wanted => RecvAncillaryBuffer::new(&mut space),
         Descriptors::Unwanted => RecvAncillaryBuffer::default(),
     };
+    let room = buffer.len();
     let mut slices = [IoSliceMut::new(buffer)];
     let flags = CLOSE_ON_EXEC | RecvFlags::DONTWAIT;
+    let mut was_reset = false;
     let message = loop {
         match recvmsg(socket, &mut slices, &mut control, flags) {
             Ok(message) => break message,
             Err(Errno::INTR) => {}
             Err(Errno::AGAIN) => return Ok(None),
+            // Told once, and first, when the other side has not read all: what it had sent is still there.
+            Err(Errno::CONNRESET) if !was_reset => was_reset = true,
             Err(Errno::CONNRESET | Errno::PIPE) => return Err(LinkError::Closed),
             Err(error) => return Err(LinkError::Io(error.into())),
         }
     };
     if message.flags.contains(ReturnFlags::TRUNC) {
-        return Err(DecodeError::Oversized.into());
+        return Err(DecodeError::Oversized(room).into());
     }
     if wanted == Descriptors::Unwanted && message.flags.contains(ReturnFlags::CTRUNC) {
         return Err(DecodeError::UnwantedDescriptors.into());
@@ -206,7 +225,12 @@ fn empty_or_closed(socket: BorrowedFd<'_>) -> LinkError {
     }
 }
 
-fn send(socket: BorrowedFd<'_>, frame: &[u8], fds: &[BorrowedFd<'_>]) -> Result<(), LinkError> {
+/// Sends one message with its descriptors. Never waits.
+pub(super) fn send(
+    socket: BorrowedFd<'_>,
+    frame: &[u8],
+    fds: &[BorrowedFd<'_>],
+) -> Result<(), LinkError> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !fds.is_empty() {

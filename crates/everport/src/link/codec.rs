@@ -3,8 +3,8 @@
 use everport_core::{DrainReason, Generation, PortId, SlotId, WorkerId};
 
 use super::fields::{
-    read_address, read_bind_error, read_drain_reason, read_level, read_options, read_ports,
-    read_replace_cause, read_sharing, read_when_full, write_address, write_bind_error,
+    read_address, read_bind_error, read_drain_reason, read_granted_sharing, read_level,
+    read_options, read_ports, read_replace_cause, read_when_full, write_address, write_bind_error,
     write_drain_reason, write_level, write_options, write_ports, write_replace_cause,
     write_sharing, write_when_full,
 };
@@ -24,6 +24,7 @@ mod kind {
     pub(super) const LEFT: u16 = 0x0007;
     pub(super) const ALIVE: u16 = 0x0008;
     pub(super) const OPEN_RING: u16 = 0x0009;
+    pub(super) const OPEN_MESSAGES: u16 = 0x000a;
 
     pub(super) const WELCOME: u16 = 0x0101;
     pub(super) const REFUSED: u16 = 0x0102;
@@ -37,6 +38,7 @@ mod kind {
     pub(super) const ANNOUNCE: u16 = 0x010a;
     pub(super) const RING: u16 = 0x010b;
     pub(super) const LOG_LEVEL: u16 = 0x010c;
+    pub(super) const MESSAGES: u16 = 0x010d;
 }
 
 impl FromWorker {
@@ -73,7 +75,7 @@ impl FromWorker {
                     .u32(drained.closed)
                     .u32(drained.cut);
             }
-            Self::Ready | Self::Leaving | Self::OpenRing => {}
+            Self::Ready | Self::Leaving | Self::OpenRing | Self::OpenMessages => {}
         }
         writer.finish()
     }
@@ -121,6 +123,7 @@ impl FromWorker {
             },
             kind::LEAVING => Self::Leaving,
             kind::OPEN_RING => Self::OpenRing,
+            kind::OPEN_MESSAGES => Self::OpenMessages,
             kind::LEFT => Self::Left(Drained {
                 finished: reader.u32("finished")?,
                 closed: reader.u32("closed")?,
@@ -140,6 +143,7 @@ impl FromWorker {
             Self::Alive { .. } => kind::ALIVE,
             Self::Leaving => kind::LEAVING,
             Self::OpenRing => kind::OPEN_RING,
+            Self::OpenMessages => kind::OPEN_MESSAGES,
             Self::Left(_) => kind::LEFT,
         }
     }
@@ -162,7 +166,7 @@ impl FromWatcher {
             } => {
                 writer.u32(*request).u32(port.0);
                 write_address(&mut writer, address);
-                write_sharing(&mut writer, Some(*sharing));
+                write_sharing(&mut writer, *sharing);
             }
             Self::Denied { request, error } => {
                 writer.u32(*request);
@@ -199,6 +203,9 @@ impl FromWatcher {
                 writer.u8(u8::from(*overrides));
             }
             Self::LogLevel { level } => write_level(&mut writer, *level),
+            Self::Messages { limit } => {
+                writer.u32(*limit);
+            }
             Self::Look => {}
         }
         writer.finish()
@@ -226,7 +233,7 @@ impl FromWatcher {
                 request: reader.u32("request")?,
                 port: PortId(reader.u32("port")?),
                 address: read_address(reader)?,
-                sharing: read_sharing(reader)?.ok_or(DecodeError::Meaningless("sharing"))?,
+                sharing: read_granted_sharing(reader)?,
             },
             kind::DENIED => Self::Denied {
                 request: reader.u32("request")?,
@@ -257,6 +264,9 @@ impl FromWatcher {
             kind::LOG_LEVEL => Self::LogLevel {
                 level: read_level(reader)?,
             },
+            kind::MESSAGES => Self::Messages {
+                limit: reader.u32("limit")?,
+            },
             _ => return Ok(None),
         }))
     }
@@ -275,6 +285,7 @@ impl FromWatcher {
             Self::Announce { .. } => kind::ANNOUNCE,
             Self::Ring { .. } => kind::RING,
             Self::LogLevel { .. } => kind::LOG_LEVEL,
+            Self::Messages { .. } => kind::MESSAGES,
         }
     }
 }

@@ -35,6 +35,8 @@ pub(crate) enum FromWorker {
     Alive { beat: u32 },
     /// The worker wants a ring for its log records; answered by `Ring`.
     OpenRing,
+    /// The worker wants to exchange messages; answered by `Messages`.
+    OpenMessages,
     /// The worker has drained, or timed out with connections still open.
     Left(Drained),
 }
@@ -57,13 +59,14 @@ pub(crate) enum FromWatcher {
     Welcome(Welcome),
     /// Answers `Hello` when no version is spoken by both; the link closes after it.
     Refused { oldest: u16, newest: u16 },
-    /// Answers `Listen`; a listening socket comes with it.
+    /// Answers `Listen`; a listening socket comes with it, or the end of a channel when it is shared by dispatch.
     Granted {
         request: u32,
         port: PortId,
         /// The address the port is bound to, with its real port number.
         address: PortAddress,
-        sharing: Sharing,
+        /// `None` for a way that only a newer watcher knows.
+        sharing: Option<Sharing>,
     },
     /// Answers `Listen`.
     Denied { request: u32, error: BindError },
@@ -96,6 +99,11 @@ pub(crate) enum FromWatcher {
     },
     /// Records that matter at least as much are wanted from now on, whatever was said before.
     LogLevel { level: Level },
+    /// Answers `OpenMessages`; the worker's end of its message socket comes with it, unless the limit is 0.
+    Messages {
+        /// How long one message may be in bytes.
+        limit: u32,
+    },
 }
 
 /// What a worker learns about itself.

@@ -2,6 +2,8 @@
 
 mod channel;
 mod codec;
+mod dispatch_channel;
+mod dispatch_frame;
 mod fields;
 mod frame;
 mod session;
@@ -13,8 +15,9 @@ mod tests;
 /// Names the link in a worker's environment: `<fd>:<inode>`.
 pub(crate) const LINK_VARIABLE: &str = "EVERPORT_LINK";
 
-pub(crate) use channel::{LinkError, WatcherEnd, WorkerEnd, pair};
+pub(crate) use channel::{LinkError, WatcherEnd, WorkerEnd, pair, receive_packet, send_packet};
+pub(crate) use dispatch_channel::{PlacingEnd, TakingEnd, has_placed, take};
+pub(crate) use dispatch_frame::{Placed, Report};
 pub(crate) use frame::{Drained, FromWatcher, FromWorker, Welcome};
 pub(crate) use session::{NEWEST_VERSION, OLDEST_VERSION, Session, negotiate};
-#[cfg(test)]
-pub(crate) use wire::DecodeError;
+pub(crate) use wire::{DecodeError, Reader};

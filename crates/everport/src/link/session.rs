@@ -13,6 +13,7 @@ pub(crate) struct Session {
     stage: Stage,
     is_ready: bool,
     has_ring: bool,
+    has_messages: bool,
 }
 
 /// The stages of a session in the order of its life.
@@ -69,6 +70,10 @@ impl Session {
                 return Err(Violation::Repeated("OpenRing"));
             }
             (_, FromWorker::OpenRing) => self.has_ring = true,
+            (_, FromWorker::OpenMessages) if self.has_messages => {
+                return Err(Violation::Repeated("OpenMessages"));
+            }
+            (_, FromWorker::OpenMessages) => self.has_messages = true,
             (Stage::Leaving, FromWorker::Leaving) => return Err(Violation::Repeated("Leaving")),
             (_, FromWorker::Leaving) => self.stage = Stage::Leaving,
             (_, FromWorker::Left(_)) => self.stage = Stage::Left,

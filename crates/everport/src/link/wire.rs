@@ -13,8 +13,8 @@ pub(crate) enum DecodeError {
     #[error("an empty frame")]
     Empty,
     /// A message longer than any frame may be.
-    #[error("a frame longer than {MAX_FRAME} bytes")]
-    Oversized,
+    #[error("a frame longer than {0} bytes")]
+    Oversized(usize),
     /// The bytes end within a field.
     #[error("a frame that ends within its field `{0}`")]
     Truncated(&'static str),
@@ -54,6 +54,11 @@ pub(crate) struct Writer {
 impl<'frame> Reader<'frame> {
     pub(crate) fn new(frame: &'frame [u8]) -> Self {
         Self { rest: frame }
+    }
+
+    /// Whether the next byte is this one.
+    pub(crate) fn starts_with(&self, byte: u8) -> bool {
+        self.rest.first() == Some(&byte)
     }
 
     pub(crate) fn left(&self) -> usize {
@@ -99,12 +104,26 @@ impl<'frame> Reader<'frame> {
     /// Bytes that follow their `u16` length.
     pub(crate) fn bytes(&mut self, field: &'static str) -> Result<&'frame [u8], DecodeError> {
         let length = usize::from(self.u16(field)?);
+        self.take(length, field)
+    }
+
+    /// So many bytes.
+    pub(crate) fn take(
+        &mut self,
+        length: usize,
+        field: &'static str,
+    ) -> Result<&'frame [u8], DecodeError> {
         let (bytes, rest) = self
             .rest
             .split_at_checked(length)
             .ok_or(DecodeError::Truncated(field))?;
         self.rest = rest;
         Ok(bytes)
+    }
+
+    /// Every byte that is left.
+    pub(crate) fn rest(&mut self) -> &'frame [u8] {
+        std::mem::take(&mut self.rest)
     }
 
     /// Text as bytes; it is for people, so bytes that are not UTF-8 are replaced.

@@ -33,6 +33,7 @@ fn ended(code: Option<i32>, signal: Option<i32>, expected: bool, last_lines: &[&
             code,
             signal,
             out_of_memory: false,
+            thread: None,
         },
         expected,
         last_lines: last_lines.iter().map(|line| (*line).to_owned()).collect(),
@@ -47,6 +48,7 @@ fn a_workers_life_is_told() {
             slot: SLOT,
             generation: Generation(3),
             pid: 4711,
+            thread: None,
         },
         Level::Info,
         "worker 7 (slot 2) started: pid 4711, generation 3",
@@ -237,6 +239,7 @@ fn a_start_is_told_line_by_line() {
         pid: 4711,
         workers: 4,
         program: "/srv/my\nshop".to_owned(),
+        threads: false,
     };
     assert_eq!(
         started.headline(),
@@ -317,6 +320,20 @@ fn the_cluster_is_told_as_a_whole() {
 }
 
 #[test]
+fn a_hook_that_panics_is_told() {
+    check(
+        Notice::HookPanicked {
+            hook: "on_ready",
+            worker: WORKER,
+            slot: SLOT,
+            error: "no \x1b luck".to_owned(),
+        },
+        Level::Error,
+        "worker 7 (slot 2): a hook of the application panicked (on_ready): no \\x1b luck",
+    );
+}
+
+#[test]
 fn what_goes_wrong_with_records_is_told() {
     check(
         Notice::RingRefused {
@@ -335,6 +352,24 @@ fn what_goes_wrong_with_records_is_told() {
         },
         Level::Error,
         "worker 7 (slot 2) left no records in its ring but a record of 0 bytes; its records are not taken any more",
+    );
+    check(
+        Notice::MessagesRefused {
+            worker: WORKER,
+            slot: SLOT,
+            error: "Too many open files (os error 24)".to_owned(),
+        },
+        Level::Warn,
+        "worker 7 (slot 2) gets no socket for messages: Too many open files (os error 24)",
+    );
+    check(
+        Notice::MessagesBroken {
+            worker: WORKER,
+            slot: SLOT,
+            error: "it sent a part of a message that was not begun".to_owned(),
+        },
+        Level::Error,
+        "worker 7 (slot 2) has lost its messages: it sent a part of a message that was not begun; it goes on without them",
     );
     check(
         Notice::LogLevelSet {

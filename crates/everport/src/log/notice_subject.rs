@@ -48,8 +48,13 @@ impl Notice {
             | Self::Heard { .. }
             | Self::Stuck { .. }
             | Self::KillFailed { .. }
+            | Self::HookPanicked { .. }
+            | Self::ThreadLeftBehind { .. }
+            | Self::ThreadEnded { .. }
             | Self::LinkBroken { .. }
             | Self::RingRefused { .. }
+            | Self::MessagesRefused { .. }
+            | Self::MessagesBroken { .. }
             | Self::RingBroken { .. } => Subject::Worker,
             Self::PortOpened { .. }
             | Self::PortClosed { .. }
@@ -58,6 +63,7 @@ impl Notice {
             | Self::PortRefused { .. }
             | Self::BacklogClamped { .. }
             | Self::SteeringRefused { .. }
+            | Self::AcceptRefused { .. }
             | Self::MendFailed { .. }
             | Self::PortMended { .. } => Subject::Port,
         }

@@ -1,8 +1,9 @@
 //! What a watcher is told once, at its start.
 
+use std::error::Error;
 use std::ffi::OsString;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,73 +11,16 @@ use everport_core::{CrashLoop, Policy};
 use rustix::fs::Mode;
 use rustix::process::geteuid;
 
+use super::hooks::Hooks;
 use super::inherited_sockets::{Refused, inherited};
 use super::privileges::Privileges;
-use super::spawn::{find_in_path, is_executable};
-use super::{Credentials, Watcher};
+use super::workforce::Workforce;
+use super::{Credentials, Placement, Spawning, Watcher, WorkerEnd};
 use crate::Sharing;
 use crate::bind::PassedSocket;
-use crate::log::{Level, Sink, WhenFull};
+use crate::log::{Level, Sink, Source, WhenFull};
+use crate::messages::{DEFAULT_LIMIT, LIMITS};
 use crate::ring::Size;
-
-/// The program the workers run. On Linux each generation keeps a native executable as it is at the path when
-/// its first worker is started; anything else, such as a script, is what is at the path at each start.
-#[derive(Debug, Clone)]
-pub struct Program {
-    /// Where it is, absolute: workers may start in another directory.
-    pub(crate) path: PathBuf,
-    /// What it is told its name is.
-    pub(crate) name: OsString,
-    pub(crate) args: Vec<OsString>,
-}
-
-impl Program {
-    /// A program by its path, or by a name to look for in `PATH`.
-    ///
-    /// # Errors
-    /// When there is no such program or it is not executable.
-    pub fn find(name: impl AsRef<Path>) -> Result<Self, StartError> {
-        let name = name.as_ref();
-        let is_bare = name.components().count() == 1 && !name.starts_with(".");
-        let found = if is_bare && !name.as_os_str().is_empty() {
-            find_in_path(name.as_os_str(), std::env::var_os("PATH"))
-        } else {
-            std::path::absolute(name).ok()
-        };
-        let given = name.to_path_buf();
-        let Some(path) = found.filter(|path| path.exists()) else {
-            return Err(if is_bare {
-                StartError::NotInPath(given)
-            } else {
-                StartError::NoProgram(given)
-            });
-        };
-        if path.is_dir() {
-            return Err(StartError::Directory(given));
-        }
-        if !is_executable(&path) {
-            return Err(StartError::NotExecutable(given));
-        }
-        Ok(Self {
-            path,
-            name: name.as_os_str().to_owned(),
-            args: Vec::new(),
-        })
-    }
-
-    /// Where it was found.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Appends arguments.
-    #[must_use]
-    pub fn args(mut self, args: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
-        self.args.extend(args.into_iter().map(Into::into));
-        self
-    }
-}
 
 /// Why a watcher could not be started. Nothing has been bound or spawned yet.
 #[derive(Debug, thiserror::Error)]
@@ -122,6 +66,30 @@ pub enum StartError {
         /// The system's reason.
         error: io::Error,
     },
+    /// Something was asked for that a thread cannot have for itself.
+    #[error(
+        "{option} makes no sense for workers that are threads: they share their process with the watcher (leave it out, or let the workers be processes)"
+    )]
+    NotForThreads {
+        /// What was asked for: the builder's method, and the command's option.
+        option: &'static str,
+    },
+    /// Something was asked for that only threads need.
+    #[error(
+        "{option} makes no sense for workers that are processes (leave it out, or let the workers be threads)"
+    )]
+    OnlyForThreads {
+        /// What was asked for: the builder's method, and the command's option.
+        option: &'static str,
+    },
+    /// Workers cannot be bound to CPUs.
+    #[error("workers cannot be pinned to CPUs: {0} (leave --pin out)")]
+    CannotPin(io::Error),
+    /// The program was compiled so that any panic ends the process.
+    #[error(
+        "workers cannot be threads in a program that was compiled with panic = \"abort\": the first panic would end all of them (remove that from the profile in Cargo.toml, or let the workers be processes)"
+    )]
+    PanicAborts,
     /// The system refused something the watcher itself needs.
     #[error("cannot start the watcher")]
     System(#[from] io::Error),
@@ -142,10 +110,11 @@ fn way_out(error: &io::Error) -> &'static str {
 /// Builds a [`Watcher`].
 #[must_use]
 pub struct Builder {
-    pub(crate) program: Program,
+    pub(crate) workforce: Workforce,
     pub(crate) workers: u32,
     pub(crate) policy: Policy,
     pub(crate) sharing: Sharing,
+    pub(crate) placement: Placement,
     pub(crate) env: Vec<(OsString, OsString)>,
     pub(crate) chdir: Option<PathBuf>,
     pub(crate) sink: Option<Arc<dyn Sink>>,
@@ -158,6 +127,10 @@ pub struct Builder {
     pub(crate) log_ring: Size,
     pub(crate) log_when_full: WhenFull,
     pub(crate) log_level: Level,
+    pub(crate) hooks: Hooks,
+    pub(crate) exit_on_abandoned_thread: bool,
+    pub(crate) pin: bool,
+    pub(crate) message_limit: u32,
 }
 
 /// How many CPUs there are for us.
@@ -166,12 +139,13 @@ pub(crate) fn cpus() -> u32 {
 }
 
 impl Builder {
-    pub(crate) fn new(program: Program) -> Self {
+    pub(crate) fn new(workforce: Workforce) -> Self {
         Self {
-            program,
+            workforce,
             workers: cpus(),
             policy: Policy::default(),
             sharing: Sharing::DEFAULT,
+            placement: Placement::default(),
             env: Vec::new(),
             chdir: None,
             sink: None,
@@ -183,6 +157,10 @@ impl Builder {
             log_ring: Size::DEFAULT,
             log_when_full: WhenFull::default(),
             log_level: Level::Info,
+            hooks: Hooks::default(),
+            exit_on_abandoned_thread: false,
+            pin: false,
+            message_limit: DEFAULT_LIMIT,
         }
     }
 
@@ -195,6 +173,13 @@ impl Builder {
     /// How TCP ports are shared unless a worker asks otherwise.
     pub fn sharing(mut self, sharing: Sharing) -> Self {
         self.sharing = sharing;
+        self
+    }
+
+    /// Which worker gets the next connection of a port that is shared by [`Sharing::Dispatch`]. Default: each in turn. Other
+    /// ports know nothing of it.
+    pub fn placement(mut self, placement: Placement) -> Self {
+        self.placement = placement;
         self
     }
 
@@ -352,6 +337,61 @@ impl Builder {
     /// Default [`Level::Info`]. Entries of the watcher's own are for the sink to choose.
     pub fn log_level(mut self, level: Level) -> Self {
         self.log_level = level;
+        self
+    }
+
+    /// Called before each worker is spawned, in every generation. An error refuses it, which counts as a worker that
+    /// could not be started: the slot tries again, after growing pauses, and a rollout is aborted. So does a panic.
+    ///
+    /// Like every hook it is called on the watcher's own task, which does nothing else meanwhile: it must not block.
+    /// To have more done, hand it to another task. Several hooks of a kind are called in the order in which they were
+    /// given; here the first error is the last call. A panic is caught, unless panics abort the program, and told as
+    /// [`Notice::HookPanicked`](crate::log::Notice::HookPanicked).
+    pub fn before_spawn<E>(
+        mut self,
+        hook: impl FnMut(&Spawning) -> Result<(), E> + Send + 'static,
+    ) -> Self
+    where
+        E: Into<Box<dyn Error>>,
+    {
+        self.hooks.before_spawn(hook);
+        self
+    }
+
+    /// Called when a worker has become ready. As with every hook, see [`Builder::before_spawn`].
+    pub fn on_ready(mut self, hook: impl FnMut(&Source) + Send + 'static) -> Self {
+        self.hooks.on_ready(hook);
+        self
+    }
+
+    /// Called when a worker has ended, however, and whether it was ever ready; once for each that was spawned, unless the
+    /// watcher's run is dropped before that. As with every hook, see [`Builder::before_spawn`].
+    pub fn after_end(mut self, hook: impl FnMut(&WorkerEnd) + Send + 'static) -> Self {
+        self.hooks.after_end(hook);
+        self
+    }
+
+    /// Has each worker run on one CPU, with all of its threads: that of slot *i* on the *i*-th of those that this process
+    /// may use at the start, and from the first on again when there are more slots. A CPU that is taken away from the
+    /// process later is not insisted on. Linux and FreeBSD; elsewhere [`Builder::build`] fails.
+    pub fn pin(mut self) -> Self {
+        self.pin = true;
+        self
+    }
+
+    /// Stops the cluster gracefully when a worker's thread hangs and cannot be ended, and has
+    /// [`Watcher::run`] fail with [`RunError::ThreadLeftBehind`](super::RunError::ThreadLeftBehind), so that whoever looks
+    /// after the process starts it anew. Default: the thread is left behind, and another takes its place. Threads only.
+    pub fn exit_on_abandoned_thread(mut self) -> Self {
+        self.exit_on_abandoned_thread = true;
+        self
+    }
+
+    /// How many bytes one [message](crate::messages) may have, from 64 KiB to 1 GiB; less or more becomes one of these.
+    /// A longer one is an error for whoever sends it. Default 16 MiB.
+    pub fn message_limit(mut self, bytes: u64) -> Self {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.message_limit = bytes.clamp(*LIMITS.start(), *LIMITS.end());
         self
     }
 

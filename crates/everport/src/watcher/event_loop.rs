@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,25 +12,34 @@ use rustix::process::Rlimit;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::Builder;
 use super::aborts::Failures;
 use super::clock::Clock;
 use super::handle::{Commands, Desk};
+use super::hooks::Hooks;
 use super::inherited_sockets::Refused;
 use super::input::Input;
+use super::left_behind::LeftBehind;
 use super::links::Links;
 use super::memory::OutOfMemoryCounter;
 use super::memory_limit::MemoryLimit;
+use super::messages::Switchboard;
+use super::notices::Announcer;
 use super::oom_score::OomScore;
-use super::ports::{PassedSockets, PortTable, Seen};
+use super::pinning::Pinning;
+use super::ports::{Dispatching, PassedSockets, PortTable, Seen};
 use super::programs::Programs;
 use super::pulse::Pulse;
 use super::releases::Releases;
+use super::restarts::Restarts;
 use super::rings::Rings;
 use super::spawn::Spawner;
+use super::waits::Waits;
 use super::worker::Worker;
+use super::workforce::{Recruiter, Workforce};
+use super::{Builder, RunError};
 use crate::WorkerId;
 use crate::log::{Entry, Notice, Sink, Source};
+use crate::messages::Endpoint;
 
 /// How many inputs may wait. Their senders then wait in turn, so a flooding worker delays the others by one
 /// queue's length at most.
@@ -49,11 +59,17 @@ pub(crate) struct EventLoop {
     pub(crate) releases: Releases,
     /// The worker that is just giving a port back.
     pub(crate) releasing: Option<WorkerId>,
-    pub(crate) spawner: Spawner,
-    pub(crate) programs: Programs,
+    pub(crate) recruiter: Recruiter,
+    /// Which CPU each worker runs on, if that was asked for.
+    pub(crate) pinning: Option<Pinning>,
     pub(crate) failures: Failures,
-    pub(crate) sink: Option<Arc<dyn Sink>>,
+    /// Where every entry goes: to the application's sink, and notices to those who read them.
+    pub(crate) sink: Arc<dyn Sink>,
+    pub(crate) hooks: Hooks,
     pub(crate) rings: Rings,
+    pub(crate) switchboard: Switchboard,
+    /// The endpoint of the application that we are embedded in.
+    pub(crate) messages: Endpoint,
     pub(crate) sender: mpsc::Sender<Input>,
     pub(crate) shutdown_timeout: Duration,
     /// After how many accepted connections a worker asks to be replaced; 0: never.
@@ -72,9 +88,14 @@ pub(crate) struct EventLoop {
     pub(crate) memory_limit: Option<MemoryLimit>,
     /// Whether dead children that are no workers may be left behind a worker not yet buried.
     pub(crate) orphans_wait: bool,
+    pub(crate) left_behind: LeftBehind,
     desk: Arc<Desk>,
+    pub(crate) restarts: Restarts,
+    pub(super) waits: Waits,
     /// What was passed in and is not used, until it has been told.
     refused: Vec<Refused>,
+    /// What workers run: their program, or this one.
+    program: PathBuf,
     start: Instant,
     clock: Clock,
 }
@@ -88,32 +109,57 @@ enum Wake {
 }
 
 impl EventLoop {
-    pub(crate) fn new(builder: Builder, open_files: Rlimit, desk: Arc<Desk>) -> io::Result<Self> {
+    pub(crate) fn new(
+        builder: Builder,
+        open_files: Rlimit,
+        pinning: Option<Pinning>,
+        desk: Arc<Desk>,
+        messages: Endpoint,
+    ) -> io::Result<Self> {
         let (sender, inbox) = mpsc::channel(INBOX);
         let (passed, surplus) = PassedSockets::new(builder.passed);
         let mut refused = builder.refused;
         refused.extend(surplus.into_iter().map(Refused::from));
+        let dispatching = Dispatching {
+            placement: builder.placement,
+            inbox: sender.clone(),
+        };
+        let program = builder.workforce.program()?;
+        let recruiter = match builder.workforce {
+            Workforce::Processes(program) => Recruiter::Processes {
+                spawner: Spawner {
+                    program,
+                    env: builder.env,
+                    chdir: builder.chdir,
+                    open_files,
+                    privileges: builder.privileges.into(),
+                    oom_score: OomScore::above_ours(),
+                },
+                programs: Programs::default(),
+            },
+            Workforce::Threads(main) => Recruiter::Threads { main },
+        };
         let seed = RandomState::new().build_hasher().finish();
         Ok(Self {
             supervisor: Supervisor::new(builder.policy, builder.workers, seed, Timestamp::ZERO),
             workers: HashMap::new(),
             links: Links::default(),
-            ports: PortTable::new(builder.sharing, passed)?,
+            ports: PortTable::new(builder.sharing, dispatching, passed)?,
             pulse: Pulse::default(),
             releases: Releases::default(),
             releasing: None,
-            spawner: Spawner {
-                program: builder.program,
-                env: builder.env,
-                chdir: builder.chdir,
-                open_files,
-                privileges: builder.privileges.into(),
-                oom_score: OomScore::above_ours(),
-            },
-            programs: Programs::default(),
+            recruiter,
+            pinning,
+            program,
             failures: Failures::default(),
-            sink: builder.sink,
+            sink: Arc::new(Announcer {
+                sink: builder.sink,
+                desk: Arc::clone(&desk),
+            }),
+            hooks: builder.hooks,
             rings: Rings::new(builder.log_ring, builder.log_when_full, builder.log_level),
+            switchboard: Switchboard::new(builder.message_limit),
+            messages,
             sender,
             shutdown_timeout: builder.policy.drain_timeout,
             max_connections: builder.max_connections.unwrap_or(0),
@@ -126,7 +172,10 @@ impl EventLoop {
             memory: OutOfMemoryCounter::new(),
             memory_limit: builder.max_memory.map(MemoryLimit::new),
             orphans_wait: false,
+            left_behind: LeftBehind::new(builder.exit_on_abandoned_thread),
             desk,
+            restarts: Restarts::default(),
+            waits: Waits::default(),
             refused,
             start: Instant::now(),
             clock: Clock::new(Instant::now()),
@@ -134,12 +183,13 @@ impl EventLoop {
     }
 
     /// Runs until the supervisor says that the cluster has ended.
-    pub(crate) async fn run(mut self) -> io::Result<ExitReason> {
+    pub(crate) async fn run(mut self) -> Result<ExitReason, RunError> {
         self.tell(Notice::Started {
             version: env!("CARGO_PKG_VERSION"),
             pid: std::process::id(),
             workers: self.supervisor.status().slots,
-            program: self.spawner.program.path.display().to_string(),
+            program: self.program.display().to_string(),
+            threads: matches!(self.recruiter, Recruiter::Threads { .. }),
         });
         for refused in std::mem::take(&mut self.refused) {
             self.tell(refused.into());
@@ -149,8 +199,12 @@ impl EventLoop {
             if let Some(reason) = self.exit {
                 let ran = self.start.elapsed();
                 self.tell(Notice::Stopped { reason, ran });
-                return Ok(reason);
+                return match self.left_behind.exits_for() {
+                    Some(worker) => Err(RunError::ThreadLeftBehind(worker)),
+                    None => Ok(reason),
+                };
             }
+            self.waits.answer(&self.supervisor);
             self.wait().await?;
         }
     }
@@ -276,9 +330,11 @@ impl EventLoop {
 
     /// Only the good generation and the one being rolled out get workers.
     fn forget_programs(&mut self) {
-        if self.programs.len() > 1 {
+        if let Some(programs) = self.recruiter.programs()
+            && programs.len() > 1
+        {
             let status = self.supervisor.status();
-            self.programs.keep_only(|generation| {
+            programs.keep_only(|generation| {
                 generation == status.generation || Some(generation) == status.rollout
             });
         }
@@ -298,42 +354,23 @@ impl EventLoop {
         match input {
             Input::Frame { worker, frame } => self.handle_frame(worker, frame),
             Input::LinkFailed { worker, error } => self.break_link(worker, &error.to_string()),
+            Input::MessagesBroken { worker, error } => self.tell_of_broken_messages(worker, error),
             Input::Died { worker } => self.bury(worker),
+            Input::EndedAfterAll { worker, ending } => self.handle_end_after_all(worker, ending),
             Input::Described { worker, threads } => self.handle_described(worker, threads),
             Input::Measured { worker, usage } => self.handle_measured(worker, usage),
             Input::Opened { key, result } => self.handle_opened(&key, result),
-        }
-    }
-
-    fn handle_commands(&mut self, commands: Commands) {
-        if commands.force_stop {
-            self.feed(Event::ForceStop);
-        }
-        if commands.stop {
-            self.feed(Event::Stop);
-        }
-        if let Some(workers) = scaled(
-            commands.scale,
-            commands.scale_by,
-            self.supervisor.status().slots,
-        ) {
-            self.feed(Event::Scale { workers });
-        }
-        if commands.restart {
-            self.feed(Event::Restart);
-        }
-        if let Some(level) = commands.log_level {
-            self.set_log_level(level);
-        }
-        if commands.children_changed {
-            self.look_for_stopped_workers();
-        }
-        if commands.reap_orphans {
-            self.reap_orphans();
-        }
-        for asker in commands.status {
-            // An asker that has gone does not need the answer.
-            let _gone = asker.send(self.supervisor.status());
+            Input::ChannelFailed {
+                worker,
+                address,
+                error,
+            } => self.break_link(
+                worker,
+                &format!("its channel for {address} failed: {error}"),
+            ),
+            Input::AcceptRefused { address, error } => {
+                self.tell(Notice::AcceptRefused { address, error });
+            }
         }
     }
 
@@ -357,11 +394,10 @@ impl EventLoop {
         self.follow_ups.push_back(Event::Leaving { worker });
     }
 
-    fn look_for_stopped_workers(&mut self) {
+    pub(super) fn look_for_stopped_workers(&mut self) {
         let mut changed = Vec::new();
         for (worker, record) in &self.workers {
-            // A process that can't be asked is about to be reported dead.
-            if let Ok(Some(stopped)) = record.process.was_stopped() {
+            if let Some(stopped) = record.body.was_stopped() {
                 changed.push((*worker, record.slot, stopped));
             }
         }
@@ -378,7 +414,10 @@ impl EventLoop {
     fn tell_decision(&mut self, decision: Decision) {
         self.tell_end_or_abort(decision);
         match decision {
-            Decision::WorkerReady { .. } => self.memory.forget(),
+            Decision::WorkerReady { worker, .. } => {
+                self.memory.forget();
+                self.call_on_ready(worker);
+            }
             Decision::ClusterReady { .. } => self.ports.unused().for_each(|it| self.tell(it)),
             _ => {}
         }
@@ -401,38 +440,13 @@ impl EventLoop {
 
     /// Tells something about a worker that need not be there any more.
     pub(super) fn tell_about(&self, notice: Notice, about: Option<Source>) {
-        if let Some(sink) = &self.sink {
-            sink.write(Entry::Notice(notice, about));
-        }
+        self.sink.write(Entry::Notice(notice, about));
     }
-}
-
-/// The number of slots asked for, if any was: a number, then steps up or down from it.
-fn scaled(to: Option<u32>, by: i64, now: u32) -> Option<u32> {
-    if to.is_none() && by == 0 {
-        return None;
-    }
-    let wanted = i64::from(to.unwrap_or(now)).saturating_add(by);
-    Some(u32::try_from(wanted.max(1)).unwrap_or(u32::MAX))
 }
 
 async fn sleep_until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn steps_count_from_the_number_asked_for_and_never_below_one() {
-        assert_eq!(scaled(None, 0, 4), None);
-        assert_eq!(scaled(None, 1, 4), Some(5));
-        assert_eq!(scaled(None, -9, 4), Some(1));
-        assert_eq!(scaled(Some(0), 0, 4), Some(1));
-        assert_eq!(scaled(Some(8), -1, 4), Some(7));
     }
 }

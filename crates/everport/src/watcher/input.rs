@@ -3,8 +3,8 @@
 use super::memory_usage::MemoryUsage;
 use super::ports::{Opened, PortKey};
 use crate::link::{FromWorker, LinkError};
-use crate::log::Thread;
-use crate::{BindError, WorkerId};
+use crate::log::{Thread, ThreadEnding};
+use crate::{BindError, PortAddress, WorkerId};
 
 /// What the loop is told by its tasks.
 #[derive(Debug)]
@@ -13,8 +13,15 @@ pub(crate) enum Input {
     Frame { worker: WorkerId, frame: FromWorker },
     /// A worker can't be talked to any more while it still lives.
     LinkFailed { worker: WorkerId, error: LinkError },
+    /// A worker has lost its socket for messages while it still lives.
+    MessagesBroken { worker: WorkerId, error: String },
     /// A worker's process is dead and waits to be reaped. Told again when many records that it left are taken.
     Died { worker: WorkerId },
+    /// The thread of a buried worker, which was left behind, has ended.
+    EndedAfterAll {
+        worker: WorkerId,
+        ending: ThreadEnding,
+    },
     /// A worker that is about to be killed was looked at.
     Described {
         worker: WorkerId,
@@ -30,4 +37,12 @@ pub(crate) enum Input {
         key: PortKey,
         result: Result<Opened, BindError>,
     },
+    /// A worker's channel of a dispatched port can't be used any more.
+    ChannelFailed {
+        worker: WorkerId,
+        address: PortAddress,
+        error: String,
+    },
+    /// The system does not let us accept at a dispatched port.
+    AcceptRefused { address: PortAddress, error: String },
 }

@@ -53,6 +53,7 @@ impl EventLoop {
             FromWorker::Replace { cause } => self.feed(Event::ReplaceRequested { worker, cause }),
             FromWorker::Alive { beat } => self.hear(worker, slot, beat),
             FromWorker::OpenRing => self.open_ring(worker),
+            FromWorker::OpenMessages => self.open_messages(worker),
             FromWorker::Leaving => self.handle_leaving(worker),
             FromWorker::Left(Drained {
                 finished,
@@ -69,8 +70,10 @@ impl EventLoop {
     }
 
     fn handle_ready(&mut self, worker: WorkerId) {
-        if let Some(record) = self.workers.get(&worker) {
-            self.programs.prove(record.generation);
+        if let Some(record) = self.workers.get(&worker)
+            && let Some(programs) = self.recruiter.programs()
+        {
+            programs.prove(record.generation);
         }
         self.feed(Event::Ready { worker });
     }
@@ -227,6 +230,7 @@ impl EventLoop {
             .get_mut(&worker)
             .is_some_and(|record| record.release(port));
         if had_it {
+            self.ports.release(port, worker);
             self.releasing = Some(worker);
             self.feed(Event::Released { worker, port });
             self.releasing = None;

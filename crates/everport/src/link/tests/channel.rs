@@ -100,7 +100,7 @@ async fn an_oversized_message_is_a_violation() {
     send_raw(&worker, &[1; MAX_FRAME + 1]);
     let error = receive(&watcher).await.unwrap_err();
     assert!(
-        matches!(error, LinkError::Violation(DecodeError::Oversized)),
+        matches!(error, LinkError::Violation(DecodeError::Oversized(_))),
         "{error}"
     );
 }

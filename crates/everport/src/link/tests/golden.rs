@@ -74,6 +74,7 @@ fn frames_from_a_worker_have_these_bytes() {
     );
     check_worker(&FromWorker::Alive { beat: 7 }, "0800 07000000");
     check_worker(&FromWorker::OpenRing, "0900");
+    check_worker(&FromWorker::OpenMessages, "0a00");
 }
 
 #[test]
@@ -138,7 +139,7 @@ fn frames_from_the_watcher_have_these_bytes() {
         request: 5,
         port: PortId(6),
         address: tcp("0.0.0.0:80"),
-        sharing: Sharing::Reuseport,
+        sharing: Some(Sharing::Reuseport),
     };
     check_watcher(&granted, "0301 05000000 06000000 04 00000000 5000 01");
     let drain = FromWatcher::Drain {
@@ -161,6 +162,7 @@ fn frames_from_the_watcher_have_these_bytes() {
     check_watcher(&FromWatcher::Beat { beat: 7 }, "0901 07000000");
     let delay = Duration::from_nanos(3);
     check_watcher(&FromWatcher::Announce { delay }, "0a01 0300000000000000");
+    check_watcher(&FromWatcher::Messages { limit: 0x1_0000 }, "0d01 00000100");
 }
 
 #[test]
@@ -215,6 +217,7 @@ fn bind_errors_have_these_bytes() {
         (BindCause::Duplicate, "06 11000000 0000"),
         (BindCause::SharedAs(Sharing::Reuseport), "07 5f000000 0000"),
         (BindCause::SharedAs(Sharing::Transfer), "08 5f000000 0000"),
+        (BindCause::SharedAs(Sharing::Dispatch), "0c 5f000000 0000"),
         (BindCause::TooMany, "09 18000000 0000"),
         (BindCause::Stopping, "0a 7d000000 0000"),
         (

@@ -60,11 +60,8 @@ impl Random {
     }
 
     fn sharing(&mut self) -> Sharing {
-        if self.coin() {
-            Sharing::Reuseport
-        } else {
-            Sharing::Transfer
-        }
+        let all = [Sharing::Reuseport, Sharing::Transfer, Sharing::Dispatch];
+        all[usize::from(self.u16()) % all.len()]
     }
 
     fn options(&mut self) -> ListenOptions {
@@ -113,7 +110,7 @@ impl Random {
     }
 
     fn workers_frame(&mut self) -> FromWorker {
-        match self.below(9) {
+        match self.below(10) {
             0 => FromWorker::Hello {
                 oldest: self.u16(),
                 newest: self.u16(),
@@ -138,6 +135,7 @@ impl Random {
             5 => FromWorker::Leaving,
             6 => FromWorker::Alive { beat: self.u32() },
             7 => FromWorker::OpenRing,
+            8 => FromWorker::OpenMessages,
             _ => FromWorker::Left(Drained {
                 finished: self.u32(),
                 closed: self.u32(),
@@ -148,7 +146,7 @@ impl Random {
 
     fn watchers_frame(&mut self) -> FromWatcher {
         let (port, slot) = (PortId(self.u32()), SlotId(self.u32()));
-        match self.below(12) {
+        match self.below(13) {
             0 => FromWatcher::Welcome(Welcome {
                 version: self.u16(),
                 worker: WorkerId(self.next()),
@@ -165,7 +163,7 @@ impl Random {
                 request: self.u32(),
                 port,
                 address: self.address(),
-                sharing: self.sharing(),
+                sharing: Some(self.sharing()),
             },
             3 => {
                 let (address, cause) = (self.address(), self.cause());
@@ -199,6 +197,7 @@ impl Random {
             10 => FromWatcher::LogLevel {
                 level: self.level(),
             },
+            11 => FromWatcher::Messages { limit: self.u32() },
             _ => FromWatcher::Look,
         }
     }

@@ -30,6 +30,7 @@ fn a_whole_life_is_legal() {
     let life = [
         hello(),
         FromWorker::OpenRing,
+        FromWorker::OpenMessages,
         FromWorker::Ready,
         release,
         FromWorker::Replace {
@@ -50,7 +51,13 @@ fn nothing_comes_before_hello() {
 
 #[test]
 fn what_is_said_once_is_not_said_twice() {
-    for frame in [FromWorker::Ready, FromWorker::Leaving, FromWorker::OpenRing] {
+    let once = [
+        FromWorker::Ready,
+        FromWorker::Leaving,
+        FromWorker::OpenRing,
+        FromWorker::OpenMessages,
+    ];
+    for frame in once {
         let result = last_of(&[hello(), frame.clone(), frame]);
         assert!(matches!(result, Err(Violation::Repeated(_))), "{result:?}");
     }

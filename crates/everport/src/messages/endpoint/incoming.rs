@@ -1,0 +1,312 @@
+//! What arrives: frames become messages, and messages go to whom they are for.
+
+use std::sync::Arc;
+
+use super::outgoing::Outgoing;
+use super::state::{Stage, State};
+use super::subscribers::Received;
+use super::wakes::Wakes;
+use crate::link::DecodeError;
+use crate::messages::{
+    Disorder, Frame, Head, KEPT, LONGEST_FRAME, Lane, Outcome, Peer, Progress, WINDOW,
+};
+
+/// What comes from one peer in one lane.
+#[derive(Default)]
+pub(super) struct Inlet {
+    progress: Progress,
+    arriving: Option<Arriving>,
+    /// How many bytes of frames came and were not credited.
+    outstanding: u32,
+    /// How many of them are consumed.
+    owed: u32,
+    /// Whether it is among those that owe enough for a frame.
+    is_due: bool,
+}
+
+/// A message that has begun to arrive.
+struct Arriving {
+    purpose: Purpose,
+    body: Vec<u8>,
+    /// How many bytes of its frames are not credited yet.
+    kept: u32,
+}
+
+/// What is to become of a message.
+enum Purpose {
+    Message(Arc<str>),
+    Request {
+        call: u64,
+        event: Arc<str>,
+    },
+    Reply {
+        call: u64,
+        outcome: Outcome,
+    },
+    /// A request that is answered by the endpoint itself.
+    Refused {
+        call: u64,
+        outcome: Outcome,
+        reason: String,
+    },
+    /// A reply that is too long.
+    Excess {
+        call: u64,
+        reason: String,
+    },
+    Unwanted,
+}
+
+/// Why what arrives means that the socket is of no use.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Nonsense {
+    #[error(transparent)]
+    Frame(#[from] DecodeError),
+    #[error(transparent)]
+    Disorder(#[from] Disorder),
+    #[error("more than the window allows")]
+    Overdrawn,
+    #[error("more credit than was taken")]
+    Overpaid,
+}
+
+/// From how many bytes on a peer is told what was consumed: seldom enough to cost little, and early enough that a window
+/// that lacks this, and what is kept of one message, still has room for the longest frame.
+const WORTH_A_FRAME: u32 = 32 * 1024;
+
+const _: () = assert!(WORTH_A_FRAME + KEPT + LONGEST_FRAME as u32 <= WINDOW);
+
+/// How much room a message gets before any of it has come. It says itself how long it is, which need not be true.
+const ADVANCE: usize = 1024 * 1024;
+
+impl Inlet {
+    /// So many bytes are consumed; whether it is to be told now, which is said once.
+    pub(super) fn owe(&mut self, bytes: u32) -> bool {
+        self.owed += bytes;
+        let becomes_due = self.owed >= WORTH_A_FRAME && !self.is_due;
+        self.is_due |= becomes_due;
+        becomes_due
+    }
+
+    pub(super) fn owed(&self) -> u32 {
+        self.owed
+    }
+
+    /// What is owed was told.
+    pub(super) fn pay(&mut self) {
+        self.outstanding -= self.owed;
+        self.owed = 0;
+        self.is_due = false;
+    }
+
+    fn receive(&mut self, bytes: u32) -> Result<(), Nonsense> {
+        let outstanding = self.outstanding.checked_add(bytes);
+        let outstanding = outstanding.filter(|it| *it <= WINDOW);
+        self.outstanding = outstanding.ok_or(Nonsense::Overdrawn)?;
+        Ok(())
+    }
+}
+
+impl State {
+    /// Takes in one frame: input from a stranger.
+    pub(super) fn accept(&mut self, bytes: &[u8], wakes: &mut Wakes) -> Result<(), Nonsense> {
+        match Frame::decode(bytes)? {
+            Frame::First {
+                peer,
+                head,
+                length,
+                part,
+            } => {
+                let lane = head.lane();
+                let frame = self.receive((peer, lane), bytes)?;
+                let purpose = self.purpose(peer, &head, length);
+                let inlet = self.inlet(peer, lane);
+                inlet.progress.begin(length, part.len())?;
+                inlet.arriving = Some(Arriving::new(purpose, length));
+                self.append((peer, lane), part, frame, wakes);
+            }
+            Frame::More { peer, lane, part } => {
+                let frame = self.receive((peer, lane), bytes)?;
+                let inlet = self.inlet(peer, lane);
+                if inlet.arriving.is_none() {
+                    // It began before this endpoint was attached.
+                    self.owe(peer, lane, frame);
+                } else {
+                    inlet.progress.go_on(part.len())?;
+                    self.append((peer, lane), part, frame, wakes);
+                }
+            }
+            Frame::Credit { peer, lane, bytes } => {
+                let outlet = self.existing_outlet(peer, lane);
+                if outlet.is_some_and(|outlet| !outlet.credit(bytes)) {
+                    return Err(Nonsense::Overpaid);
+                }
+                self.give_turn((peer, lane));
+            }
+            Frame::Present { peer } => self.welcome(peer),
+            Frame::Gone { peer } => self.lose(peer, wakes),
+            Frame::Attached => self.note_attached(wakes),
+        }
+        self.send_what_may(wakes);
+        Ok(())
+    }
+
+    fn note_attached(&mut self, wakes: &mut Wakes) {
+        if let Stage::Open { is_attached, .. } = &mut self.stage {
+            *is_attached = true;
+            wakes.stage_changed = true;
+        }
+    }
+
+    fn receive(&mut self, (peer, lane): (Peer, Lane), frame: &[u8]) -> Result<u32, Nonsense> {
+        let length = u32::try_from(frame.len()).unwrap_or(u32::MAX);
+        self.inlet(peer, lane).receive(length)?;
+        Ok(length)
+    }
+
+    fn limit(&self) -> usize {
+        match &self.stage {
+            Stage::Open { limit, .. } => *limit,
+            _ => 0,
+        }
+    }
+
+    fn purpose(&self, peer: Peer, head: &Head<'_>, length: u64) -> Purpose {
+        let limit = self.limit();
+        let excess = || format!("it is {length} bytes long, and the limit is {limit} bytes");
+        let fits = length <= limit as u64;
+        match *head {
+            Head::Message { event } => match self.subscribers.get_key_value(event) {
+                Some((event, _)) if fits => Purpose::Message(Arc::clone(event)),
+                _ => Purpose::Unwanted,
+            },
+            Head::Request { call, event } => match self.answerers.get_key_value(event) {
+                Some((event, _)) if fits => Purpose::Request {
+                    call,
+                    event: Arc::clone(event),
+                },
+                Some(_) => Purpose::Refused {
+                    call,
+                    outcome: Outcome::Misunderstood,
+                    reason: excess(),
+                },
+                None => Purpose::refused(call),
+            },
+            Head::Reply { call, outcome } => match self.awaits_reply(peer, call) {
+                true if fits => Purpose::Reply { call, outcome },
+                true => Purpose::Excess {
+                    call,
+                    reason: excess(),
+                },
+                false => Purpose::Unwanted,
+            },
+        }
+    }
+
+    fn append(&mut self, (peer, lane): (Peer, Lane), part: &[u8], frame: u32, wakes: &mut Wakes) {
+        let inlet = self.inlet(peer, lane);
+        let Some(arriving) = &mut inlet.arriving else {
+            return;
+        };
+        if arriving.purpose.has_use_for_the_body() {
+            arriving.body.extend_from_slice(part);
+        }
+        let consumed = match lane {
+            Lane::Replies => frame,
+            Lane::Messages => arriving.keep(frame),
+        };
+        let is_complete = !inlet.progress.is_within();
+        let complete = is_complete.then(|| inlet.arriving.take()).flatten();
+        self.owe(peer, lane, consumed);
+        if let Some(complete) = complete {
+            self.deliver(peer, complete, wakes);
+        }
+    }
+
+    fn deliver(&mut self, peer: Peer, arrived: Arriving, wakes: &mut Wakes) {
+        let Arriving {
+            purpose,
+            body,
+            kept,
+        } = arrived;
+        let received = |body| Received {
+            from: peer,
+            body,
+            kept,
+        };
+        match purpose {
+            Purpose::Message(event) => self.deliver_message(&event, received(body), wakes),
+            Purpose::Request { call, event } => {
+                self.deliver_request(call, event, received(body), wakes);
+            }
+            Purpose::Refused {
+                call,
+                outcome,
+                reason,
+            } => self.refuse(peer, call, outcome, reason.into_bytes(), kept),
+            Purpose::Reply { call, outcome } => self.settle_call(call, outcome, body, wakes),
+            Purpose::Excess { call, reason } => {
+                self.settle_call(call, Outcome::Unsendable, reason.into_bytes(), wakes);
+            }
+            Purpose::Unwanted => self.owe(peer, Lane::Messages, kept),
+        }
+    }
+
+    /// Answers a request that nobody else answers. What it took of the window is credited with the answer: so whoever
+    /// takes no answers gets no more of them than a window of requests.
+    pub(super) fn refuse(
+        &mut self,
+        peer: Peer,
+        call: u64,
+        outcome: Outcome,
+        reason: Vec<u8>,
+        kept: u32,
+    ) {
+        let reply = Head::Reply { call, outcome };
+        let mut outgoing = Outgoing::new(peer, reply, Arc::new(reason));
+        outgoing.owes = kept;
+        self.enqueue_unattended((peer, Lane::Replies), outgoing);
+    }
+}
+
+impl Arriving {
+    fn new(purpose: Purpose, length: u64) -> Self {
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let room = match purpose.has_use_for_the_body() {
+            true => length.min(ADVANCE),
+            false => 0,
+        };
+        Self {
+            purpose,
+            body: Vec::with_capacity(room),
+            kept: 0,
+        }
+    }
+
+    /// Keeps what may be kept of a frame's bytes; the others are returned, and are credited.
+    fn keep(&mut self, frame: u32) -> u32 {
+        if matches!(self.purpose, Purpose::Unwanted) {
+            return frame;
+        }
+        let before = self.kept;
+        self.kept = before.saturating_add(frame).min(KEPT);
+        frame - (self.kept - before)
+    }
+}
+
+impl Purpose {
+    fn refused(call: u64) -> Self {
+        Self::Refused {
+            call,
+            outcome: Outcome::NobodyAnswers,
+            reason: String::new(),
+        }
+    }
+
+    fn has_use_for_the_body(&self) -> bool {
+        matches!(
+            self,
+            Self::Message(_) | Self::Request { .. } | Self::Reply { .. }
+        )
+    }
+}

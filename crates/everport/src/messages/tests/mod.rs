@@ -1,0 +1,4 @@
+//! What is promised about messages.
+
+mod golden;
+mod random;

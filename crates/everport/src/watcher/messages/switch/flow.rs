@@ -1,0 +1,126 @@
+//! One lane from one peer to another: what waits, what was delivered, and what has to be credited.
+
+use std::collections::VecDeque;
+
+use super::{Breach, length_of};
+use crate::messages::{Disorder, Frame, Peer, Progress};
+
+/// Frames for one peer from another, through one lane.
+#[derive(Debug, Default)]
+pub(super) struct Incoming {
+    frames: VecDeque<Waiting>,
+    /// How many bytes of the sender's wait in `frames`.
+    waiting: u32,
+    /// How many were delivered and not credited.
+    delivered: u32,
+    /// The same of frames that the switch itself has made: nobody gets credit for those.
+    delivered_own: u32,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    frame: Vec<u8>,
+    /// Whether the switch has made it.
+    is_own: bool,
+}
+
+impl Incoming {
+    pub(super) fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    /// How many bytes wait.
+    pub(super) fn waiting(&self) -> u32 {
+        self.waiting
+    }
+
+    /// How many bytes of the sender's window are in use here.
+    pub(super) fn uncredited(&self) -> u32 {
+        self.waiting + self.delivered
+    }
+
+    pub(super) fn push(&mut self, frame: Vec<u8>) {
+        self.waiting += length_of(&frame);
+        self.frames.push_back(Waiting {
+            frame,
+            is_own: false,
+        });
+    }
+
+    pub(super) fn push_own(&mut self, frame: Vec<u8>) {
+        self.frames.push_back(Waiting {
+            frame,
+            is_own: true,
+        });
+    }
+
+    /// Delivers the next frame. Whether the switch has made it, too.
+    pub(super) fn pop(&mut self) -> Option<(Vec<u8>, bool)> {
+        let Waiting { frame, is_own } = self.frames.pop_front()?;
+        let length = length_of(&frame);
+        if is_own {
+            self.delivered_own += length;
+        } else {
+            self.waiting -= length;
+            self.delivered += length;
+        }
+        Some((frame, is_own))
+    }
+
+    /// The receiver has consumed so much. How much of that the sender gets credit for.
+    pub(super) fn credit(&mut self, sender: Peer, bytes: u32) -> Result<u32, Breach> {
+        // What we have made came before all that the peer has sent itself.
+        let own = bytes.min(self.delivered_own);
+        let owed = bytes - own;
+        if let Some(excess @ 1..) = owed.checked_sub(self.delivered) {
+            return Err(Breach::Overcredited { to: sender, excess });
+        }
+        self.delivered_own -= own;
+        self.delivered -= owed;
+        Ok(owed)
+    }
+
+    /// Forgets what waits. How many frames of the switch's own were among it.
+    pub(super) fn clear(&mut self) -> usize {
+        let forgotten = std::mem::take(self).frames;
+        forgotten.iter().filter(|it| it.is_own).count()
+    }
+}
+
+/// What one peer sends to another through one lane, as far as the sender is concerned.
+#[derive(Debug, Default)]
+pub(super) struct Outgoing {
+    progress: Progress,
+    /// Whether the message that is being sent is dropped: its receiver did not use messages when it began.
+    is_dropped: bool,
+    /// How much credit the sender has yet to be told of.
+    credit: u32,
+}
+
+impl Outgoing {
+    /// A frame has come. Whether it is dropped.
+    pub(super) fn note(&mut self, frame: &Frame<'_>, is_heard: bool) -> Result<bool, Disorder> {
+        match frame {
+            Frame::First { length, part, .. } => {
+                self.progress.begin(*length, part.len())?;
+                self.is_dropped = !is_heard;
+            }
+            Frame::More { part, .. } => self.progress.go_on(part.len())?,
+            _ => {}
+        }
+        Ok(self.is_dropped)
+    }
+
+    pub(super) fn untold_credit(&self) -> u32 {
+        self.credit
+    }
+
+    pub(super) fn owe(&mut self, bytes: u32) {
+        self.credit += bytes;
+    }
+
+    /// The credit to tell of, if there is any.
+    pub(super) fn take_credit(&mut self) -> Option<u32> {
+        Some(std::mem::take(&mut self.credit)).filter(|bytes| *bytes > 0)
+    }
+}

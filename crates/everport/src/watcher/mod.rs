@@ -8,6 +8,7 @@ mod clock;
 mod config;
 mod credentials;
 mod death;
+mod dispatching;
 mod effects;
 mod event_loop;
 mod handle;

@@ -20,6 +20,8 @@ mod output;
 #[cfg(target_os = "linux")]
 mod passed_sockets;
 mod pid_file;
+#[cfg(all(target_os = "linux", not(everport_portable)))]
+mod pinning;
 mod ports;
 mod privileges;
 mod recycling;
@@ -32,6 +34,7 @@ mod supervision;
 // `setsid` of util-linux gives a program a terminal of its own.
 #[cfg(target_os = "linux")]
 mod terminal;
+mod transfer;
 mod unix_sockets;
 mod waiting;
 mod watch;

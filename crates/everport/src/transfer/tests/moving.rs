@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use super::Witness;
 use crate::transfer::{self, ReceiveError, Received, SendError, Socket, SocketKind};
-use crate::transfer::{Receiver, Sender, UnsupportedSocket, Violation};
+use crate::transfer::{Receiver, Sender, Violation};
 
 async fn pass_on(socket: impl AsFd, data: &[u8]) -> Received {
     let (mut sender, mut receiver) = transfer::pair().unwrap();
@@ -139,6 +139,7 @@ async fn what_is_no_socket_is_refused_by_the_sender() {
 #[test]
 #[cfg(all(target_os = "linux", not(everport_portable)))]
 fn an_echo_socket_is_not_taken_for_udp() {
+    use crate::transfer::UnsupportedSocket;
     use rustix::net::{AddressFamily, SocketType, ipproto, socket};
     // Who may make one depends on `net.ipv4.ping_group_range`.
     let Ok(echo) = socket(AddressFamily::INET, SocketType::DGRAM, Some(ipproto::ICMP)) else {

@@ -11,12 +11,12 @@ use axum::routing::get;
 
 type Parameters = Query<HashMap<String, String>>;
 
-pub(crate) fn doors() -> Router {
+pub(super) fn doors() -> Router {
     Router::new()
         .route("/status", get(status))
         .route("/grow", get(grow))
         .route("/append", get(append))
-        .route("/orphan", get(crate::orphan::leave))
+        .route("/orphan", get(super::orphan::leave))
 }
 
 /// Status, limits, and how readily the kernel ends this process when memory runs out.

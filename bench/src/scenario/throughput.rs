@@ -111,7 +111,7 @@ impl Round {
 /// and after it.
 fn order_of(slice: u32) -> [usize; LANES] {
     let mut managed = [1, 2, 3];
-    managed.rotate_left(slice as usize % managed.len());
+    managed.rotate_left(slice as usize % SHARINGS.len());
     let [before, after, last] = managed;
     let mut order = [before, 0, after, last];
     if (slice / 3) % 2 == 1 {

@@ -11,7 +11,7 @@ use super::env_var::{self, EnvVar};
 use super::log_args::LogArgs;
 use super::{count, lifetime, name, seconds, size, umask};
 use crate::Sharing;
-use crate::watcher::{Builder, Credentials, CredentialsError, Program, Watcher};
+use crate::watcher::{Builder, Credentials, CredentialsError, Placement, Program, Watcher};
 
 /// The flags of a cluster: flatten them into your own `clap` parser.
 ///
@@ -36,9 +36,14 @@ pub struct ClusterArgs {
         value_parser = count::parse, help_heading = CLUSTER)]
     pub(super) workers: Option<u32>,
 
-    /// How workers get at a port: reuseport or transfer [default: what the kernel balances best]
+    /// How workers get at a port: reuseport, transfer or dispatch [default: what the kernel balances best]
     #[arg(long, value_name = "HOW", hide_possible_values = true, value_parser = sharing_parser(), help_heading = CLUSTER)]
     pub(super) share: Option<Sharing>,
+
+    /// Which worker gets the next connection of a port shared by dispatch: round-robin or fewest
+    #[arg(long, value_name = "HOW", default_value = "round-robin", hide_possible_values = true,
+        value_parser = placement_parser(), help_heading = CLUSTER)]
+    placement: Placement,
 
     /// Run each worker on a CPU of its own, with all of its threads
     #[arg(long, help_heading = CLUSTER)]
@@ -183,6 +188,7 @@ impl ClusterArgs {
     pub(super) fn configure(&self, builder: Builder) -> Builder {
         let builder = builder
             .sharing(self.share.unwrap_or(Sharing::DEFAULT))
+            .placement(self.placement)
             .boot_timeout(self.boot_timeout)
             .shutdown_timeout(self.shutdown_timeout)
             .hang_timeout(self.hang_timeout)
@@ -207,9 +213,18 @@ impl ClusterArgs {
 }
 
 fn sharing_parser() -> impl TypedValueParser<Value = Sharing> {
-    PossibleValuesParser::new(["reuseport", "transfer"]).map(|text| match text.as_str() {
+    let names = ["reuseport", "transfer", "dispatch"];
+    PossibleValuesParser::new(names).map(|text| match text.as_str() {
         "transfer" => Sharing::Transfer,
+        "dispatch" => Sharing::Dispatch,
         _ => Sharing::Reuseport,
+    })
+}
+
+fn placement_parser() -> impl TypedValueParser<Value = Placement> {
+    PossibleValuesParser::new(["round-robin", "fewest"]).map(|text| match text.as_str() {
+        "fewest" => Placement::Fewest,
+        _ => Placement::RoundRobin,
     })
 }
 
@@ -268,6 +283,7 @@ mod tests {
         let args = parse("").unwrap();
         assert_eq!(args.workers, None);
         assert_eq!(args.share, None);
+        assert_eq!(args.placement, Placement::RoundRobin);
         assert_eq!(args.boot_timeout, Duration::from_secs(30));
         assert_eq!(args.shutdown_timeout, Duration::from_secs(30));
         assert_eq!(args.settle, Duration::from_secs(1));
@@ -279,12 +295,13 @@ mod tests {
     #[test]
     fn flags_become_typed_values() {
         let args = parse(
-            "-w 4 --share transfer -n shop -t 2.5 --settle 0 --surge 2 --boot-timeout 5 \
+            "-w 4 --share dispatch --placement fewest -n shop -t 2.5 --settle 0 --surge 2 --boot-timeout 5 \
              --env A=b --env C= --chdir /srv -l WARN -f log-* -p pid --exit-on-crash-loop",
         )
         .unwrap();
         assert_eq!(args.workers, Some(4));
-        assert_eq!(args.share, Some(Sharing::Transfer));
+        assert_eq!(args.share, Some(Sharing::Dispatch));
+        assert_eq!(args.placement, Placement::Fewest);
         assert_eq!(args.name.as_deref(), Some("shop"));
         assert_eq!(args.shutdown_timeout, Duration::from_millis(2500));
         assert_eq!((args.settle, args.surge), (Duration::ZERO, 2));
@@ -306,7 +323,10 @@ mod tests {
         check_refused::<Flags>("-t -1", "a time cannot be negative");
         check_refused::<Flags>("-t inf", "longer than a day");
         check_refused::<Flags>("--boot-timeout 0", "zero leaves no time");
-        check_refused::<Flags>("--share both", "[possible values: reuseport, transfer]");
+        check_refused::<Flags>(
+            "--share both",
+            "[possible values: reuseport, transfer, dispatch]",
+        );
         check_refused::<Flags>("--env A", "write KEY=VALUE");
         check_refused::<Flags>(
             "-l loud",

@@ -109,7 +109,7 @@ async fn ask_watcher(
     Ok(Listening {
         socket,
         address,
-        is_transferred: sharing == Sharing::Transfer,
+        sharing,
         path: None,
         membership,
     })
@@ -134,7 +134,7 @@ async fn ask_system(
     Ok(Listening {
         socket,
         address,
-        is_transferred: false,
+        sharing: Sharing::Reuseport,
         path,
         membership: Membership::new(state.next_port(), state),
     })

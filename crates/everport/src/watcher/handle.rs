@@ -9,6 +9,7 @@ use super::restarts::{self, Restart};
 use super::waits::Waits;
 use super::{Notices, OpenPort, Status};
 use crate::log::Level;
+use crate::messages::Endpoint;
 
 /// Tells a running watcher what to do, and asks it how things are. Cheap to clone.
 ///
@@ -18,6 +19,7 @@ use crate::log::Level;
 #[derive(Debug, Clone)]
 pub struct Handle {
     desk: Arc<Desk>,
+    pub(super) messages: Endpoint,
 }
 
 /// The watcher has ended: by itself, or because its [`run`](super::Watcher::run) was dropped.
@@ -33,10 +35,6 @@ pub(crate) struct Desk {
     pub(crate) audience: Audience,
 }
 
-/// The desk as the watcher has it: when it goes, however it goes, nobody waits for it any more.
-#[derive(Debug, Default)]
-pub(crate) struct OwnDesk(Arc<Desk>);
-
 /// What was asked for since the loop last looked.
 #[derive(Debug, Default)]
 pub(crate) struct Commands {
@@ -51,6 +49,7 @@ pub(crate) struct Commands {
     pub(crate) log_level: Option<Level>,
     pub(crate) children_changed: bool,
     pub(crate) reap_orphans: bool,
+    pub(crate) open_messages: bool,
     pub(crate) status: Vec<oneshot::Sender<Status>>,
     pub(crate) ports: Vec<oneshot::Sender<Vec<OpenPort>>>,
     pub(crate) waits: Waits,
@@ -58,8 +57,8 @@ pub(crate) struct Commands {
 }
 
 impl Handle {
-    pub(crate) fn new(desk: Arc<Desk>) -> Self {
-        Self { desk }
+    pub(crate) fn new(desk: Arc<Desk>, messages: Endpoint) -> Self {
+        Self { desk, messages }
     }
 
     /// Starts a rolling restart; during one, one more follows.
@@ -188,8 +187,13 @@ impl Desk {
         std::mem::take(&mut *self.lock())
     }
 
+    /// The application wants to exchange messages with the workers.
+    pub(super) fn ask_for_messages(&self) {
+        self.put(|commands| commands.open_messages = true);
+    }
+
     /// Nobody will take what is put here any more.
-    fn close(&self) {
+    pub(crate) fn close(&self) {
         *self.lock() = Commands {
             is_closed: true,
             ..Commands::default()
@@ -205,17 +209,5 @@ impl Desk {
     /// A panic while the lock was held leaves plain values that are all valid.
     fn lock(&self) -> MutexGuard<'_, Commands> {
         self.commands.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl OwnDesk {
-    pub(crate) fn share(&self) -> Arc<Desk> {
-        Arc::clone(&self.0)
-    }
-}
-
-impl Drop for OwnDesk {
-    fn drop(&mut self) {
-        self.0.close();
     }
 }

@@ -1,5 +1,6 @@
 //! What the watcher's tasks tell its loop.
 
+use super::dispatching::Trouble;
 use super::memory_usage::MemoryUsage;
 use super::ports::{Opened, PortKey};
 use crate::link::{FromWorker, LinkError};
@@ -37,4 +38,6 @@ pub(crate) enum Input {
         key: PortKey,
         result: Result<Opened, BindError>,
     },
+    /// Something went wrong at a dispatched port.
+    Dispatching(Trouble),
 }

@@ -23,7 +23,7 @@ mod tests;
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::io::Interest;
 use tokio::runtime::Handle;
@@ -46,8 +46,8 @@ pub(crate) struct Endpoint {
 struct Shared {
     state: Mutex<State>,
     opener: Mutex<Option<Opener>>,
-    /// Where the driver and what answers run; there is none when there is nobody to talk to.
-    runtime: Option<Handle>,
+    /// Where the driver and what answers run; there is none when there is nobody to talk to, or not yet.
+    runtime: OnceLock<Handle>,
     /// Told when the endpoint is attached or closed.
     stage_changed: Notify,
     /// Tells the driver that the socket took nothing more.
@@ -68,19 +68,31 @@ impl Endpoint {
     /// An endpoint of this peer that asks for its socket when it is used: [`Endpoint::open`] and [`Endpoint::refuse`]
     /// answer. What it does by itself it does on the runtime.
     pub(crate) fn new(own: Peer, runtime: Handle, opener: Opener) -> Self {
-        Self::with(State::new(own, Stage::Unused), Some(runtime), Some(opener))
+        let endpoint = Self::of_runtime_to_come(own, opener);
+        endpoint.run_on(&runtime);
+        endpoint
+    }
+
+    /// The same before it is known on which runtime: [`Endpoint::run_on`] tells.
+    pub(crate) fn of_runtime_to_come(own: Peer, opener: Opener) -> Self {
+        Self::with(State::new(own, Stage::Unused), Some(opener))
+    }
+
+    /// What it does by itself it does there, unless that was told before.
+    pub(crate) fn run_on(&self, runtime: &Handle) {
+        self.shared.runtime.get_or_init(|| runtime.clone());
     }
 
     /// An endpoint of a process that has nobody to talk to: what it sends goes nowhere.
     pub(crate) fn alone() -> Self {
-        Self::with(State::new(Peer::Watcher, Stage::Alone), None, None)
+        Self::with(State::new(Peer::Watcher, Stage::Alone), None)
     }
 
-    fn with(state: State, runtime: Option<Handle>, opener: Option<Opener>) -> Self {
+    fn with(state: State, opener: Option<Opener>) -> Self {
         let shared = Shared {
             state: Mutex::new(state),
             opener: Mutex::new(opener),
-            runtime,
+            runtime: OnceLock::new(),
             stage_changed: Notify::new(),
             blocked: Notify::new(),
         };
@@ -109,7 +121,7 @@ impl Endpoint {
     /// Takes the socket that was asked for: one end of a non-blocking pair for sequenced packets. One that was not is
     /// dropped.
     pub(crate) fn open(&self, socket: OwnedFd, limit: u32) {
-        let Some(runtime) = &self.shared.runtime else {
+        let Some(runtime) = self.shared.runtime.get() else {
             return;
         };
         let _context = runtime.enter();
@@ -185,7 +197,7 @@ impl Shared {
             self.blocked.notify_one();
         }
         for job in left.jobs {
-            if let Some(runtime) = &self.runtime {
+            if let Some(runtime) = self.runtime.get() {
                 let endpoint = Endpoint {
                     shared: Arc::clone(self),
                 };

@@ -1,5 +1,6 @@
 //! The watcher's side of messages: gives workers their sockets, and passes frames on between them.
 
+mod handle;
 mod line;
 mod socket;
 mod switch;
@@ -46,6 +47,20 @@ impl EventLoop {
         let answer = FromWatcher::Messages { limit };
         self.links.send(worker, &answer, Some(theirs.as_fd()));
         Ok(())
+    }
+
+    /// Attaches the application that the watcher is embedded in, which has asked for it.
+    pub(super) fn attach_application(&mut self) {
+        self.messages.run_on(&tokio::runtime::Handle::current());
+        let opened = socket::pair().and_then(|(ours, theirs)| {
+            let inbox = self.sender.clone();
+            self.switchboard.attach(Peer::Watcher, ours, inbox)?;
+            Ok(theirs)
+        });
+        match opened {
+            Ok(theirs) => self.messages.open(theirs, self.switchboard.limit()),
+            Err(error) => self.messages.refuse(&error.to_string()),
+        }
     }
 
     /// A worker has lost its socket for messages, and lives on without.

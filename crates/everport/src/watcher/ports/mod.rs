@@ -1,5 +1,8 @@
 //! Every port of the cluster: the one owner of its sockets.
 
+mod asking;
+mod channels;
+mod dispatch;
 mod filter;
 mod group;
 mod lending;
@@ -11,11 +14,15 @@ mod socket_watch;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use everport_core::{PortId, Serving};
 use tokio::time::Instant;
 
+pub(crate) use asking::{Answer, Asker, PortKey};
+pub(crate) use dispatch::Dispatching;
+use open::by_one_socket;
 pub(crate) use open::{Opened, open};
 pub(crate) use passed::PassedSockets;
 use port::Port;
@@ -39,37 +46,6 @@ const MOST_POSTPONEMENTS: u32 = 10;
 /// How many ports a cluster may have, so that no worker can use up the watcher's descriptors.
 const MOST_PORTS: usize = 1024;
 
-/// What tells ports apart: the address asked for and, for port number 0, the how-manieth such request of
-/// a worker it is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct PortKey {
-    pub(crate) address: PortAddress,
-    pub(crate) ordinal: u32,
-}
-
-/// A worker's request for a port.
-#[derive(Debug, Clone)]
-pub(crate) struct Asker {
-    pub(crate) worker: WorkerId,
-    pub(crate) slot: SlotId,
-    pub(crate) request: u32,
-}
-
-/// What a request leads to at once.
-#[derive(Debug)]
-pub(crate) enum Answer {
-    /// The socket has been sent.
-    Granted(PortId),
-    /// The port has to be opened first: perform [`open`] and hand its result to [`PortTable::opened`].
-    Open(ListenOptions, Sharing),
-    /// Its socket was passed in, or one that was is in the way: hand this to [`PortTable::opened`].
-    Found(Result<Opened, BindError>),
-    /// The port is being opened already; the request waits.
-    Wait,
-    /// It can't be had.
-    Denied(BindError),
-}
-
 /// The ports, open and opening.
 #[derive(Debug)]
 pub(crate) struct PortTable {
@@ -80,6 +56,7 @@ pub(crate) struct PortTable {
     retired: BTreeMap<SlotId, Instant>,
     watch: SocketWatch,
     default_sharing: Sharing,
+    dispatching: Dispatching,
     passed: PassedSockets,
     last_id: u32,
     refused_steering: Vec<PortId>,
@@ -96,7 +73,11 @@ struct Opening {
 }
 
 impl PortTable {
-    pub(crate) fn new(default_sharing: Sharing, passed: PassedSockets) -> io::Result<Self> {
+    pub(crate) fn new(
+        default_sharing: Sharing,
+        dispatching: Dispatching,
+        passed: PassedSockets,
+    ) -> io::Result<Self> {
         Ok(Self {
             ports: BTreeMap::new(),
             keys: HashMap::new(),
@@ -104,6 +85,7 @@ impl PortTable {
             retired: BTreeMap::new(),
             watch: SocketWatch::new()?,
             default_sharing,
+            dispatching,
             passed,
             last_id: 0,
             refused_steering: Vec::new(),
@@ -141,10 +123,10 @@ impl PortTable {
 
     fn begin_opening(&mut self, key: &PortKey, options: ListenOptions, asker: Asker) -> Answer {
         let found = self.passed.find(&key.address, &options);
+        let wanted = options.sharing.unwrap_or(self.default_sharing);
         let sharing = match key.address {
-            PortAddress::Tcp(_) => options.sharing.unwrap_or(self.default_sharing),
-            // The kernel does not balance Unix sockets.
-            PortAddress::UnixPath(_) | PortAddress::UnixAbstract(_) => Sharing::Transfer,
+            PortAddress::Tcp(_) if found.is_none() => wanted,
+            _ => by_one_socket(wanted),
         };
         let opening = Opening {
             options: options.clone(),
@@ -152,7 +134,11 @@ impl PortTable {
         };
         self.opening.insert(key.clone(), opening);
         match found {
-            Some(Ok((bound, name))) => Answer::Found(Ok(Opened::Passed { bound, name })),
+            Some(Ok((bound, name))) => Answer::Found(Ok(Opened::One {
+                bound,
+                sharing,
+                name: Some(name),
+            })),
             Some(Err(cause)) => Answer::Found(Err(BindError::new(&key.address, cause))),
             None => Answer::Open(options, sharing),
         }
@@ -180,11 +166,11 @@ impl PortTable {
             return Ok(());
         };
         let sharing = port.sharing();
-        // A socket that was passed in is the only one, whatever the application would rather have.
-        if options.sharing.is_some_and(|wanted| wanted != sharing)
-            && matches!(port.address, PortAddress::Tcp(_))
-            && !port.is_passed_in()
-        {
+        let wanted = options.sharing.map(|wanted| match port.address {
+            PortAddress::Tcp(_) if !port.is_passed_in() => wanted,
+            _ => by_one_socket(wanted),
+        });
+        if wanted.is_some_and(|wanted| wanted != sharing) {
             return Err(BindError::new(&port.address, BindCause::SharedAs(sharing)));
         }
         self.retired.remove(&asker.slot);
@@ -193,10 +179,11 @@ impl PortTable {
             request: asker.request,
             port: id,
             address: port.address.clone(),
-            sharing,
+            sharing: Some(sharing),
         };
-        let socket = port.socket_for(asker.slot, &self.watch)?;
-        links.send(asker.worker, &granted, Some(socket));
+        let source = port.source_for(asker.worker, asker.slot, &self.watch)?;
+        links.send(asker.worker, &granted, Some(source.as_fd()));
+        drop(source);
         port.adapt_loans(links);
         Ok(())
     }
@@ -242,7 +229,7 @@ impl PortTable {
     ) -> Result<PortId, BindError> {
         self.last_id += 1;
         let id = PortId(self.last_id);
-        let port = Port::new(id, opened, options.clone(), &self.watch)
+        let port = Port::new(id, opened, options.clone(), &self.watch, &self.dispatching)
             .map_err(|error| BindError::new(&key.address, error.into()))?;
         self.ports.insert(id, port);
         self.keys.insert(key.clone(), id);
@@ -277,7 +264,7 @@ impl PortTable {
 
     /// Whether what waits at the port is left to whoever serves it next, because it stays open without us.
     pub(crate) fn outlives_us(&self, id: PortId) -> bool {
-        self.ports.get(&id).is_some_and(Port::is_passed_in)
+        self.ports.get(&id).is_some_and(Port::outlives_us)
     }
 
     /// The sockets that were passed in and that no worker has asked for.
@@ -332,7 +319,7 @@ impl PortTable {
             address: port.address.clone(),
             passed_in_as: port.passed_in_as.clone(),
         };
-        if port.is_passed_in() {
+        if port.outlives_us() {
             self.drop_port(id);
         } else {
             port.closing_since = Some(now);
@@ -453,6 +440,11 @@ impl PortTable {
         self.arm_soon();
         let mut mended = Vec::new();
         for (id, slot) in names {
+            if let (Some(port), Some(slot)) = (self.ports.get(id), slot)
+                && port.ends_shut_channel(*slot, &self.watch)
+            {
+                continue;
+            }
             if let Some(port) = self.ports.get_mut(id) {
                 let result = port.mend(*slot, &self.watch);
                 let error = |cause| BindError::new(&port.address, cause);

@@ -2,10 +2,12 @@
 
 mod behaviour;
 mod log;
+mod messages;
 mod orphan;
 mod process;
 mod refusal;
 mod rude;
+mod rude_messages;
 mod rude_ring;
 mod serial;
 mod service;
@@ -59,6 +61,12 @@ struct Options {
     /// Goes on logging from its start on.
     #[arg(long, requires = "logging")]
     chatty: bool,
+    /// Exchanges messages, as it is told to by messages.
+    #[arg(long)]
+    messages: bool,
+    /// Tries what can be sent without knowing anybody, and prints what comes of it.
+    #[arg(long)]
+    try_messages: bool,
     /// Runs on a multi-threaded runtime.
     #[arg(long)]
     threads: bool,
@@ -92,6 +100,12 @@ async fn serve(options: Options, behaviour: Behaviour) -> Result<(), Box<dyn Err
     }
     if options.chatty {
         log::chatter();
+    }
+    if options.messages {
+        messages::take_part(&cluster)?;
+    }
+    if options.try_messages {
+        messages::try_all(&cluster).await;
     }
     let service = service::router(&cluster, &behaviour);
     let mut listeners = Vec::new();

@@ -42,7 +42,8 @@ pub(crate) fn open(link: &OwnedFd) -> Result<Ring, Box<dyn Error>> {
     }
 }
 
-fn receive(link: &OwnedFd) -> Result<([u8; 2], Vec<OwnedFd>), Box<dyn Error>> {
+/// A frame's kind and the descriptors that came with it.
+pub(crate) fn receive(link: &OwnedFd) -> Result<([u8; 2], Vec<OwnedFd>), Box<dyn Error>> {
     let mut buffer = [0; 4096];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
     let mut control = RecvAncillaryBuffer::new(&mut space);

@@ -177,31 +177,3 @@ fn newest_ready(notices: &[Notice]) -> Option<WorkerId> {
         _ => None,
     })
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_sender_that_waits_for_a_worker_learns_that_it_was_killed() {
-    let scene = Scene::ready(2).await;
-    let workers = scene.workers().await;
-    scene
-        .order(workers[1], json!({ "do": "hoard", "event": "hoard" }))
-        .await;
-    let flood = async {
-        let value = "x".repeat(10_000);
-        loop {
-            if let Err(error) = scene.handle.send_to(workers[1], "hoard", &value).await {
-                return error;
-            }
-        }
-    };
-    let kill = async {
-        let order = json!({ "do": "count", "to": workers[1].0, "event": "hoard" });
-        scene.order(workers[0], order).await;
-        scene.call(workers[1], "echo", &json!(1)).await.unwrap();
-        scene.signal(workers[1], Signal::KILL);
-    };
-    let (error, ()) = tokio::join!(flood, kill);
-    assert!(
-        matches!(error, SendError::WorkerGone(gone) if gone == workers[1]),
-        "{error}"
-    );
-}

@@ -104,8 +104,13 @@ async fn what_is_sent_before_the_watcher_runs_waits_for_it_and_ends_with_it() {
     };
     let running = tokio::spawn(watcher.run());
     assert_eq!(early.await.unwrap(), 42);
+    let mut last = handle.messages::<u32>("last").unwrap();
     handle.force_stop();
     running.await.unwrap().unwrap();
+    assert!(
+        last.next().await.is_none(),
+        "the end comes after everything else"
+    );
     assert_closed(&handle).await;
 }
 
@@ -140,15 +145,8 @@ async fn the_limit_of_messages_is_an_error_for_the_sender() {
     );
     // Two quotation marks belong to the value.
     let longest = &long[1..];
-    scene
-        .handle
-        .send_to(workers[0], "note", longest)
-        .await
-        .unwrap();
-    assert_eq!(
-        scene.noted(workers[0], 1).await,
-        json!([["the watcher", longest]])
-    );
+    let echo = scene.call(workers[0], "echo", &json!(longest)).await;
+    assert_eq!(echo.unwrap(), longest);
     let order = json!({ "do": "send-long", "to": workers[1].0, "value": 64 * 1024 });
     let answer = scene.order(workers[0], order).await;
     let error = error_of(&answer);

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use everport::WorkerId;
 use everport::messages::SendError;
 use everport_tests::take_turn;
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 
 use super::scene::{LONG, Scene};
 
@@ -61,49 +63,75 @@ async fn sixteen_mebibytes_go_both_ways_while_the_cluster_is_restarted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_that_takes_nothing_holds_up_its_own_messages_only() {
-    let scene = Scene::ready(2).await;
+async fn one_that_takes_nothing_holds_up_those_who_write_to_it_and_nobody_else() {
+    let scene = Scene::ready(3).await;
     let workers = scene.workers().await;
+    let (hoarder, sender, other) = (workers[0], workers[1], workers[2]);
     scene
-        .order(workers[1], json!({ "do": "hoard", "event": "hoard" }))
+        .order(hoarder, json!({ "do": "hoard", "event": "hoard" }))
         .await;
-    // More than the window: the last of them waits for ever.
-    let value = "x".repeat(60_000);
-    let mut sent = 0;
-    let waits = async {
-        loop {
-            scene
-                .handle
-                .send_to(workers[1], "hoard", &value)
-                .await
-                .unwrap();
-            sent += 1;
-        }
-    };
-    let others = async {
-        let order = json!({ "do": "count", "to": workers[1].0, "event": "hoard" });
-        scene.order(workers[0], order).await;
-        for number in 0..100 {
-            let answer = scene.call(workers[1], "echo", &json!(number)).await;
-            assert_eq!(
-                answer.unwrap(),
-                number,
-                "requests have no event in common with it"
-            );
-        }
-        for number in 0..100 {
-            let answer = scene.call(workers[0], "echo", &json!(number)).await;
+    let sent = Arc::new(AtomicUsize::new(0));
+    let flood = flood(&scene, hoarder, &sent);
+    while sent.load(Ordering::Relaxed) < WINDOW_OF_FLOOD {
+        tokio::task::yield_now().await;
+    }
+    let order = json!({ "do": "count", "to": hoarder.0, "event": "hoard" });
+    scene.order(sender, order).await;
+    for number in 0..100 {
+        for worker in [sender, other] {
+            let answer = scene.call(worker, "echo", &json!(number)).await;
             assert_eq!(answer.unwrap(), number);
         }
-    };
-    tokio::select! {
-        () = waits => unreachable!("it does not end"),
-        () = others => {}
+        // The hoarder answers those who have not filled its window.
+        for to in [hoarder, sender] {
+            let order = json!({ "do": "call", "to": to.0, "event": "echo", "value": number });
+            assert_eq!(scene.order(other, order).await, number);
+        }
     }
-    assert!(
-        sent <= 256 * 1024 / 60_000,
-        "{sent} messages and no back-pressure"
+    assert_eq!(
+        sent.load(Ordering::Relaxed),
+        WINDOW_OF_FLOOD,
+        "no back-pressure"
     );
+    assert!(!flood.is_finished());
+}
+
+/// How many messages of a flood are under way when nobody takes them: each is a frame of 10,025 bytes, of 256 KiB.
+const WINDOW_OF_FLOOD: usize = 26;
+
+/// Sends without end, until that fails.
+fn flood(scene: &Scene, to: WorkerId, sent: &Arc<AtomicUsize>) -> JoinHandle<SendError> {
+    let (handle, sent) = (scene.handle.clone(), Arc::clone(sent));
+    tokio::spawn(async move {
+        let value = "x".repeat(10_000);
+        loop {
+            if let Err(error) = handle.send_to(to, "hoard", &value).await {
+                return error;
+            }
+            sent.fetch_add(1, Ordering::Relaxed);
+        }
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_waits_to_send_learns_that_the_receiver_was_killed() {
+    let scene = Scene::ready(1).await;
+    let hoarder = scene.workers().await[0];
+    scene
+        .order(hoarder, json!({ "do": "hoard", "event": "hoard" }))
+        .await;
+    let sent = Arc::new(AtomicUsize::new(0));
+    let flood = flood(&scene, hoarder, &sent);
+    while sent.load(Ordering::Relaxed) < WINDOW_OF_FLOOD {
+        tokio::task::yield_now().await;
+    }
+    scene.signal(hoarder, Signal::KILL);
+    let error = flood.await.unwrap();
+    assert!(
+        matches!(error, SendError::WorkerGone(gone) if gone == hoarder),
+        "{error}"
+    );
+    assert_eq!(sent.load(Ordering::Relaxed), WINDOW_OF_FLOOD);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
@@ -11,9 +12,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::log::Log;
 use crate::process::{Exit, program};
 use crate::release::release_of;
-use crate::{PATIENCE, inspectable, is_alive};
+use crate::{Kind, PATIENCE, inspectable, is_alive};
 
-/// A running `everport run`. Killed with all of its workers when it is dropped.
+/// A running `everport run`, or a program that is its own watcher. Killed with all of its workers when it is dropped.
 pub struct Cluster {
     watcher: Child,
     log: Log,
@@ -26,8 +27,10 @@ pub struct WorkerSeen {
     pub worker: u64,
     /// Its slot.
     pub slot: u32,
-    /// Its process.
+    /// Its process: the watcher's for a thread.
     pub pid: u32,
+    /// Whether it is a thread.
+    pub is_thread: bool,
     /// Its generation.
     pub generation: u64,
 }
@@ -39,19 +42,23 @@ impl Cluster {
     /// When it cannot be started.
     #[must_use]
     pub fn start(options: &str, arguments: &str) -> Self {
-        Self::spawn(command_of_test_worker(options, arguments))
+        Kind::Processes.start(options, arguments)
     }
 
     /// The command without a program.
     pub fn command(options: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
         let mut command = Command::new(program("everport"));
-        command.arg("run").env_remove("NO_COLOR");
-        if !rustix::process::geteuid().is_root() {
-            // Some tests look into the watcher, as only root can otherwise.
-            command.arg("--core-dumps");
-        }
-        command.args(options);
-        command
+        command.arg("run");
+        watched(command, options)
+    }
+
+    /// Test workers that are threads: `-w` among the options says how many.
+    pub fn threads<'a>(options: impl IntoIterator<Item = &'a str>) -> Command {
+        let options = options.into_iter().map(|word| match word {
+            "-w" => "--threads",
+            word => word,
+        });
+        watched(Command::new(program("test-worker")), options)
     }
 
     /// Starts any command as a cluster.
@@ -82,7 +89,7 @@ impl Cluster {
     /// The same with a watcher that shows us its descriptors.
     #[must_use]
     pub fn inspectable(options: &str, arguments: &str) -> Self {
-        let cluster = Self::spawn(inspectable(command_of_test_worker(options, arguments)));
+        let cluster = Self::spawn(inspectable(Kind::Processes.command(options, arguments)));
         cluster.wait_until_ready();
         cluster
     }
@@ -130,9 +137,37 @@ impl Cluster {
             lines.iter().filter_map(|line| ended_worker(line)).collect();
         lines
             .iter()
-            .filter_map(|line| started_worker(line))
+            .filter_map(|line| started_worker(line, self.pid()))
             .filter(|seen| !ended.contains(&(seen.worker, seen.slot)))
             .collect()
+    }
+
+    /// Has a worker die at once: a process is killed, a thread is asked to panic. It must serve on the first address.
+    ///
+    /// # Panics
+    /// When it cannot be reached, or does not die in time.
+    pub fn crash(&self, victim: WorkerSeen) {
+        if !victim.is_thread {
+            return victim.signal(Signal::KILL);
+        }
+        let request = format!(
+            "GET /crash?worker={} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+            victim.worker
+        );
+        // Another one may be asked, and says so; the victim says nothing.
+        let is_spared = || {
+            let mut connection = TcpStream::connect(self.address()).expect("a port that is open");
+            let mut answer = Vec::new();
+            let _asked = connection.write_all(request.as_bytes());
+            let _closed = connection.read_to_end(&mut answer);
+            !answer.is_empty()
+        };
+        let deadline = Instant::now() + PATIENCE;
+        while is_spared() {
+            assert!(Instant::now() < deadline, "nobody reaches {victim:?}");
+        }
+        let died = format!("worker {} (slot {}) died", victim.worker, victim.slot);
+        self.log.wait_for(&died);
     }
 
     /// Sends a signal to the watcher.
@@ -188,20 +223,21 @@ impl Drop for Cluster {
         drop(self.watcher.kill());
         drop(self.watcher.wait());
         for worker in workers {
-            if is_alive(worker.pid) {
+            if !worker.is_thread && is_alive(worker.pid) {
                 send(worker.pid, Signal::KILL);
             }
         }
     }
 }
 
-/// `everport run <options> -- test-worker <arguments>`.
-fn command_of_test_worker(options: &str, arguments: &str) -> Command {
-    let mut command = Cluster::command(options.split_whitespace());
-    command
-        .arg("--")
-        .arg(program("test-worker"))
-        .args(arguments.split_whitespace());
+/// Adds a watcher's options, and what all tests need.
+fn watched(mut command: Command, options: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
+    command.env_remove("NO_COLOR").env_remove("EVERPORT_LINK");
+    if !rustix::process::geteuid().is_root() {
+        // Some tests look into the watcher, as only root can otherwise.
+        command.arg("--core-dumps");
+    }
+    command.args(options);
     command
 }
 
@@ -222,8 +258,15 @@ impl WorkerSeen {
         release_of(format!("/proc/{}/exe", self.pid).as_ref())
     }
 
-    /// Sends it a signal.
+    /// Sends it a signal, as only a process can be sent one.
+    ///
+    /// # Panics
+    /// When it is a thread.
     pub fn signal(&self, signal: Signal) {
+        assert!(
+            !self.is_thread,
+            "a signal would reach all workers: {self:?}"
+        );
         send(self.pid, signal);
     }
 }
@@ -243,15 +286,22 @@ fn listening_address(line: &str) -> Option<SocketAddr> {
     Some(address)
 }
 
-/// The worker in a watcher's line `… worker 7 (slot 2) started: pid 4711, generation 1`.
-fn started_worker(line: &str) -> Option<WorkerSeen> {
-    let (before, after) = line.split_once(" started: pid ")?;
+/// The worker in a watcher's line `… worker 7 (slot 2) started: pid 4711, generation 1`, or of a thread
+/// `… started: thread worker-7, generation 1`.
+fn started_worker(line: &str, watcher: u32) -> Option<WorkerSeen> {
+    let (before, after) = line.split_once(" started: ")?;
     let (worker, slot) = worker_at_end(before)?;
-    let (pid, generation) = after.split_once(", generation ")?;
+    let (body, generation) = after.split_once(", generation ")?;
+    let pid = body.strip_prefix("pid ");
+    let is_thread = pid.is_none() && body.starts_with("thread ");
     Some(WorkerSeen {
         worker,
         slot,
-        pid: pid.parse().ok()?,
+        pid: match is_thread {
+            true => watcher,
+            false => pid?.parse().ok()?,
+        },
+        is_thread,
         generation: generation.parse().ok()?,
     })
 }

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod http;
+mod kind;
 mod log;
 mod process;
 mod release;
@@ -15,6 +16,7 @@ mod user;
 
 pub use cluster::{Cluster, WorkerSeen};
 pub use http::{Answer, ask, get, get_unix};
+pub use kind::Kind;
 pub use log::Log;
 pub use process::{
     Exit, cpu_time, is_alive, open_descriptors, program, resident_kib, threads, zombies_of,

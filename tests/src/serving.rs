@@ -69,6 +69,7 @@ mod tests {
             worker: 1,
             slot: 0,
             pid: std::process::id(),
+            is_thread: false,
             generation: 1,
         };
         let before = connections(us).unwrap();

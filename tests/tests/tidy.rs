@@ -169,7 +169,7 @@ fn what_we_show_service_managers_and_containers_is_what_the_command_takes() {
     }
 }
 
-/// The functions that an attribute makes tests.
+/// The functions that an attribute makes tests, or that are tests of both kinds of workers.
 fn names_of_tests(text: &str) -> Vec<String> {
     let mut names = Vec::new();
     let mut is_test = false;
@@ -179,7 +179,9 @@ fn names_of_tests(text: &str) -> Vec<String> {
             continue;
         }
         let function = line.strip_prefix("async ").unwrap_or(line);
-        if let Some(name) = function.strip_prefix("fn ").filter(|_| is_test) {
+        let is_for_each_kind = function.contains("(kind: Kind)");
+        let is_test_here = is_test || is_for_each_kind;
+        if let Some(name) = function.strip_prefix("fn ").filter(|_| is_test_here) {
             names.extend(name.split('(').next().map(str::to_owned));
         }
         is_test = false;

@@ -24,6 +24,7 @@ mod place;
 mod random;
 mod reactor;
 mod record;
+mod rights;
 mod ring;
 
 #[cfg(feature = "cli")]
@@ -37,6 +38,7 @@ pub mod log;
 #[cfg(feature = "tracing")]
 pub mod logging;
 pub mod messages;
+pub mod transfer;
 pub mod watcher;
 
 pub use address::{AddressError, PortAddress, ToPortAddress};

@@ -1,18 +1,31 @@
 //! Serves on port 8080 and panics 1 to 5 seconds after its start: shows what a cluster does with crashes.
 //!
-//! Run `everport run -w 4 target/release/failing` and ask it meanwhile: `curl localhost:8080`. The log has each panic
-//! with its backtrace, the death that follows, and the successor. The first successor comes at once; a slot that goes on
+//! Run `target/release/failing --workers 4`, or `--threads 4`, and ask it meanwhile: `curl localhost:8080`. The log has
+//! each panic with its backtrace, the death that follows, and the successor. The first successor comes at once; a slot that goes on
 //! failing waits longer and longer (back-off), and is told of as crash-looping. The others serve what comes meanwhile.
 
 use std::hash::{BuildHasher, RandomState};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use axum::{Router, routing::get};
+use clap::Parser;
+use everport::Cluster;
+use everport::cli::ServerArgs;
 use everport::http::serve;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> anyhow::Result<()> {
-    let cluster = everport::Cluster::join().await?;
+/// Serves on port 8080 and panics 1 to 5 seconds after its start.
+#[derive(Parser)]
+struct Options {
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+fn main() -> ExitCode {
+    Options::parse().server.run(fail_soon)
+}
+
+async fn fail_soon(cluster: Cluster) -> anyhow::Result<()> {
     everport::logging::init(&cluster)?;
     let time = time_to_live();
     tracing::info!(?time, "this worker has not long to live");
@@ -26,7 +39,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Another time in each process: the standard library seeds its hash maps at random.
+/// Another time for each worker: the standard library seeds its hash maps at random.
 fn time_to_live() -> Duration {
     let random = RandomState::new().hash_one("time to live");
     Duration::from_millis(1000 + random % 4000)

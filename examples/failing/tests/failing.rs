@@ -18,18 +18,30 @@ fn expect_a_free_port() {
 }
 
 #[test]
-fn its_cluster_respawns_what_crashes_and_waits_longer_each_time() {
+fn processes_that_crash_are_respawned_and_wait_longer_each_time() {
     let _turn = take_turn();
-    expect_a_free_port();
     let mut command = Cluster::command(["--workers", "2"]);
     command.arg("--").arg(FAILING);
+    check(command, "died: exited with code 101");
+}
+
+#[test]
+fn threads_that_crash_are_respawned_and_wait_longer_each_time() {
+    let _turn = take_turn();
+    let mut command = Command::new(FAILING);
+    command.args(["--threads", "2"]);
+    check(command, "died: panicked at examples/failing/src/main.rs:");
+}
+
+fn check(command: Command, death: &str) {
+    expect_a_free_port();
     let cluster = Cluster::spawn(command);
     cluster.wait_until_ready();
     let log = cluster.log();
     log.wait_for("this worker has not long to live");
     log.wait_for("this worker always ends like this location=");
     log.wait_for("| backtrace");
-    log.wait_for("died: exited with code 101");
+    log.wait_for(death);
     // Three are the two first workers and a successor.
     log.wait_for_many(3, "is ready after");
     log.wait_for("before its next worker (2 failures in a row)");

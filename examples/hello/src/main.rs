@@ -1,26 +1,26 @@
-//! "Hello, World!" on port 8080: in a cluster, standalone, or with `--workers` as its own watcher.
+//! "Hello, World!" on port 8080: in a cluster, standalone, or with `--workers` or `--threads` as its own watcher.
 
 use std::process::ExitCode;
 
 use axum::http::{Method, StatusCode, Uri};
 use axum::{Router, routing::get};
 use clap::Parser;
-use everport::cli::{ClusterArgs, Role};
+use everport::Cluster;
+use everport::cli::ServerArgs;
 use everport::http::serve;
 
 /// Says hello to everybody who asks on port 8080.
 #[derive(Parser)]
 struct Options {
     #[command(flatten)]
-    cluster: ClusterArgs,
+    server: ServerArgs,
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> anyhow::Result<ExitCode> {
-    let cluster = match Options::parse().cluster.join().await? {
-        Role::Worker(cluster) => cluster,
-        Role::Watched(exit_code) => return Ok(exit_code),
-    };
+fn main() -> ExitCode {
+    Options::parse().server.run(say_hello)
+}
+
+async fn say_hello(cluster: Cluster) -> anyhow::Result<()> {
     everport::logging::init(&cluster)?;
     let member = cluster.clone();
     let health = async move || match member.is_leaving() {
@@ -37,7 +37,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         serve(&cluster, ipv6, app)
     )?;
     cluster.leave().await?;
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 async fn hello(method: Method, uri: Uri) -> &'static str {

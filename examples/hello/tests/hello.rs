@@ -97,17 +97,28 @@ fn it_serves_standalone() {
 }
 
 #[test]
-fn it_serves_as_its_own_watcher() {
+fn it_serves_as_the_watcher_of_processes() {
+    serves_as_its_own_watcher("--workers");
+}
+
+#[test]
+fn it_serves_as_the_watcher_of_threads() {
+    serves_as_its_own_watcher("--threads");
+}
+
+fn serves_as_its_own_watcher(workers: &str) {
     let _turn = take_turn();
     expect_a_free_port();
     let mut command = Command::new(HELLO);
-    command.args(["--workers", "2", "--log-level", "debug"]);
+    command.args([workers, "2", "--log-level", "debug"]);
     let cluster = Cluster::spawn(command);
     cluster.wait_until_ready();
     assert_eq!(cluster.workers().len(), 2);
     check_answers();
     let said = "saying hello in request{method=GET path=/} (hello)";
     cluster.log().wait_for_many(ADDRESSES.len(), said);
+    cluster.restart();
+    check_answers();
     assert_eq!(cluster.stop(), Exit::Code(0));
 }
 

@@ -47,7 +47,7 @@ fn rolling_restarts_on_a_multi_threaded_runtime_lose_nothing() {
     let _turn = take_turn();
     for share in ["reuseport", "transfer"] {
         let options = format!("-w 2 --settle 0 --share {share}");
-        let cluster = Cluster::ready(&options, "--threads --listen 127.0.0.1:0");
+        let cluster = Cluster::ready(&options, "--multi-threaded --listen 127.0.0.1:0");
         let load = one_shot_load(cluster.address());
         go_on(&load, 100);
         cluster.restart();

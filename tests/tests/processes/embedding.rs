@@ -1,13 +1,24 @@
 //! A watcher within another program, which keeps its signals and its children.
 
+mod ending;
+mod hooks;
+mod notices;
+mod restarting;
+mod waiting;
+
+use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use everport::log::{Entry, Notice, Sink};
-use everport::watcher::{ExitReason, Program};
+use everport::watcher::{
+    Builder, ExitReason, Handle, Notices, Program, RunError, Status, Told as Heard,
+};
 use everport::{Sharing, Watcher};
-use everport_tests::{PATIENCE, get, program};
+use everport_tests::{Answer, Deployment, PATIENCE, get, program};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 /// Keeps what the watcher tells.
 #[derive(Default)]
@@ -29,12 +40,99 @@ impl Told {
     }
 }
 
+impl Told {
+    /// Every line so far.
+    fn all(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
 impl Sink for Told {
     fn write(&self, entry: Entry) {
         if let Entry::Notice(notice, _) = entry {
             self.0.lock().unwrap().push(notice.to_string());
         }
     }
+}
+
+/// A cluster whose watcher is a task of the test. A test that fails drops it, and its workers leave by themselves.
+struct Embedded {
+    handle: Handle,
+    running: JoinHandle<Result<ExitReason, RunError>>,
+}
+
+impl Embedded {
+    fn start(builder: Builder) -> Self {
+        let watcher = builder.build().unwrap();
+        let handle = watcher.handle();
+        let running = tokio::spawn(watcher.run());
+        Self { handle, running }
+    }
+
+    async fn ready(builder: Builder) -> Self {
+        let embedded = Self::start(builder);
+        soon(embedded.handle.ready()).await.unwrap();
+        embedded
+    }
+
+    async fn status(&self) -> Status {
+        soon(self.handle.status()).await.unwrap()
+    }
+
+    async fn address(&self) -> SocketAddr {
+        let ports = soon(self.handle.ports()).await.unwrap();
+        ports[0].socket_addr().unwrap()
+    }
+
+    /// The release that the cluster answers with.
+    async fn release(&self) -> String {
+        let answer = get_aside(self.address().await, "/").await;
+        answer.header("x-release").unwrap().to_owned()
+    }
+
+    async fn stop(self) -> ExitReason {
+        self.handle.stop();
+        soon(self.running).await.unwrap().unwrap()
+    }
+}
+
+/// Workers that listen on one port of the system's choice.
+fn workers(count: u32) -> Builder {
+    of_program(count, Program::find(program("test-worker")).unwrap())
+}
+
+/// The same of a program that can be deployed anew.
+fn deployed(count: u32, deployment: &Deployment) -> Builder {
+    of_program(count, Program::find(deployment.path()).unwrap())
+}
+
+fn of_program(count: u32, program: Program) -> Builder {
+    let program = program.args(["--listen", "127.0.0.1:0"]);
+    Watcher::builder(program)
+        .workers(count)
+        .settle(Duration::ZERO)
+}
+
+/// What comes in time.
+async fn soon<T>(future: impl Future<Output = T>) -> T {
+    timeout(PATIENCE, future).await.expect("it takes too long")
+}
+
+/// Reads notices up to the first that is wanted, and gives that.
+async fn hear(notices: &mut Notices, is_wanted: impl Fn(&Notice) -> bool) -> Heard {
+    loop {
+        let heard = soon(notices.next()).await.expect("the watcher goes on");
+        let heard = heard.expect("nothing is missed");
+        if is_wanted(&heard.notice) {
+            return heard;
+        }
+    }
+}
+
+/// Asks on a thread of its own, so that the watcher goes on meanwhile.
+async fn get_aside(address: SocketAddr, path: &'static str) -> Answer {
+    let asked = tokio::task::spawn_blocking(move || get(address, path));
+    asked.await.unwrap()
 }
 
 /// The lines of the process's status about signals it has handlers for.
@@ -94,20 +192,4 @@ fn an_application_starts_restarts_scales_and_stops_a_cluster_of_its_own() {
         "the application's child is still its own to wait for"
     );
     assert!(runtime.block_on(handle.status()).is_none());
-}
-
-#[test]
-fn notices_are_typed() {
-    // The sink of an embedded watcher can tell notices apart without reading their text.
-    fn is_ready(notice: &Notice) -> bool {
-        matches!(
-            notice,
-            Notice::Supervisor(everport::watcher::Decision::ClusterReady { .. })
-        )
-    }
-    let ready = everport::watcher::Decision::ClusterReady {
-        workers: 1,
-        took: Duration::ZERO,
-    };
-    assert!(is_ready(&Notice::Supervisor(ready)));
 }

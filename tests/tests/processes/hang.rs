@@ -5,10 +5,12 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use everport_tests::{Cluster, PATIENCE, WorkerSeen, get, is_alive, program};
+use everport_tests::{Cluster, Kind, PATIENCE, WorkerSeen, for_each_kind, get, is_alive, program};
 use rustix::process::Signal;
 
 use crate::waiting::{ask_many, block_for, check_answered, spin_one};
+
+for_each_kind!(without_a_limit_a_worker_that_hangs_is_waited_for,);
 
 fn name(worker: &WorkerSeen) -> String {
     format!("worker {} (slot {})", worker.worker, worker.slot)
@@ -129,9 +131,8 @@ fn child_ends(child: u32) -> bool {
     true
 }
 
-#[test]
-fn without_a_limit_a_worker_that_hangs_is_waited_for() {
-    let cluster = Cluster::ready("-w 2 --hang-timeout 0", "--listen 127.0.0.1:0");
+fn without_a_limit_a_worker_that_hangs_is_waited_for(kind: Kind) {
+    let cluster = kind.ready("-w 2 --hang-timeout 0", "--listen 127.0.0.1:0");
     let before = cluster.workers();
     let (hung, mut served) = block_for(&cluster, 3000);
     check_answered(ask_many(cluster.address()));

@@ -4,8 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::SocketAddr;
 
-use everport_tests::{Cluster, Exit, get};
+use everport_tests::{Cluster, Exit, Kind, for_each_kind, get};
 use rustix::process::Signal;
+
+for_each_kind!(
+    a_worker_that_has_accepted_enough_is_replaced_ready_first_and_serves_on_until_then,
+    without_a_limit_nobody_is_replaced,
+    workers_that_have_lived_long_enough_are_replaced_ready_first_and_one_at_a_time,
+    nobody_is_replaced_for_a_limit_during_a_rollout_but_right_after_it,
+);
 
 /// The places in the log of lines that contain these texts, in this order.
 #[track_caller]
@@ -19,9 +26,8 @@ fn check_order(cluster: &Cluster, texts: &[&str]) {
     );
 }
 
-#[test]
-fn a_worker_that_has_accepted_enough_is_replaced_ready_first_and_serves_on_until_then() {
-    let cluster = Cluster::ready(
+fn a_worker_that_has_accepted_enough_is_replaced_ready_first_and_serves_on_until_then(kind: Kind) {
+    let cluster = kind.ready(
         "-w 1 --settle 0.1 --max-connections 20",
         "--listen 127.0.0.1:0",
     );
@@ -49,9 +55,8 @@ fn a_worker_that_has_accepted_enough_is_replaced_ready_first_and_serves_on_until
     assert_eq!(cluster.stop(), Exit::Code(0));
 }
 
-#[test]
-fn without_a_limit_nobody_is_replaced() {
-    let cluster = Cluster::ready("-w 1", "--listen 127.0.0.1:0");
+fn without_a_limit_nobody_is_replaced(kind: Kind) {
+    let cluster = kind.ready("-w 1", "--listen 127.0.0.1:0");
     for _ in 0..50 {
         assert_eq!(get(cluster.address(), "/").worker(), 1);
     }
@@ -99,13 +104,12 @@ fn check_one_at_a_time(cluster: &Cluster) {
 }
 
 /// Both are due within 0.3 s, and a replacement takes longer than that: they would overlap if they could.
-#[test]
-fn workers_that_have_lived_long_enough_are_replaced_ready_first_and_one_at_a_time() {
+fn workers_that_have_lived_long_enough_are_replaced_ready_first_and_one_at_a_time(kind: Kind) {
     let options = "-w 2 --settle 0.5 --max-lifetime 3";
-    let cluster = Cluster::ready(options, "--listen 127.0.0.1:0");
+    let cluster = kind.ready(options, "--listen 127.0.0.1:0");
     let address = cluster.address();
     let has_ended = |worker: u64| {
-        let ended = format!("worker {worker} (slot {}) ended: exited", worker - 1);
+        let ended = format!("worker {worker} (slot {}) {}", worker - 1, kind.ended());
         !cluster.log().matching(&ended).is_empty()
     };
     // Nobody is refused and nobody waits in vain meanwhile: that would be a panic.
@@ -129,7 +133,7 @@ fn workers_that_have_lived_long_enough_are_replaced_ready_first_and_one_at_a_tim
             &format!("{name} is being replaced"),
             &format!("worker 3 ({slot} is ready"),
             &format!("{name} drains"),
-            &format!("{name} ended: exited"),
+            &format!("{name} {}", kind.ended()),
         ],
     );
     assert_eq!(cluster.log().matching(" died: "), [""; 0]);
@@ -149,17 +153,16 @@ fn ask_each(address: SocketAddr, workers: &[u64], times: u32) {
     }
 }
 
-#[test]
-fn nobody_is_replaced_for_a_limit_during_a_rollout_but_right_after_it() {
+fn nobody_is_replaced_for_a_limit_during_a_rollout_but_right_after_it(kind: Kind) {
     let directory = tempfile::tempdir().unwrap();
     let release = directory.path().join("release");
     fs::write(&release, "v1").unwrap();
     let arguments = format!("--listen 127.0.0.1:0 --release {}", release.display());
     let options = "-w 3 --surge 2 --settle 0.1 --boot-timeout 5 --max-connections 10";
-    let cluster = Cluster::ready(options, &arguments);
+    let cluster = kind.ready(options, &arguments);
     fs::write(&release, "v2 hangs-at-boot").unwrap();
     cluster.signal(Signal::USR1);
-    cluster.log().wait_for_many(2, "err  release v2 hangs");
+    cluster.log().wait_for_many(2, "release v2 hangs");
     fs::write(&release, "v1").unwrap();
     ask_each(cluster.address(), &[1, 2, 3], 10);
     let log = cluster.log().lines();
@@ -177,7 +180,7 @@ fn nobody_is_replaced_for_a_limit_during_a_rollout_but_right_after_it() {
         ],
     );
     for worker in 1..=3 {
-        let ended = format!("worker {worker} (slot {}) ended: exited", worker - 1);
+        let ended = format!("worker {worker} (slot {}) {}", worker - 1, kind.ended());
         cluster.log().wait_for(&ended);
     }
     assert_eq!(get(cluster.address(), "/").body, "Hello, World!");

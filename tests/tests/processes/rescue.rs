@@ -1,9 +1,13 @@
 //! Connections that wait at a worker that will never accept them.
 
-use everport_tests::{Cluster, Exit, WorkerSeen};
+use everport_tests::{Cluster, Exit, Kind, WorkerSeen, for_each_kind};
 use rustix::process::Signal;
 
 use crate::waiting::{ask_many, block_for, block_one, check_answered};
+
+#[cfg(all(target_os = "linux", not(everport_portable)))]
+for_each_kind!(what_waits_at_a_worker_that_hangs_is_served_by_others);
+for_each_kind!(what_waits_at_a_port_that_goes_is_served_when_several_slots_move_at_once,);
 
 #[test]
 fn what_waits_at_a_killed_worker_is_served_by_others() {
@@ -44,8 +48,7 @@ fn what_waits_at_a_worker_that_dies_while_the_cluster_stops_is_served_by_others(
     assert_eq!(cluster.wait(), Exit::Code(0));
 }
 
-#[test]
-fn what_waits_at_a_port_that_goes_is_served_when_several_slots_move_at_once() {
+fn what_waits_at_a_port_that_goes_is_served_when_several_slots_move_at_once(kind: Kind) {
     let directory = tempfile::tempdir().unwrap();
     let release = directory.path().join("release");
     std::fs::write(&release, "v1 second-port").unwrap();
@@ -54,7 +57,7 @@ fn what_waits_at_a_port_that_goes_is_served_when_several_slots_move_at_once() {
         release.display()
     );
     let options = "-w 2 --surge 2 --settle 0.5 --share reuseport";
-    let cluster = Cluster::ready(options, &arguments);
+    let cluster = kind.ready(options, &arguments);
     // Both workers are busy for a while, so that what comes to the second port waits.
     let mut busy = Vec::new();
     while !(1..=2).all(|worker| {
@@ -75,11 +78,10 @@ fn what_waits_at_a_port_that_goes_is_served_when_several_slots_move_at_once() {
     check_answered(waiting);
 }
 
-#[test]
 #[cfg(all(target_os = "linux", not(everport_portable)))]
-fn what_waits_at_a_worker_that_hangs_is_served_by_others() {
+fn what_waits_at_a_worker_that_hangs_is_served_by_others(kind: Kind) {
     for share in ["reuseport", "transfer"] {
-        let cluster = Cluster::ready(&format!("-w 2 --share {share}"), "--listen 127.0.0.1:0");
+        let cluster = kind.ready(&format!("-w 2 --share {share}"), "--listen 127.0.0.1:0");
         let (hung, _served) = block_one(&cluster);
         check_answered(ask_many(cluster.address()));
         // And what comes when it is known.

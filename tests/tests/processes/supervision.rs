@@ -2,12 +2,26 @@
 
 use std::fs;
 
-use everport_tests::{Cluster, Exit, PATIENCE, check_share, get, is_alive};
+use everport_tests::{Cluster, Exit, Kind, PATIENCE, check_share, for_each_kind, get, is_alive};
 use rustix::process::Signal;
 
-#[test]
-fn a_graceful_stop_lets_requests_finish_and_exits_with_zero() {
-    let cluster = Cluster::ready("-w 2", "--listen 127.0.0.1:0");
+for_each_kind!(
+    a_graceful_stop_lets_requests_finish_and_exits_with_zero,
+    an_interrupt_stops_gracefully_too,
+    a_second_term_forces,
+    quit_kills_at_once,
+    a_worker_that_ignores_its_drain_is_killed_at_the_deadline,
+    hooks_run_to_their_end_at_the_deadline_and_what_was_cut_is_told,
+    a_cluster_of_which_no_worker_is_ever_ready_gives_up,
+    a_crash_loop_backs_off_instead_of_spinning_and_heals_by_itself,
+    a_crash_loop_ends_the_cluster_if_that_is_asked_for,
+    workers_are_scaled_by_signals,
+    a_restart_during_a_restart_leads_to_exactly_one_more,
+    a_stop_during_a_restart_wins,
+);
+
+fn a_graceful_stop_lets_requests_finish_and_exits_with_zero(kind: Kind) {
+    let cluster = kind.ready("-w 2", "--listen 127.0.0.1:0");
     let address = cluster.address();
     let slow = std::thread::spawn(move || get(address, "/slow?ms=500"));
     cluster.log().wait_for("slow begins");
@@ -15,21 +29,19 @@ fn a_graceful_stop_lets_requests_finish_and_exits_with_zero() {
     assert_eq!(slow.join().unwrap().body, "Hello, World!");
 }
 
-#[test]
-fn an_interrupt_stops_gracefully_too() {
-    let mut cluster = Cluster::ready("-w 1", "--listen 127.0.0.1:0");
+fn an_interrupt_stops_gracefully_too(kind: Kind) {
+    let mut cluster = kind.ready("-w 1", "--listen 127.0.0.1:0");
     cluster.signal(Signal::INT);
     assert_eq!(cluster.wait(), Exit::Code(0));
     cluster.log().wait_for("worker 1 (slot 0) has drained");
 }
 
-#[test]
-fn a_second_term_forces() {
+fn a_second_term_forces(kind: Kind) {
     let directory = tempfile::tempdir().unwrap();
     let release = directory.path().join("release");
     fs::write(&release, "v1 ignores-drain").unwrap();
     let arguments = format!("--listen 127.0.0.1:0 --release {}", release.display());
-    let mut cluster = Cluster::ready("-w 2", &arguments);
+    let mut cluster = kind.ready("-w 2", &arguments);
     cluster.signal(Signal::TERM);
     cluster.log().wait_for("stopping: every worker drains");
     // Right after the first one it still counts as the same request, so it is said until it is heard.
@@ -41,33 +53,30 @@ fn a_second_term_forces() {
     assert_eq!(cluster.workers(), []);
 }
 
-#[test]
-fn quit_kills_at_once() {
-    let mut cluster = Cluster::ready("-w 2", "--listen 127.0.0.1:0");
+fn quit_kills_at_once(kind: Kind) {
+    let mut cluster = kind.ready("-w 2", "--listen 127.0.0.1:0");
     cluster.signal(Signal::QUIT);
     assert_eq!(cluster.wait(), Exit::Code(8));
     assert_eq!(cluster.log().matching("has drained"), [""; 0]);
 }
 
-#[test]
-fn a_worker_that_ignores_its_drain_is_killed_at_the_deadline() {
+fn a_worker_that_ignores_its_drain_is_killed_at_the_deadline(kind: Kind) {
     let directory = tempfile::tempdir().unwrap();
     let release = directory.path().join("release");
     fs::write(&release, "v1 ignores-drain").unwrap();
     let arguments = format!("--listen 127.0.0.1:0 --release {}", release.display());
-    let cluster = Cluster::ready("-w 1 --shutdown-timeout 0.5", &arguments);
+    let cluster = kind.ready("-w 1 --shutdown-timeout 0.5", &arguments);
     let log = cluster.log().clone();
     assert_eq!(cluster.stop(), Exit::Code(0));
     log.wait_for("has not drained within 500 ms and is killed");
 }
 
-#[test]
-fn hooks_run_to_their_end_at_the_deadline_and_what_was_cut_is_told() {
+fn hooks_run_to_their_end_at_the_deadline_and_what_was_cut_is_told(kind: Kind) {
     let directory = tempfile::tempdir().unwrap();
     let release = directory.path().join("release");
     fs::write(&release, "v1 slow-hook").unwrap();
     let arguments = format!("--listen 127.0.0.1:0 --release {}", release.display());
-    let mut cluster = Cluster::ready("-w 1 --shutdown-timeout 2", &arguments);
+    let mut cluster = kind.ready("-w 1 --shutdown-timeout 2", &arguments);
     let mut request = std::net::TcpStream::connect(cluster.address()).unwrap();
     std::io::Write::write_all(
         &mut request,
@@ -84,52 +93,53 @@ fn hooks_run_to_their_end_at_the_deadline_and_what_was_cut_is_told() {
         .wait_for("worker 1 (slot 0) timed out draining: 1 connection cut");
 }
 
-#[test]
-fn a_cluster_of_which_no_worker_is_ever_ready_gives_up() {
+fn a_cluster_of_which_no_worker_is_ever_ready_gives_up(kind: Kind) {
     let directory = tempfile::tempdir().unwrap();
     let release = directory.path().join("release");
     fs::write(&release, "v1 crashes-at-boot").unwrap();
     let arguments = format!("--listen 127.0.0.1:0 --release {}", release.display());
-    let mut cluster = Cluster::start("-w 2", &arguments);
+    let mut cluster = kind.start("-w 2", &arguments);
     assert_eq!(cluster.wait(), Exit::Code(3));
-    let starts = cluster.log().matching("started: pid").len();
+    let starts = cluster.log().matching(" started: ").len();
     assert!(
         (10..=11).contains(&starts),
         "five attempts of two slots each, not {starts}"
     );
     // The cause is in the log, with the worker's own words.
-    cluster.log().wait_for("died: exited with code 3");
-    cluster.log().wait_for("| release v1 is broken");
+    let told = match kind {
+        Kind::Processes => ["died: exited with code 3", "| release v1 is broken"],
+        Kind::Threads => ["died: failed: ", "release v1 is broken"],
+    };
+    told.iter()
+        .for_each(|text| drop(cluster.log().wait_for(text)));
 }
 
-#[test]
-fn a_crash_loop_backs_off_instead_of_spinning_and_heals_by_itself() {
+fn a_crash_loop_backs_off_instead_of_spinning_and_heals_by_itself(kind: Kind) {
     let directory = tempfile::tempdir().unwrap();
     let release = directory.path().join("release");
     fs::write(&release, "v1").unwrap();
     let arguments = format!("--listen 127.0.0.1:0 --release {}", release.display());
-    let cluster = Cluster::ready("-w 1", &arguments);
+    let cluster = kind.ready("-w 1", &arguments);
     fs::write(&release, "v1 crashes-at-boot").unwrap();
-    cluster.workers()[0].signal(Signal::KILL);
+    cluster.crash(cluster.workers()[0]);
     // Deaths 1 to 6 are followed by waits of 0, 100, 200, 400, 800 ms nominally: the sixth is the one too
     // many for the budget, and nobody gets there without having waited.
     cluster.log().wait_for("slot 0 is crash-looping");
-    let starts = cluster.log().matching("started: pid").len();
+    let starts = cluster.log().matching(" started: ").len();
     assert!(starts <= 7, "{starts} starts");
     fs::write(&release, "v1").unwrap();
     cluster.log().wait_for_many(2, "is ready after");
     assert_eq!(get(cluster.address(), "/").body, "Hello, World!");
 }
 
-#[test]
-fn a_crash_loop_ends_the_cluster_if_that_is_asked_for() {
+fn a_crash_loop_ends_the_cluster_if_that_is_asked_for(kind: Kind) {
     let directory = tempfile::tempdir().unwrap();
     let release = directory.path().join("release");
     fs::write(&release, "v1").unwrap();
     let arguments = format!("--listen 127.0.0.1:0 --release {}", release.display());
-    let mut cluster = Cluster::ready("-w 1 --exit-on-crash-loop", &arguments);
+    let mut cluster = kind.ready("-w 1 --exit-on-crash-loop", &arguments);
     fs::write(&release, "v1 crashes-at-boot").unwrap();
-    cluster.workers()[0].signal(Signal::KILL);
+    cluster.crash(cluster.workers()[0]);
     assert_eq!(cluster.wait(), Exit::Code(4));
 }
 
@@ -181,24 +191,24 @@ fn a_stopped_worker_is_noticed_and_steered_around() {
     }
 }
 
-#[test]
-fn workers_are_scaled_by_signals() {
-    let cluster = Cluster::ready("-w 1", "--listen 127.0.0.1:0");
+fn workers_are_scaled_by_signals(kind: Kind) {
+    let cluster = kind.ready("-w 1", "--listen 127.0.0.1:0");
     cluster.signal(Signal::TTIN);
     cluster.log().wait_for("scaled from 1 to 2 workers");
     cluster.log().wait_for_many(2, "is ready after");
     cluster.signal(Signal::TTOU);
     cluster.log().wait_for("scaled from 2 to 1 worker");
-    cluster.log().wait_for("worker 2 (slot 1) ended: exited");
+    cluster
+        .log()
+        .wait_for(&format!("worker 2 (slot 1) {}", kind.ended()));
     // The last one stays whatever is asked for.
     cluster.signal(Signal::TTOU);
     assert_eq!(get(cluster.address(), "/").worker(), 1);
     assert_eq!(cluster.workers().len(), 1);
 }
 
-#[test]
-fn a_restart_during_a_restart_leads_to_exactly_one_more() {
-    let cluster = Cluster::ready("-w 2 --settle 0.3", "--listen 127.0.0.1:0");
+fn a_restart_during_a_restart_leads_to_exactly_one_more(kind: Kind) {
+    let cluster = kind.ready("-w 2 --settle 0.3", "--listen 127.0.0.1:0");
     cluster.signal(Signal::USR1);
     cluster
         .log()
@@ -210,9 +220,8 @@ fn a_restart_during_a_restart_leads_to_exactly_one_more() {
     assert_eq!(cluster.stop(), Exit::Code(0));
 }
 
-#[test]
-fn a_stop_during_a_restart_wins() {
-    let mut cluster = Cluster::ready("-w 2 --settle 60", "--listen 127.0.0.1:0");
+fn a_stop_during_a_restart_wins(kind: Kind) {
+    let mut cluster = kind.ready("-w 2 --settle 60", "--listen 127.0.0.1:0");
     cluster.signal(Signal::USR1);
     cluster
         .log()

@@ -3,45 +3,48 @@
 use std::fs;
 use std::os::unix::net::UnixListener;
 
-use everport_tests::{Cluster, Exit, get, get_unix};
+use everport_tests::{Cluster, Exit, Kind, for_each_kind, get, get_unix};
 
-#[test]
-fn a_path_is_served_across_restarts_and_removed_at_the_end() {
+for_each_kind!(
+    a_path_is_served_across_restarts_and_removed_at_the_end,
+    an_abstract_name_is_served_across_restarts,
+    a_stale_file_is_replaced,
+    a_live_socket_and_a_file_are_errors_and_stay,
+);
+
+fn a_path_is_served_across_restarts_and_removed_at_the_end(kind: Kind) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("socket");
-    let cluster = Cluster::ready("-w 2 --settle 0", &format!("--unix {}", path.display()));
+    let cluster = kind.ready("-w 2 --settle 0", &format!("--unix {}", path.display()));
     assert_eq!(get_unix(&path, "/").body, "Hello, World!");
     cluster.restart();
-    cluster.log().wait_for_many(2, "ended: exited");
+    cluster.log().wait_for_many(2, kind.ended());
     assert!(get_unix(&path, "/").worker() > 2);
     assert_eq!(cluster.stop(), Exit::Code(0));
     assert!(!path.exists());
 }
 
-#[test]
-fn an_abstract_name_is_served_across_restarts() {
+fn an_abstract_name_is_served_across_restarts(kind: Kind) {
     use std::os::linux::net::SocketAddrExt;
     use std::os::unix::net::{SocketAddr, UnixStream};
     let name = format!("everport-test-{}", std::process::id());
-    let cluster = Cluster::ready("-w 2 --settle 0", &format!("--unix @{name}"));
+    let cluster = kind.ready("-w 2 --settle 0", &format!("--unix @{name}"));
     cluster.restart();
-    cluster.log().wait_for_many(2, "ended: exited");
+    cluster.log().wait_for_many(2, kind.ended());
     let address = SocketAddr::from_abstract_name(name).unwrap();
     let answer = everport_tests::ask(UnixStream::connect_addr(&address).unwrap(), "/");
     assert!(answer.worker() > 2);
 }
 
-#[test]
-fn a_stale_file_is_replaced() {
+fn a_stale_file_is_replaced(kind: Kind) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("socket");
     drop(UnixListener::bind(&path).unwrap());
-    let _cluster = Cluster::ready("-w 1", &format!("--unix {}", path.display()));
+    let _cluster = kind.ready("-w 1", &format!("--unix {}", path.display()));
     assert_eq!(get_unix(&path, "/").worker(), 1);
 }
 
-#[test]
-fn a_live_socket_and_a_file_are_errors_and_stay() {
+fn a_live_socket_and_a_file_are_errors_and_stay(kind: Kind) {
     let directory = tempfile::tempdir().unwrap();
     let live = directory.path().join("live");
     let _owner = UnixListener::bind(&live).unwrap();
@@ -51,7 +54,7 @@ fn a_live_socket_and_a_file_are_errors_and_stay() {
         (&live, "a program answers on this socket"),
         (&file, "is not a socket"),
     ] {
-        let mut cluster = Cluster::start("-w 1", &format!("--unix {}", path.display()));
+        let mut cluster = kind.start("-w 1", &format!("--unix {}", path.display()));
         cluster.log().wait_for(cause);
         assert_eq!(cluster.wait(), Exit::Code(5));
         assert!(path.exists());

@@ -61,7 +61,12 @@ fn hang(cluster: &Cluster, path: &str) -> (WorkerSeen, TcpStream) {
     let position = cluster.log().position();
     let request = ask(cluster.address(), path);
     let line = cluster.log().wait_after(position, " begins");
-    let tag = line.split_whitespace().nth(2).unwrap().to_owned();
-    let is_it = |seen: &WorkerSeen| format!("{}.{}", seen.slot, seen.worker) == tag;
+    // A process is known by the tag of its line, a thread by its name.
+    let tag = line.split_whitespace().nth(2).unwrap_or_default();
+    let name = line.split_whitespace().last().unwrap_or_default();
+    let is_it = |seen: &WorkerSeen| match seen.is_thread {
+        false => format!("{}.{}", seen.slot, seen.worker) == tag,
+        true => format!("worker-{}", seen.worker) == name,
+    };
     (cluster.workers().into_iter().find(is_it).unwrap(), request)
 }

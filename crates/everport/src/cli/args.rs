@@ -40,6 +40,10 @@ pub struct ClusterArgs {
     #[arg(long, value_name = "HOW", hide_possible_values = true, value_parser = sharing_parser(), help_heading = CLUSTER)]
     pub(super) share: Option<Sharing>,
 
+    /// Run each worker on a CPU of its own, with all of its threads
+    #[arg(long, help_heading = CLUSTER)]
+    pin: bool,
+
     /// Name of the watcher, in the process list and the log [default: watcher]
     #[arg(short, long, value_parser = name::parse, help_heading = CLUSTER)]
     pub(super) name: Option<String>,
@@ -135,7 +139,7 @@ pub struct ClusterArgs {
     pub(super) pid_file: Option<PathBuf>,
 }
 
-const CLUSTER: &str = "Cluster";
+pub(super) const CLUSTER: &str = "Cluster";
 const TIMES: &str = "Times and rollouts";
 const LIMITS: &str = "Limits of a worker, after which it is replaced";
 const WORKERS: &str = "Workers";
@@ -152,30 +156,15 @@ impl ClusterArgs {
         credentials.map(Some)
     }
 
-    /// A watcher's builder with everything that was asked for but the workers' credentials, which have to be
-    /// looked up.
+    /// A watcher of processes with everything that was asked for but the workers' credentials, which have to be looked
+    /// up.
     pub(super) fn builder(&self, program: Program) -> Builder {
-        let builder = Watcher::builder(program)
-            .sharing(self.share.unwrap_or(Sharing::DEFAULT))
-            .boot_timeout(self.boot_timeout)
-            .shutdown_timeout(self.shutdown_timeout)
-            .hang_timeout(self.hang_timeout)
-            .drain_delay(self.drain_delay)
-            .settle(self.settle)
-            .surge(self.surge)
-            .message_limit(self.message_limit);
-        let mut builder = self.log.apply(builder);
+        let mut builder = self.configure(Watcher::builder(program));
         if let Some(workers) = self.workers {
             builder = builder.workers(workers);
         }
         if let Some(bytes) = self.max_memory {
             builder = builder.max_memory(bytes);
-        }
-        if let Some(lifetime) = self.max_lifetime {
-            builder = builder.max_lifetime(lifetime);
-        }
-        if let Some(connections) = self.max_connections {
-            builder = builder.max_connections(connections);
         }
         if let Some(mask) = self.umask {
             builder = builder.umask(mask);
@@ -186,15 +175,39 @@ impl ClusterArgs {
         if self.new_privileges {
             builder = builder.allow_new_privileges();
         }
-        if self.exit_on_crash_loop {
-            builder = builder.crash_loop(CrashLoop::Exit);
-        }
         for EnvVar { key, value } in &self.env {
             builder = builder.env(key, value);
         }
         match &self.chdir {
             Some(directory) => builder.chdir(directory),
             None => builder,
+        }
+    }
+
+    /// Asks for what processes and threads can both be told.
+    pub(super) fn configure(&self, builder: Builder) -> Builder {
+        let builder = builder
+            .sharing(self.share.unwrap_or(Sharing::DEFAULT))
+            .boot_timeout(self.boot_timeout)
+            .shutdown_timeout(self.shutdown_timeout)
+            .hang_timeout(self.hang_timeout)
+            .drain_delay(self.drain_delay)
+            .settle(self.settle)
+            .surge(self.surge)
+            .message_limit(self.message_limit);
+        let mut builder = self.log.apply(builder);
+        if let Some(lifetime) = self.max_lifetime {
+            builder = builder.max_lifetime(lifetime);
+        }
+        if let Some(connections) = self.max_connections {
+            builder = builder.max_connections(connections);
+        }
+        if self.pin {
+            builder = builder.pin();
+        }
+        match self.exit_on_crash_loop {
+            true => builder.crash_loop(CrashLoop::Exit),
+            false => builder,
         }
     }
 }

@@ -24,6 +24,8 @@ pub enum ExitCode {
     AlreadyRunning = 7,
     /// The cluster was stopped by force: workers were killed with what they were serving.
     Forced = 8,
+    /// A worker's thread hung, and `--exit-on-abandoned-thread` was given: the process has to end to get rid of it.
+    AbandonedThread = 9,
     /// The program is there but cannot be executed; the number is the one shells use.
     NotExecutable = 126,
     /// There is no such program; the number is the one shells use.

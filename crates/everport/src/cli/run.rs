@@ -75,6 +75,10 @@ impl CommandError {
             | Self::LogArgs(_)
             | Self::Start(
                 StartError::NoWorkers
+                | StartError::NotForThreads { .. }
+                | StartError::PanicAborts
+                | StartError::OnlyForThreads { .. }
+                | StartError::CannotPin(_)
                 | StartError::CannotBecome { .. }
                 | StartError::CannotEnd { .. },
             ) => ExitCode::Usage,
@@ -96,6 +100,7 @@ impl CommandError {
             Self::PortRefused(_) => ExitCode::Port,
             Self::NeverReady => ExitCode::NeverReady,
             Self::CrashLoop => ExitCode::CrashLoop,
+            Self::Run(RunError::ThreadLeftBehind(_)) => ExitCode::AbandonedThread,
             Self::Log(_) | Self::Runtime(_) | Self::Signals(_) | Self::Start(_) | Self::Run(_) => {
                 ExitCode::Internal
             }
@@ -133,26 +138,61 @@ pub async fn run_beside(
     program: Program,
     companion: impl AsyncFnOnce(Beside),
 ) -> Result<ExitCode, CommandError> {
-    let signals = Signals::install().map_err(CommandError::Signals)?;
-    check_directory(args)?;
-    args.log.check()?;
-    let workers = args.credentials()?;
-    set_title(args);
-    if !args.core_dumps {
-        keep_memory_private();
+    let watch = Watch {
+        builder: args.builder(program),
+        // As process 1, or as the one that orphans come to.
+        reaps_orphans: true,
+    };
+    watch.run(args, companion).await
+}
+
+/// Runs a cluster whose workers are threads of this process, as [`run`] does one of processes.
+pub(super) async fn run_threads(
+    args: &ClusterArgs,
+    threads: Builder,
+) -> Result<ExitCode, CommandError> {
+    let watch = Watch {
+        builder: args.configure(threads),
+        // Children are the application's, which waits for them itself.
+        reaps_orphans: false,
+    };
+    watch.run(args, async |_| {}).await
+}
+
+/// A cluster that is to be watched.
+struct Watch {
+    builder: Builder,
+    /// Whether children that are no workers are reaped.
+    reaps_orphans: bool,
+}
+
+impl Watch {
+    async fn run(
+        self,
+        args: &ClusterArgs,
+        companion: impl AsyncFnOnce(Beside),
+    ) -> Result<ExitCode, CommandError> {
+        let signals = Signals::install(self.reaps_orphans).map_err(CommandError::Signals)?;
+        check_directory(args)?;
+        args.log.check()?;
+        let workers = args.credentials()?;
+        set_title(args);
+        if !args.core_dumps {
+            keep_memory_private();
+        }
+        let acquire = |path| PidFile::acquire(path, workers.as_ref());
+        let pid_file = args.pid_file.as_deref().map(acquire).transpose()?;
+        let writer = args.log.open(args.name.as_deref(), workers.as_ref())?;
+        let mut builder = self.builder.inherit_sockets();
+        if let Some(workers) = &workers {
+            builder = builder.credentials(workers.clone());
+        }
+        let ended = watch(builder, signals, &writer, companion).await;
+        drop(pid_file);
+        // A reader that is stuck misses the log's end; there is nobody else to tell.
+        let _ = writer.close();
+        ended
     }
-    let acquire = |path| PidFile::acquire(path, workers.as_ref());
-    let pid_file = args.pid_file.as_deref().map(acquire).transpose()?;
-    let writer = args.log.open(args.name.as_deref(), workers.as_ref())?;
-    let mut builder = args.builder(program).inherit_sockets();
-    if let Some(workers) = &workers {
-        builder = builder.credentials(workers.clone());
-    }
-    let ended = watch(builder, signals, &writer, companion).await;
-    drop(pid_file);
-    // A reader that is stuck misses the log's end; there is nobody else to tell.
-    let _ = writer.close();
-    ended
 }
 
 async fn watch(
@@ -234,7 +274,7 @@ fn keep_memory_private() {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{BindCause, PortAddress, UnsafePath};
+    use crate::{BindCause, PortAddress, UnsafePath, WorkerId};
 
     #[test]
     fn a_failure_is_told_with_its_causes() {
@@ -254,6 +294,7 @@ mod tests {
         };
         let path = PathBuf::from("server");
         check(StartError::NoWorkers.into(), 2);
+        check(StartError::PanicAborts.into(), 2);
         check(CredentialsError::NoSuchUser("x".to_owned()).into(), 2);
         let refused = StartError::CannotBecome {
             who: "user x".to_owned(),
@@ -291,5 +332,9 @@ mod tests {
         check(StartError::NotExecutable(path.clone()).into(), 126);
         check(StartError::NoProgram(path).into(), 127);
         check(RunError::from(io::Error::other("x")).into(), 1);
+        check(RunError::ThreadLeftBehind(WorkerId(3)).into(), 9);
+        check(StartError::PanicAborts.into(), 1);
+        let option = "env (--env)";
+        check(StartError::NotForThreads { option }.into(), 2);
     }
 }

@@ -34,6 +34,8 @@ pub(super) struct Signals {
     /// and not our end. Workers have the default again.
     _file_too_large: Signal,
     terminal: Terminal,
+    /// Whether children that are nobody's worker are reaped.
+    reaps_orphans: bool,
     /// When to look whether the terminal was closed.
     look_at_terminal: Option<Instant>,
 }
@@ -52,7 +54,7 @@ enum Asked {
 }
 
 impl Signals {
-    pub(super) fn install() -> io::Result<Self> {
+    pub(super) fn install(reaps_orphans: bool) -> io::Result<Self> {
         let terminal = Terminal::at_start();
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -65,6 +67,7 @@ impl Signals {
             children: signal(SignalKind::child())?,
             _file_too_large: signal(SignalKind::from_raw(libc::SIGXFSZ))?,
             terminal,
+            reaps_orphans,
             look_at_terminal: None,
         })
     }
@@ -83,7 +86,8 @@ impl Signals {
                     }
                 },
                 Asked::ForceStop => handle.force_stop(),
-                Asked::Restart => handle.restart(),
+                // The log tells how it goes.
+                Asked::Restart => drop(handle.restart()),
                 Asked::OneMore => handle.scale_by(1),
                 Asked::OneFewer => handle.scale_by(-1),
                 Asked::HangUp => {
@@ -99,7 +103,9 @@ impl Signals {
                 }
                 Asked::LookAtChildren => {
                     handle.children_changed();
-                    handle.reap_orphans();
+                    if self.reaps_orphans {
+                        handle.reap_orphans();
+                    }
                 }
             }
         }

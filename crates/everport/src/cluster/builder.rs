@@ -2,6 +2,7 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -95,6 +96,16 @@ impl ClusterBuilder {
         link: OwnedFd,
         surroundings: Surroundings,
     ) -> Result<Cluster, JoinError> {
+        let (cluster, _guard) = self.join_guarded(link, surroundings).await?;
+        Ok(cluster)
+    }
+
+    /// Joins through a link that somebody else has found. The guard thread ends when there is nothing more to guard.
+    pub(super) async fn join_guarded(
+        self,
+        link: OwnedFd,
+        surroundings: Surroundings,
+    ) -> Result<(Cluster, JoinHandle<()>), JoinError> {
         let runtime = Handle::try_current().map_err(|_| JoinError::NoRuntime)?;
         let (sender, receiver) = oneshot::channel();
         let Surroundings {
@@ -102,7 +113,7 @@ impl ClusterBuilder {
             logs_records,
             end,
         } = surroundings;
-        spawn(move || {
+        let guard = spawn(move || {
             let link = WorkerEnd::new(link);
             match self.meet(&link, logs_records, runtime) {
                 Ok((state, early)) => {
@@ -116,7 +127,7 @@ impl ClusterBuilder {
         })?;
         let gone = || JoinError::Link("the guard thread ended".to_owned());
         let state = receiver.await.map_err(|_| gone())??;
-        begin(state, catches_signals)
+        Ok((begin(state, catches_signals)?, guard))
     }
 
     pub(super) fn stand_alone(self, surroundings: Surroundings) -> Result<Cluster, JoinError> {

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -37,13 +37,12 @@ pub(crate) struct Guard {
     end: End,
 }
 
-/// Starts a thread that guards this process.
-pub(crate) fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+/// Starts a thread that guards this worker.
+pub(crate) fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
     thread::Builder::new()
         .name("everport-guard".to_owned())
         .stack_size(STACK)
-        .spawn(work)?;
-    Ok(())
+        .spawn(work)
 }
 
 impl Guard {
@@ -59,6 +58,9 @@ impl Guard {
             self.obey(frame, fds);
         }
         while self.link.is_some() || !self.state.has_left() {
+            if self.state.is_over() {
+                return;
+            }
             let now = Instant::now();
             let left = match self.state.must_end_at() {
                 Some(end) if end <= now => return (self.end)(OVERDUE),
@@ -81,12 +83,15 @@ impl Guard {
 
     /// A worker whose watcher is gone and who has left must still end in time.
     fn enforce_deadline(self) {
-        while let Some(end) = self.state.must_end_at() {
+        while let Some(end) = self.state.must_end_at()
+            && !self.state.is_over()
+        {
             let now = Instant::now();
             if end <= now {
                 return (self.end)(OVERDUE);
             }
-            thread::sleep(end - now);
+            self.wait(Some(end - now));
+            self.state.outbox.hush();
         }
     }
 

@@ -20,6 +20,7 @@ mod requests;
 mod signals;
 mod state;
 mod title;
+mod worker_thread;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -37,11 +38,14 @@ pub use drain::{Draining, Leaving, Terminated};
 pub use error::{JoinError, LeaveError, ListenError};
 #[cfg(feature = "cli")]
 pub(crate) use inherit::inherited_link;
+#[cfg(feature = "tracing")]
+pub(crate) use log_level::LogLevel;
 pub(crate) use membership::Membership;
 
 use crate::{ListenOptions, PortAddress, TcpListener, ToPortAddress, UnixListener};
 use outbox::LinkLost;
 pub(crate) use state::State;
+pub(crate) use worker_thread::{enter, join_on_thread};
 
 /// The cluster this process belongs to, or this process alone when it runs standalone. Cheap to clone.
 ///
@@ -176,6 +180,13 @@ impl Cluster {
     /// nothing.
     pub fn ready(&self) {
         self.state.say_ready();
+    }
+
+    /// From now on this worker is ready when it calls [`Cluster::ready`], and not before: as
+    /// [`ClusterBuilder::explicit_ready`], for a worker that was handed its `Cluster`. Call it before the first
+    /// listener is accepted from; a worker that is ready stays ready.
+    pub fn explicit_ready(&self) {
+        self.state.readiness.make_explicit();
     }
 
     /// Resolves when it is known that the cluster is going to stop: the watcher was given a drain delay, and

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::num::NonZeroU64;
+#[cfg(feature = "tracing")]
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -50,6 +52,9 @@ pub(crate) struct State {
     /// Which records are logged.
     #[cfg(feature = "tracing")]
     pub(crate) log_filter: crate::logging::SharedFilter,
+    /// The log that this worker's threads share, if it is a thread itself.
+    #[cfg(feature = "tracing")]
+    thread_log: OnceLock<crate::logging::ThreadLog>,
     phase: watch::Sender<Phase>,
     drain: Mutex<Option<Drain>>,
     ports: Mutex<BTreeMap<PortId, Weak<dyn Port>>>,
@@ -58,6 +63,8 @@ pub(crate) struct State {
     /// Whether the application has said that it is done.
     wants_to_leave: AtomicBool,
     has_left: AtomicBool,
+    /// Whether nothing of this worker runs any more: only a thread's state outlives it.
+    is_over: AtomicBool,
     /// Whether the end of the drain was told to the watcher, once that is known.
     was_reported: watch::Sender<Option<bool>>,
 }
@@ -92,12 +99,15 @@ impl State {
             beats: watch::Sender::new(None),
             #[cfg(feature = "tracing")]
             log_filter: crate::logging::SharedFilter::default(),
+            #[cfg(feature = "tracing")]
+            thread_log: OnceLock::new(),
             phase: watch::Sender::new(Phase::Serving),
             drain: Mutex::new(None),
             ports: Mutex::new(BTreeMap::new()),
             next_port: AtomicU32::new(0),
             wants_to_leave: AtomicBool::new(false),
             has_left: AtomicBool::new(false),
+            is_over: AtomicBool::new(false),
             was_reported: watch::Sender::new(None),
         })
     }
@@ -111,6 +121,19 @@ impl State {
     #[cfg(any(test, feature = "tracing"))]
     pub(crate) fn ring(&self) -> Option<&Arc<Producer>> {
         self.ring.as_ref()
+    }
+
+    /// Makes the calling thread one of this worker's, which is a thread itself: it shares this worker's log.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn adopt_this_thread(&self) {
+        let log = self.thread_log.get_or_init(Default::default);
+        log.adopt_this_thread();
+    }
+
+    /// The log that this worker's threads share; `None` when it is a process.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn thread_log(&self) -> Option<&crate::logging::ThreadLog> {
+        self.thread_log.get()
     }
 
     /// Until when records may be waited for, if they are at all.
@@ -237,6 +260,21 @@ impl State {
 
     pub(crate) fn has_left(&self) -> bool {
         self.has_left.load(Ordering::SeqCst)
+    }
+
+    /// Whether [`Self::retire`] was called.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::SeqCst)
+    }
+
+    /// The worker's thread has ended, or is given up on: nothing is accepted or sent for it any more, and its guard
+    /// ends. Does nothing to the process.
+    pub(crate) fn retire(&self) {
+        self.is_over.store(true, Ordering::SeqCst);
+        self.connections.begin_drain();
+        self.ports().iter().for_each(|(_, port)| port.stop());
+        self.close_log();
+        self.outbox.ring();
     }
 
     /// The worker has left: tells the watcher what became of the connections, once, and waits until the frame is

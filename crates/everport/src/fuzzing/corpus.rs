@@ -46,3 +46,8 @@ fn rings_are_replayed() {
 fn addresses_are_replayed() {
     replay("address", super::address);
 }
+
+#[test]
+fn transfers_are_replayed() {
+    replay("transfer", super::transfer);
+}

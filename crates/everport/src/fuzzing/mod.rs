@@ -6,6 +6,7 @@ mod address;
 mod frames;
 mod output;
 mod records;
+mod transfer;
 
 #[cfg(test)]
 mod corpus;
@@ -14,3 +15,4 @@ pub use address::address;
 pub use frames::{conversation, frame};
 pub use output::output;
 pub use records::{record, ring};
+pub use transfer::transfer;

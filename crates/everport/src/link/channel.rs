@@ -7,15 +7,15 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
-    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg,
-    sendmsg, socketpair,
+    AddressFamily, RecvAncillaryBuffer, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
 };
 use tokio::io::Interest;
 use tokio::net::UnixDatagram;
 
 use super::wire::{DecodeError, FrameTooLong, MAX_FRAME};
 use super::{FromWatcher, FromWorker};
+use crate::rights::{CLOSE_ON_EXEC, descriptors};
 
 /// Why a frame could not be received or sent.
 #[derive(Debug, thiserror::Error)]
@@ -146,13 +146,6 @@ impl AsFd for WorkerEnd {
     }
 }
 
-/// Descriptors that come with a message are closed on exec.
-#[cfg(not(target_os = "illumos"))]
-const CLOSE_ON_EXEC: RecvFlags = RecvFlags::CMSG_CLOEXEC;
-/// Not known there: see [`descriptors`].
-#[cfg(target_os = "illumos")]
-const CLOSE_ON_EXEC: RecvFlags = RecvFlags::empty();
-
 /// The other side sends no more, though it may still receive.
 #[cfg(all(target_os = "linux", not(everport_portable)))]
 const HALF_GONE: PollFlags = PollFlags::RDHUP;
@@ -219,21 +212,6 @@ fn receive(
         return Err(empty_or_closed(socket));
     }
     Ok(Some((message.bytes, descriptors(&mut control))))
-}
-
-/// The descriptors that came along; the kernel has closed those that found no room.
-fn descriptors(control: &mut RecvAncillaryBuffer<'_>) -> Vec<OwnedFd> {
-    let fds = control
-        .drain()
-        .filter_map(|message| match message {
-            RecvAncillaryMessage::ScmRights(fds) => Some(fds),
-            _ => None,
-        })
-        .flatten();
-    // A program that is executed just before this still gets the descriptors.
-    #[cfg(target_os = "illumos")]
-    let fds = fds.filter(|fd| rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC).is_ok());
-    fds.collect()
 }
 
 /// End-of-file and an empty message look alike; only the first comes with a hang-up.

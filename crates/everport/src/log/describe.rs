@@ -32,7 +32,7 @@ impl fmt::Display for Notice {
 
 impl Notice {
     /// Its text without what follows for a closer look, on one line.
-    pub(super) fn headline(&self) -> String {
+    pub(crate) fn headline(&self) -> String {
         let text = self.to_string();
         let lines = text.split('\n').filter(|line| !line.starts_with("| "));
         lines.collect::<Vec<_>>().join(", ")

@@ -210,6 +210,7 @@ mod tests {
             code: Some(code),
             signal: None,
             out_of_memory: false,
+            thread: None,
         })
     }
 

@@ -33,6 +33,7 @@ fn ended(code: Option<i32>, signal: Option<i32>, expected: bool, last_lines: &[&
             code,
             signal,
             out_of_memory: false,
+            thread: None,
         },
         expected,
         last_lines: last_lines.iter().map(|line| (*line).to_owned()).collect(),
@@ -47,6 +48,7 @@ fn a_workers_life_is_told() {
             slot: SLOT,
             generation: Generation(3),
             pid: 4711,
+            thread: None,
         },
         Level::Info,
         "worker 7 (slot 2) started: pid 4711, generation 3",
@@ -237,6 +239,7 @@ fn a_start_is_told_line_by_line() {
         pid: 4711,
         workers: 4,
         program: "/srv/my\nshop".to_owned(),
+        threads: false,
     };
     assert_eq!(
         started.headline(),
@@ -314,6 +317,20 @@ fn the_cluster_is_told_as_a_whole() {
     ] {
         check_decision(Decision::Stopping { reason }, level, expected);
     }
+}
+
+#[test]
+fn a_hook_that_panics_is_told() {
+    check(
+        Notice::HookPanicked {
+            hook: "on_ready",
+            worker: WORKER,
+            slot: SLOT,
+            error: "no \x1b luck".to_owned(),
+        },
+        Level::Error,
+        "worker 7 (slot 2): a hook of the application panicked (on_ready): no \\x1b luck",
+    );
 }
 
 #[test]

@@ -63,10 +63,11 @@ fn describe_run(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result {
             pid,
             workers,
             program,
+            threads,
         } => write!(
             f,
             "everport {version}\npid {pid}\n{} of {}",
-            Counted(*workers, "worker"),
+            Counted(*workers, if *threads { "thread" } else { "worker" }),
             escape_display(program)
         ),
         Notice::Stopped { reason, ran } => {

@@ -18,9 +18,11 @@ pub(super) fn describe_worker(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fm
         | Notice::Joined { .. }
         | Notice::NeverJoined { .. }
         | Notice::Left { .. }
-        | Notice::Ended { .. } => describe_life(f, &who, notice),
+        | Notice::Ended { .. }
+        | Notice::ThreadEnded { .. } => describe_life(f, &who, notice),
         Notice::SpawnFailed { .. }
         | Notice::KillFailed { .. }
+        | Notice::HookPanicked { .. }
         | Notice::LinkBroken { .. }
         | Notice::RingRefused { .. }
         | Notice::RingBroken { .. }
@@ -34,8 +36,16 @@ pub(super) fn describe_worker(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fm
 fn describe_life(f: &mut fmt::Formatter<'_>, who: &Who, notice: &Notice) -> fmt::Result {
     match notice {
         Notice::Spawned {
-            generation, pid, ..
+            generation,
+            pid,
+            thread: None,
+            ..
         } => write!(f, "{who} started: pid {pid}, generation {generation}"),
+        Notice::Spawned {
+            generation,
+            thread: Some(thread),
+            ..
+        } => write!(f, "{who} started: thread {thread}, generation {generation}"),
         Notice::Joined {
             library, protocol, ..
         } => write!(
@@ -70,13 +80,37 @@ fn describe_life(f: &mut fmt::Formatter<'_>, who: &Who, notice: &Notice) -> fmt:
             write!(f, "{who} {verb}: {ending}")?;
             write_last_lines(f, last_lines)
         }
+        Notice::ThreadEnded { ending, count, .. } => write!(
+            f,
+            "the thread of {who} has ended after all: {ending}{}",
+            StillThere(*count)
+        ),
         _ => Ok(()),
+    }
+}
+
+/// How many threads are left behind, if any are.
+struct StillThere(u32);
+
+impl fmt::Display for StillThere {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => Ok(()),
+            count => write!(f, " ({} still left behind)", Counted(count, "thread")),
+        }
     }
 }
 
 /// What could not be done for it, or what it broke.
 fn describe_failure(f: &mut fmt::Formatter<'_>, who: &Who, notice: &Notice) -> fmt::Result {
     let (what, error, consequence) = match notice {
+        Notice::HookPanicked { hook, error, .. } => {
+            let error = escape_display(error);
+            return write!(
+                f,
+                "{who}: a hook of the application panicked ({hook}): {error}"
+            );
+        }
         Notice::SpawnFailed { error, .. } => ("could not be started:", error, ""),
         Notice::KillFailed { error, .. } => ("could not be killed:", error, ""),
         Notice::LinkBroken { error, .. } => {
@@ -127,6 +161,12 @@ fn describe_conduct(f: &mut fmt::Formatter<'_>, who: &Who, notice: &Notice) -> f
             let (used, limit) = (Mebibytes(*used), Mebibytes(*limit));
             write!(f, "{who} uses {used} of memory{how}, more than {limit}")
         }
+        Notice::ThreadLeftBehind { count, .. } => write!(
+            f,
+            "{who} hangs, and its thread cannot be ended: it is left behind, with what it holds ({} so far; only the end of the process ends {})",
+            Counted(*count, "thread"),
+            if *count == 1 { "it" } else { "them" }
+        ),
         Notice::Suspended { stopped: true, .. } => {
             write!(f, "{who} was stopped by a signal: it does not serve")
         }

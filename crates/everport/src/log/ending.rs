@@ -1,9 +1,11 @@
-//! How a worker's process ended, in words.
+//! How a worker ended, in words.
 
 use std::fmt;
 
-/// How a process ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+use super::escape::escape_display;
+
+/// How a worker ended: a process by its code or a signal, a thread in one of its own ways.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ending {
     /// The exit code, if it exited by itself.
     pub code: Option<i32>,
@@ -11,18 +13,80 @@ pub struct Ending {
     pub signal: Option<i32>,
     /// Whether the kernel says that it ran out of memory meanwhile.
     pub out_of_memory: bool,
+    /// How its thread ended, if it was one. Then there is neither a code nor a signal.
+    pub thread: Option<ThreadEnding>,
+}
+
+/// How a worker ended that was a thread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ThreadEnding {
+    /// Its main function returned `Ok`.
+    Returned,
+    /// Its main function returned an error, or it could not even be called: this text, with its causes.
+    Failed(String),
+    /// A panic unwound its main function: where, if that is known, and the panic's text.
+    Panicked(String),
+    /// It was ended at an await, with all that it was doing.
+    Killed,
+    /// It was to be ended and does not come to an await: it is left behind, and goes on.
+    LeftBehind,
+}
+
+impl ThreadEnding {
+    /// One word for it, for machines.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Returned => "returned",
+            Self::Failed(_) => "failed",
+            Self::Panicked(_) => "panicked",
+            Self::Killed => "killed",
+            Self::LeftBehind => "left_behind",
+        }
+    }
+
+    /// What it says beside that.
+    pub(super) fn failure(&self) -> Option<&str> {
+        match self {
+            Self::Failed(text) | Self::Panicked(text) => Some(text),
+            Self::Returned | Self::Killed | Self::LeftBehind => None,
+        }
+    }
+}
+
+impl fmt::Display for ThreadEnding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Returned => f.write_str("returned"),
+            Self::Failed(error) => write!(f, "failed: {}", escape_display(error)),
+            Self::Panicked(text) => write!(f, "panicked {}", escape_display(text)),
+            Self::Killed => f.write_str("killed"),
+            Self::LeftBehind => f.write_str("left behind"),
+        }
+    }
 }
 
 impl Ending {
-    /// Whether it exited by itself with success.
+    /// Whether it ended by itself with success.
     #[must_use]
     pub fn is_success(&self) -> bool {
-        self.code == Some(0)
+        self.code == Some(0) || self.thread == Some(ThreadEnding::Returned)
+    }
+
+    /// That of a thread.
+    pub(crate) fn of_thread(ending: ThreadEnding) -> Self {
+        Self {
+            thread: Some(ending),
+            ..Self::default()
+        }
     }
 }
 
 impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(thread) = &self.thread {
+            return thread.fmt(f);
+        }
         match (self.signal, self.code) {
             (Some(signal), _) => match signal_name(signal) {
                 Some(name) => write!(f, "killed by {name}")?,
@@ -81,6 +145,7 @@ mod tests {
                 code,
                 signal,
                 out_of_memory,
+                thread: None,
             };
             assert_eq!(ending.to_string(), expected);
         };

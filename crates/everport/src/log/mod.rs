@@ -36,7 +36,7 @@ mod thread;
 mod writer;
 
 pub use destination::OpenLogError;
-pub use ending::Ending;
+pub use ending::{Ending, ThreadEnding};
 pub use entry::{Entry, Level, LevelError, Line, Lost, Sink, Source, Stream};
 pub(crate) use escape::escape_bytes;
 pub use file::LogFile;

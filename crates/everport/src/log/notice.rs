@@ -5,7 +5,7 @@ use everport_core::{AbortCause, ExitReason, Notice as Decision};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Ending, Level, Thread};
+use super::{Ending, Level, Thread, ThreadEnding};
 use crate::bind::PassedSocketError;
 use crate::{BindError, Generation, PortAddress, Sharing, SlotId, WorkerId};
 
@@ -25,6 +25,8 @@ pub enum Notice {
         workers: u32,
         /// What they run.
         program: String,
+        /// Whether they are threads of this process.
+        threads: bool,
     },
     /// Options come from a configuration file, too.
     Configured {
@@ -73,7 +75,7 @@ pub enum Notice {
         /// Its slot.
         slot: SlotId,
     },
-    /// A worker's process was started.
+    /// A worker was started.
     Spawned {
         /// Which worker.
         worker: WorkerId,
@@ -81,10 +83,12 @@ pub enum Notice {
         slot: SlotId,
         /// Its generation.
         generation: Generation,
-        /// Its process id.
+        /// Its process id: the watcher's own for a thread.
         pid: u32,
+        /// The name of its thread, if it is one.
+        thread: Option<String>,
     },
-    /// A worker's process could not be started.
+    /// A worker could not be started.
     SpawnFailed {
         /// Which worker.
         worker: WorkerId,
@@ -106,7 +110,7 @@ pub enum Notice {
         /// Whether memory that it shares with others was shared out among them; else all of it counts.
         is_proportional: bool,
     },
-    /// A worker's process is gone.
+    /// A worker has ended.
     Ended {
         /// Which worker.
         worker: WorkerId,
@@ -206,6 +210,26 @@ pub enum Notice {
         /// The kernel's reason.
         error: String,
     },
+    /// A worker's thread hangs, was to be ended, and cannot be: it goes on beside its successor.
+    ThreadLeftBehind {
+        /// Whose thread.
+        worker: WorkerId,
+        /// Its slot.
+        slot: SlotId,
+        /// How many threads of this cluster there are by now that were left behind.
+        count: u32,
+    },
+    /// A worker's thread that was left behind has ended after all.
+    ThreadEnded {
+        /// Whose thread.
+        worker: WorkerId,
+        /// The slot it had.
+        slot: SlotId,
+        /// How.
+        ending: ThreadEnding,
+        /// How many there still are.
+        count: u32,
+    },
     /// Something is wrong with a place that the log is written to.
     LogTrouble {
         /// What.
@@ -296,6 +320,17 @@ pub enum Notice {
         /// Why.
         error: String,
     },
+    /// A hook of the application panicked. If that was before a worker was spawned, it is not spawned.
+    HookPanicked {
+        /// Which hook, as the builder calls it.
+        hook: &'static str,
+        /// Which worker.
+        worker: WorkerId,
+        /// Its slot.
+        slot: SlotId,
+        /// What the panic said.
+        error: String,
+    },
     /// A worker broke the link's protocol; its link was closed.
     LinkBroken {
         /// Which worker.
@@ -360,6 +395,8 @@ impl Notice {
             | Self::PortRefused { .. }
             | Self::MendFailed { .. }
             | Self::KillFailed { .. }
+            | Self::HookPanicked { .. }
+            | Self::ThreadLeftBehind { .. }
             | Self::LinkBroken { .. }
             | Self::ConfigurationRefused { .. }
             | Self::MessagesBroken { .. }
@@ -395,6 +432,7 @@ impl Notice {
             | Self::FilesChanged { .. }
             | Self::Spawned { .. }
             | Self::Ended { .. }
+            | Self::ThreadEnded { .. }
             | Self::Left { .. }
             | Self::Suspended { .. }
             | Self::LogLevelSet { .. }
@@ -423,6 +461,9 @@ impl Notice {
             | Self::Stuck { worker, slot, .. }
             | Self::PortRefused { worker, slot, .. }
             | Self::KillFailed { worker, slot, .. }
+            | Self::HookPanicked { worker, slot, .. }
+            | Self::ThreadLeftBehind { worker, slot, .. }
+            | Self::ThreadEnded { worker, slot, .. }
             | Self::LinkBroken { worker, slot, .. }
             | Self::RingRefused { worker, slot, .. }
             | Self::MessagesRefused { worker, slot, .. }

@@ -7,7 +7,7 @@ use everport_core::{AbortCause, DrainReason, ExitReason, Notice as Decision, Rep
 
 use super::ending::signal_name;
 use super::notice_subject::Subject;
-use super::{Ending, Notice, Thread};
+use super::{Ending, Notice, Thread, ThreadEnding};
 use crate::Generation;
 
 /// One piece of it.
@@ -79,11 +79,13 @@ fn tell_watcher<'a>(notice: &'a Notice, to: &mut dyn Details<'a>) {
             pid,
             workers,
             program,
+            threads,
         } => {
             to.tell("version", (*version).into());
             to.tell("pid", (*pid).into());
             to.tell("workers", (*workers).into());
             to.tell("program", program.as_str().into());
+            to.tell("threads", Detail::Bool(*threads));
         }
         Notice::LogLevelSet { level } => to.tell("to", level.name().into()),
         Notice::Configured { path } | Notice::LogReopened { path } => {
@@ -109,6 +111,7 @@ fn tell_watcher<'a>(notice: &'a Notice, to: &mut dyn Details<'a>) {
 
 fn tell_worker<'a>(notice: &'a Notice, to: &mut dyn Details<'a>) {
     match notice {
+        Notice::Spawned { thread, .. } => to.tell("thread", thread.as_deref().into()),
         Notice::Joined {
             library, protocol, ..
         } => {
@@ -124,6 +127,10 @@ fn tell_worker<'a>(notice: &'a Notice, to: &mut dyn Details<'a>) {
             to.tell("expected", Detail::Bool(*expected));
             tell_ending(Some(ending), to);
             to.tell("last_lines", Detail::Texts(last_lines));
+        }
+        Notice::HookPanicked { hook, error, .. } => {
+            to.tell("hook", (*hook).into());
+            to.tell("error", error.as_str().into());
         }
         Notice::SpawnFailed { error, .. }
         | Notice::KillFailed { error, .. }
@@ -151,6 +158,12 @@ fn tell_worker<'a>(notice: &'a Notice, to: &mut dyn Details<'a>) {
             to.tell("finished", (*finished).into());
             to.tell("closed", (*closed).into());
             to.tell("cut", (*cut).into());
+        }
+        Notice::ThreadLeftBehind { count, .. } => to.tell("count", (*count).into()),
+        Notice::ThreadEnded { ending, count, .. } => {
+            to.tell("thread", ending.name().into());
+            to.tell("failure", ending.failure().into());
+            to.tell("count", (*count).into());
         }
         Notice::Suspended { stopped, .. } => to.tell("stopped", Detail::Bool(*stopped)),
         Notice::Silent { lasts, .. } => to.tell("lasts_ms", Detail::Milliseconds(*lasts)),
@@ -321,8 +334,8 @@ fn tell_abort_decision(
     to.tell("moved", moved.into());
 }
 
-/// How a process ended, if it has.
-fn tell_ending(ending: Option<&Ending>, to: &mut dyn Details<'_>) {
+/// How a worker ended, if it has.
+fn tell_ending<'a>(ending: Option<&'a Ending>, to: &mut dyn Details<'a>) {
     let code = ending.and_then(|ending| ending.code);
     let signal = ending.and_then(|ending| ending.signal);
     to.tell("code", code.into());
@@ -330,6 +343,10 @@ fn tell_ending(ending: Option<&Ending>, to: &mut dyn Details<'_>) {
     to.tell("signal_name", signal.and_then(signal_name).into());
     let out_of_memory = ending.is_some_and(|ending| ending.out_of_memory);
     to.tell("out_of_memory", Detail::Bool(out_of_memory));
+    let thread = ending.and_then(|ending| ending.thread.as_ref());
+    to.tell("thread", thread.map(ThreadEnding::name).into());
+    let failure = thread.and_then(ThreadEnding::failure);
+    to.tell("failure", failure.into());
 }
 
 fn exit_reason(reason: ExitReason) -> &'static str {

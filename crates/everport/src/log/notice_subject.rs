@@ -48,6 +48,9 @@ impl Notice {
             | Self::Heard { .. }
             | Self::Stuck { .. }
             | Self::KillFailed { .. }
+            | Self::HookPanicked { .. }
+            | Self::ThreadLeftBehind { .. }
+            | Self::ThreadEnded { .. }
             | Self::LinkBroken { .. }
             | Self::RingRefused { .. }
             | Self::MessagesRefused { .. }

@@ -6,9 +6,9 @@ pub enum InitError {
     /// `RUST_LOG` is no filter.
     #[error(transparent)]
     Filter(#[from] FilterError),
-    /// The process has a subscriber, and can have one only.
+    /// There is a subscriber, and there can be one only: in a process, or for a worker that is a thread.
     #[error(
-        "cannot set up logging: this process has a tracing subscriber already (add cluster.log_layer() to that one instead of calling everport::logging::init)"
+        "cannot set up logging: there is a tracing subscriber already (add cluster.log_layer() to that one instead of calling everport::logging::init)"
     )]
     SubscriberSet,
     /// The process has a logger, and can have one only.

@@ -15,7 +15,7 @@ use tracing_subscriber::layer::{Context, Filter, Layer};
 
 use super::FilterError;
 use super::misspelling::level_resembling;
-use crate::cluster::State;
+use crate::cluster::{LogLevel, State};
 use crate::log::Level;
 
 /// The environment variable that says what is to be logged.
@@ -38,10 +38,11 @@ pub(crate) struct SharedFilter(Mutex<Option<LogFilter>>);
 #[derive(Debug)]
 struct Shared {
     targets: RwLock<Targets>,
-    /// Held while `tracing` is told, so that the last change is the last that is told. Inside is whether the `log`
-    /// crate's records come to us, whose level then follows.
-    telling: Mutex<bool>,
 }
+
+/// Held while `tracing` is told, so that the last change is the last that is told. Inside is whether the `log` crate's
+/// records come to us, whose level then follows. A process has one of both, however many filters.
+static TELLING: Mutex<bool> = Mutex::new(false);
 
 impl LogFilter {
     /// Lets through from now on what the directives say, whatever `RUST_LOG` or the watcher has said so far: a level,
@@ -77,18 +78,28 @@ impl LogFilter {
 
     /// From now on the records of the `log` crate come to this filter, too.
     pub(super) fn govern_log_crate(&self) {
-        *self.telling() = true;
+        *telling() = true;
         self.tell();
     }
 
     pub(super) fn new(targets: Targets) -> Self {
         let shared = Shared {
             targets: RwLock::new(targets),
-            telling: Mutex::new(false),
         };
         Self {
             shared: Arc::new(shared),
         }
+    }
+
+    /// Another filter that lets through what this one does now.
+    pub(super) fn copy(&self) -> Self {
+        Self::new(self.targets().clone())
+    }
+
+    /// Obeys this watcher from now on.
+    pub(super) fn follow(&self, watcher: &LogLevel) {
+        let following = self.clone();
+        watcher.subscribe(Box::new(move |level| following.set_level_soon(level)));
     }
 
     fn replace(&self, targets: Targets) {
@@ -100,7 +111,7 @@ impl LogFilter {
 
     /// Makes `tracing` forget what it knows about what is logged.
     fn tell(&self) {
-        let governs_log_crate = self.telling();
+        let governs_log_crate = telling();
         rebuild_interest_cache();
         if *governs_log_crate {
             tracing_log::log::set_max_level(LevelFilter::current().as_log());
@@ -126,11 +137,6 @@ impl LogFilter {
     fn targets(&self) -> RwLockReadGuard<'_, Targets> {
         let targets = self.shared.targets.read();
         targets.unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn telling(&self) -> MutexGuard<'_, bool> {
-        let telling = self.shared.telling.lock();
-        telling.unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -159,13 +165,16 @@ impl SharedFilter {
     }
 }
 
+fn telling() -> MutexGuard<'static, bool> {
+    TELLING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A filter that follows the watcher from now on. At the beginning the program's wish counts more, unless the watcher's
 /// level was changed while it ran.
 fn begin(state: &State, wished: Option<Targets>) -> LogFilter {
     let watchers = &state.log_level;
     let filter = LogFilter::new(only(watchers.get().level));
-    let following = filter.clone();
-    watchers.subscribe(Box::new(move |level| following.set_level_soon(level)));
+    filter.follow(watchers);
     loop {
         let wish = watchers.get();
         let ours = wished.clone().filter(|_| !wish.overrides);

@@ -55,11 +55,14 @@ mod fields;
 mod filter;
 mod init;
 mod layer;
+mod log_crate;
 mod misspelling;
 mod outlet;
 mod panic;
 mod scratch;
 mod spans;
+mod strays;
+mod thread_log;
 
 #[cfg(test)]
 mod tests;
@@ -73,6 +76,7 @@ pub(crate) use filter::SharedFilter;
 pub use init::init;
 pub use layer::LogLayer;
 pub use panic::forward_panics;
+pub(crate) use thread_log::ThreadLog;
 
 impl Cluster {
     /// A layer that hands every record it gets over to the watcher; standalone it writes them to standard output. It

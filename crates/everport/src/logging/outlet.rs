@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use super::ThreadLog;
 use super::console::Console;
 use crate::cluster::State;
 use crate::log::LogFormat;
@@ -33,6 +34,8 @@ pub(super) enum Outlet {
     Ring(Arc<dyn Ring>),
     /// There is no watcher, or it has no ring for us.
     Console(Arc<Console>),
+    /// That of the worker whose thread it is, or standard output where it is nobody's.
+    OfThread(Arc<Console>),
 }
 
 impl Outlet {
@@ -43,10 +46,16 @@ impl Outlet {
         }
     }
 
+    /// Of threads that may belong to a worker or not.
+    pub(super) fn of_thread() -> Self {
+        Self::OfThread(Arc::new(Console::stdout(None)))
+    }
+
     pub(super) fn with_format(self, format: LogFormat) -> Self {
         match self {
             Self::Ring(ring) => Self::Ring(ring),
             Self::Console(_) => Self::Console(Arc::new(Console::stdout(Some(format)))),
+            Self::OfThread(_) => Self::OfThread(Arc::new(Console::stdout(Some(format)))),
         }
     }
 
@@ -56,6 +65,10 @@ impl Outlet {
             Self::Ring(ring) if ring.hand_over(record) || !ring.is_closed() => {}
             Self::Ring(_) => INSTEAD.write(record),
             Self::Console(console) => console.write(record),
+            Self::OfThread(console) => match ThreadLog::outlet_of_this_thread() {
+                Some(outlet) => outlet.hand_over(record),
+                None => console.write(record),
+            },
         }
     }
 }
@@ -65,6 +78,7 @@ impl fmt::Debug for Outlet {
         f.write_str(match self {
             Self::Ring(_) => "Ring",
             Self::Console(_) => "Console",
+            Self::OfThread(_) => "OfThread",
         })
     }
 }

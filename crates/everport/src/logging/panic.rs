@@ -2,15 +2,17 @@
 
 use std::any::Any;
 use std::panic::{self, PanicHookInfo};
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::SystemTime;
 
+use super::ThreadLog;
 use super::backtrace::Detail;
 use super::outlet::{Outlet, Ring};
 use super::scratch::Scratch;
 use crate::Cluster;
 use crate::log::Level;
 use crate::record::Header;
+use crate::watcher::note_panic;
 
 /// What is done about a panic.
 pub(super) type Hook = Box<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>;
@@ -18,20 +20,49 @@ pub(super) type Hook = Box<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>;
 /// What a panic's record is about.
 const TARGET: &str = "panic";
 
+/// The process's hook for workers that are threads: one for all of them.
+static FOR_THREADS: Once = Once::new();
+
 /// Hands panics over to the watcher as records: level `error`, target `panic`, the message, and fields with the location,
 /// the thread and the backtrace: none with `RUST_BACKTRACE=0`, and with `RUST_BACKTRACE=full` that of the whole process
 /// rather than the program's part. One that cannot be handed over is told by the hook that was there before, which is the
 /// standard library's mostly: it prints to standard error. Standalone this does nothing. [`init`](super::init) does it.
+///
+/// For a worker that is a thread this is about its own panics, on its own thread and those of its runtime. Panics of
+/// other threads are told by the hook that was there before.
 pub fn forward_panics(cluster: &Cluster) {
-    if let Outlet::Ring(ring) = Outlet::of(&cluster.state) {
-        panic::set_hook(hook(ring, Detail::wanted(), panic::take_hook()));
+    let outlet = Outlet::of(&cluster.state);
+    match (cluster.state.thread_log(), outlet) {
+        (Some(log), outlet) => {
+            log.forward_panics(outlet);
+            FOR_THREADS.call_once(|| install(ring_of_this_thread));
+        }
+        (None, Outlet::Ring(ring)) => install(move || Some(Arc::clone(&ring))),
+        (None, _) => {}
     }
 }
 
-/// Tells each panic once: by the ring, or otherwise by the previous hook.
-pub(super) fn hook(ring: Arc<dyn Ring>, detail: Detail, previous: Hook) -> Hook {
+fn install(ring: impl Fn() -> Option<Arc<dyn Ring>> + Send + Sync + 'static) {
+    panic::set_hook(hook(ring, Detail::wanted(), panic::take_hook()));
+}
+
+fn ring_of_this_thread() -> Option<Arc<dyn Ring>> {
+    match ThreadLog::outlet_of_this_thread() {
+        Some(Outlet::Ring(ring)) => Some(ring),
+        _ => None,
+    }
+}
+
+/// Tells each panic once: by the ring of the thread that panics, or otherwise by the previous hook.
+pub(super) fn hook(
+    ring: impl Fn() -> Option<Arc<dyn Ring>> + Send + Sync + 'static,
+    detail: Detail,
+    previous: Hook,
+) -> Hook {
     Box::new(move |info| {
-        if !hand_over(&*ring, detail, info) {
+        // The watcher of a thread wants to know where it was, whoever tells the panic.
+        note_panic(info);
+        if !ring().is_some_and(|ring| hand_over(&*ring, detail, info)) {
             previous(info);
         }
     })

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use everport_core::Notice as Decision;
 
+use super::WorkerEnd;
 use super::event_loop::EventLoop;
 use super::worker::Worker;
 use crate::WorkerId;
@@ -65,8 +66,22 @@ impl Failures {
 impl EventLoop {
     /// Tells a worker's end if that is still to be told.
     pub(super) fn tell_end(&mut self) {
-        if let Some((end, whose)) = self.failures.end.take() {
-            self.tell_about(end, Some(whose));
+        let Some((end, whose)) = self.failures.end.take() else {
+            return;
+        };
+        let after = match &end {
+            Notice::Ended {
+                ending, expected, ..
+            } => Some(WorkerEnd {
+                worker: whose,
+                ending: ending.clone(),
+                expected: *expected,
+            }),
+            _ => None,
+        };
+        self.tell_about(end, Some(whose));
+        if let Some(end) = after {
+            self.call_after_end(&end);
         }
     }
 
@@ -75,6 +90,7 @@ impl EventLoop {
     pub(super) fn tell_end_or_abort(&mut self, decision: Decision) {
         let notice = self.with_failure(decision);
         self.tell_end();
+        self.restarts.note(&notice);
         self.tell(notice);
     }
 

@@ -6,18 +6,18 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::body::Body;
 use super::input::Input;
-use super::process_handle::ProcessHandle;
 use crate::WorkerId;
 use crate::link::{FromWorker, LinkError, WatcherEnd};
 
-/// How long a closed link may precede the process's end before it counts as broken.
+/// How long a closed link may precede the worker's end before it counts as broken.
 const LAST_MOMENTS: Duration = Duration::from_secs(1);
 
 /// How many frames a dead worker may have left behind; more than that is a flood nobody misses.
 const LEGACY: usize = 64;
 
-/// The task that attends to a worker until its process is dead; ends with this value.
+/// The task that attends to a worker until it is dead; ends with this value.
 #[derive(Debug)]
 pub(crate) struct Attendant(JoinHandle<()>);
 
@@ -25,13 +25,13 @@ impl Attendant {
     /// Starts it on the current runtime.
     pub(crate) fn start(
         worker: WorkerId,
-        process: Arc<ProcessHandle>,
+        body: Arc<Body>,
         end: Arc<WatcherEnd>,
         inbox: mpsc::Sender<Input>,
     ) -> Self {
         Self(tokio::spawn(async move {
             // The loop is gone when it takes nothing any more: then there is nobody to attend for.
-            let _loop_is_gone = Messenger { worker, inbox }.follow(&process, end).await;
+            let _loop_is_gone = Messenger { worker, inbox }.follow(&body, end).await;
         }))
     }
 }
@@ -50,13 +50,13 @@ struct Messenger {
 type Passed = Result<(), mpsc::error::SendError<Input>>;
 
 impl Messenger {
-    async fn follow(&self, process: &ProcessHandle, end: Arc<WatcherEnd>) -> Passed {
+    async fn follow(&self, body: &Body, end: Arc<WatcherEnd>) -> Passed {
         let error = loop {
             // A frame before the death it precedes.
             let frame = tokio::select! {
                 biased;
                 frame = end.receive() => frame,
-                _dead = process.died() => return self.pass_last(&end).await,
+                () = body.died() => return self.pass_last(&end).await,
             };
             match frame {
                 Ok(frame) => self.pass(frame).await?,
@@ -65,20 +65,19 @@ impl Messenger {
         };
         // Our end of a failed link closes with the loop's copy of it.
         drop(end);
-        self.outlive_link(process, error).await
+        self.outlive_link(body, error).await
     }
 
     /// An ordinary exit closes the link a moment before the process is dead, which is no failure.
-    async fn outlive_link(&self, process: &ProcessHandle, error: LinkError) -> Passed {
+    async fn outlive_link(&self, body: &Body, error: LinkError) -> Passed {
         let is_ordinary = matches!(error, LinkError::Closed)
-            && tokio::time::timeout(LAST_MOMENTS, process.died())
+            && tokio::time::timeout(LAST_MOMENTS, body.died())
                 .await
                 .is_ok();
         if !is_ordinary {
             let worker = self.worker;
             self.inbox.send(Input::LinkFailed { worker, error }).await?;
-            // An error means that the reactor is gone, and the loop with it.
-            let _dead = process.died().await;
+            body.died().await;
         }
         self.pass_death().await
     }

@@ -1,13 +1,16 @@
 //! What follows a worker's death: it is reaped, what waited for it is rescued, and its end is reported.
 
+use std::sync::Arc;
+
 use everport_core::{Event, Exit};
 use tokio::time::Instant;
 
 use super::event_loop::EventLoop;
 use super::input::Input;
+use super::orphans;
+use super::output::OutputCapture;
 use super::worker::Worker;
-use super::{death, orphans};
-use crate::log::{Ending, Notice};
+use crate::log::{Ending, Notice, ThreadEnding};
 use crate::{SlotId, WorkerId};
 
 /// How many workers are asked to rescue what waits, because one could be about to stop.
@@ -18,7 +21,7 @@ impl EventLoop {
     /// passes on what it said last: once that one is buried, this goes on.
     pub(super) fn reap_orphans(&mut self) {
         while let Ok(Some(pid)) = orphans::dead_child() {
-            let is_it = |record: &Worker| record.process.pid().as_raw_nonzero().get() == pid;
+            let is_it = |record: &Worker| record.body.is_child(pid);
             self.orphans_wait = self.workers.values().any(is_it);
             if self.orphans_wait {
                 return;
@@ -35,19 +38,11 @@ impl EventLoop {
         let Some(record) = self.workers.get(&worker) else {
             return;
         };
-        let mut ending = match death::reap(&record.process) {
-            Ok(ending) => ending,
-            // Somebody else in this process has reaped it; how it ended is lost with that.
-            Err(_) => Ending {
-                code: None,
-                signal: None,
-                out_of_memory: false,
-            },
-        };
+        let mut ending = record.body.reap();
         if ending.signal == Some(libc::SIGKILL) && !record.was_killed {
             ending.out_of_memory = self.memory.explains();
         }
-        let exit = if ending.code == Some(0) {
+        let exit = if ending.is_success() {
             Exit::Success
         } else {
             Exit::Failure
@@ -58,14 +53,22 @@ impl EventLoop {
         self.ports.forget_worker(worker);
         self.pulse.forget(worker);
         if let Some(record) = self.workers.remove(&worker) {
-            self.programs.disappoint(record.generation);
+            if let Some(programs) = self.recruiter.programs() {
+                programs.disappoint(record.generation);
+            }
             // One that has left by itself has emptied its ports.
             if self.quiet_at_stop.is_some() && !record.session.has_left() {
                 self.rescue_at_stop(record.slot);
             }
             let whose = record.source(worker);
+            let still_runs = ending.thread == Some(ThreadEnding::LeftBehind);
+            let left_behind = still_runs.then(|| Arc::clone(&record.body));
             let end = end_of(worker, record, ending);
             self.failures.note_end(end, whose);
+            if let Some(body) = left_behind {
+                self.tell_end();
+                self.note_left_behind(whose, body);
+            }
         }
         self.feed(Event::Exited { worker, exit });
         if self.orphans_wait {
@@ -107,7 +110,7 @@ impl EventLoop {
 
 fn end_of(worker: WorkerId, record: Worker, ending: Ending) -> Notice {
     let pid = record.pid_number();
-    let mut last_lines = record.output.finish();
+    let mut last_lines = record.output.map_or_else(Vec::new, OutputCapture::finish);
     if let Some(records) = record.records {
         last_lines.extend(records.finish());
     }

@@ -1,5 +1,6 @@
 //! What a watcher is told once, at its start.
 
+use std::error::Error;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,13 +11,15 @@ use everport_core::{CrashLoop, Policy};
 use rustix::fs::Mode;
 use rustix::process::geteuid;
 
+use super::hooks::Hooks;
 use super::inherited_sockets::{Refused, inherited};
 use super::privileges::Privileges;
 use super::spawn::{find_in_path, is_executable};
-use super::{Credentials, Watcher};
+use super::workforce::Workforce;
+use super::{Credentials, Spawning, Watcher, WorkerEnd};
 use crate::Sharing;
 use crate::bind::PassedSocket;
-use crate::log::{Level, Sink, WhenFull};
+use crate::log::{Level, Sink, Source, WhenFull};
 use crate::messages::{DEFAULT_LIMIT, LIMITS};
 use crate::ring::Size;
 
@@ -123,6 +126,30 @@ pub enum StartError {
         /// The system's reason.
         error: io::Error,
     },
+    /// Something was asked for that a thread cannot have for itself.
+    #[error(
+        "{option} makes no sense for workers that are threads: they share their process with the watcher (leave it out, or let the workers be processes)"
+    )]
+    NotForThreads {
+        /// What was asked for: the builder's method, and the command's option.
+        option: &'static str,
+    },
+    /// Something was asked for that only threads need.
+    #[error(
+        "{option} makes no sense for workers that are processes (leave it out, or let the workers be threads)"
+    )]
+    OnlyForThreads {
+        /// What was asked for: the builder's method, and the command's option.
+        option: &'static str,
+    },
+    /// Workers cannot be bound to CPUs.
+    #[error("workers cannot be pinned to CPUs: {0} (leave --pin out)")]
+    CannotPin(io::Error),
+    /// The program was compiled so that any panic ends the process.
+    #[error(
+        "workers cannot be threads in a program that was compiled with panic = \"abort\": the first panic would end all of them (remove that from the profile in Cargo.toml, or let the workers be processes)"
+    )]
+    PanicAborts,
     /// The system refused something the watcher itself needs.
     #[error("cannot start the watcher")]
     System(#[from] io::Error),
@@ -143,7 +170,7 @@ fn way_out(error: &io::Error) -> &'static str {
 /// Builds a [`Watcher`].
 #[must_use]
 pub struct Builder {
-    pub(crate) program: Program,
+    pub(crate) workforce: Workforce,
     pub(crate) workers: u32,
     pub(crate) policy: Policy,
     pub(crate) sharing: Sharing,
@@ -159,6 +186,9 @@ pub struct Builder {
     pub(crate) log_ring: Size,
     pub(crate) log_when_full: WhenFull,
     pub(crate) log_level: Level,
+    pub(crate) hooks: Hooks,
+    pub(crate) exit_on_abandoned_thread: bool,
+    pub(crate) pin: bool,
     pub(crate) message_limit: u32,
 }
 
@@ -168,9 +198,9 @@ pub(crate) fn cpus() -> u32 {
 }
 
 impl Builder {
-    pub(crate) fn new(program: Program) -> Self {
+    pub(crate) fn new(workforce: Workforce) -> Self {
         Self {
-            program,
+            workforce,
             workers: cpus(),
             policy: Policy::default(),
             sharing: Sharing::DEFAULT,
@@ -185,6 +215,9 @@ impl Builder {
             log_ring: Size::DEFAULT,
             log_when_full: WhenFull::default(),
             log_level: Level::Info,
+            hooks: Hooks::default(),
+            exit_on_abandoned_thread: false,
+            pin: false,
             message_limit: DEFAULT_LIMIT,
         }
     }
@@ -355,6 +388,53 @@ impl Builder {
     /// Default [`Level::Info`]. Entries of the watcher's own are for the sink to choose.
     pub fn log_level(mut self, level: Level) -> Self {
         self.log_level = level;
+        self
+    }
+
+    /// Called before each worker is spawned, in every generation. An error refuses it, which counts as a worker that
+    /// could not be started: the slot tries again, after growing pauses, and a rollout is aborted. So does a panic.
+    ///
+    /// Like every hook it is called on the watcher's own task, which does nothing else meanwhile: it must not block.
+    /// To have more done, hand it to another task. Several hooks of a kind are called in the order in which they were
+    /// given; here the first error is the last call. A panic is caught, unless panics abort the program, and told as
+    /// [`Notice::HookPanicked`](crate::log::Notice::HookPanicked).
+    pub fn before_spawn<E>(
+        mut self,
+        hook: impl FnMut(&Spawning) -> Result<(), E> + Send + 'static,
+    ) -> Self
+    where
+        E: Into<Box<dyn Error>>,
+    {
+        self.hooks.before_spawn(hook);
+        self
+    }
+
+    /// Called when a worker has become ready. As with every hook, see [`Builder::before_spawn`].
+    pub fn on_ready(mut self, hook: impl FnMut(&Source) + Send + 'static) -> Self {
+        self.hooks.on_ready(hook);
+        self
+    }
+
+    /// Called when a worker has ended, however, and whether it was ever ready; once for each that was spawned, unless the
+    /// watcher's run is dropped before that. As with every hook, see [`Builder::before_spawn`].
+    pub fn after_end(mut self, hook: impl FnMut(&WorkerEnd) + Send + 'static) -> Self {
+        self.hooks.after_end(hook);
+        self
+    }
+
+    /// Has each worker run on one CPU, with all of its threads: that of slot *i* on the *i*-th of those that this process
+    /// may use at the start, and from the first on again when there are more slots. A CPU that is taken away from the
+    /// process later is not insisted on. Linux and FreeBSD; elsewhere [`Builder::build`] fails.
+    pub fn pin(mut self) -> Self {
+        self.pin = true;
+        self
+    }
+
+    /// Stops the cluster gracefully when a worker's thread hangs and cannot be ended, and has
+    /// [`Watcher::run`] fail with [`RunError::ThreadLeftBehind`](super::RunError::ThreadLeftBehind), so that whoever looks
+    /// after the process starts it anew. Default: the thread is left behind, and another takes its place. Threads only.
+    pub fn exit_on_abandoned_thread(mut self) -> Self {
+        self.exit_on_abandoned_thread = true;
         self
     }
 

@@ -2,21 +2,22 @@
 
 use std::fs::Metadata;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use everport_core::{Action, DrainReason, Event, PortId};
 use tokio::time::Instant;
 
+use super::Spawning;
 use super::attendant::Attendant;
-use super::death;
+use super::body::Body;
 use super::event_loop::EventLoop;
 use super::output::OutputCapture;
-use super::process_handle::{ProcessHandle, number};
-use super::spawn::{SpawnError, Spawned};
+use super::spawn::SpawnError;
 use super::worker::{Started, Worker};
 use crate::link::{FromWatcher, WatcherEnd};
-use crate::log::{Notice, Sink, Source};
+use crate::log::{Notice, Source};
 use crate::{Generation, SlotId, WorkerId};
 
 /// How long a port must be quiet before the last worker that accepts from it may stop, when the cluster
@@ -52,9 +53,10 @@ impl EventLoop {
     }
 
     fn spawn(&mut self, worker: WorkerId, slot: SlotId, generation: Generation) {
-        match self.start_process(worker, slot, generation) {
+        match self.start_worker(worker, slot, generation) {
             Ok(record) => {
                 let pid = record.pid_number();
+                let thread = record.body.thread_name().map(str::to_owned);
                 self.workers.insert(worker, record);
                 self.switchboard.arrive(worker);
                 self.tell(Notice::Spawned {
@@ -62,12 +64,15 @@ impl EventLoop {
                     slot,
                     generation,
                     pid,
+                    thread,
                 });
                 self.follow_ups.push_back(Event::Spawned { worker });
             }
             Err(error) => {
                 let error = error.to_string();
-                self.programs.disappoint(generation);
+                if let Some(programs) = self.recruiter.programs() {
+                    programs.disappoint(generation);
+                }
                 self.failures.note_spawn_error(worker, &error);
                 self.tell(Notice::SpawnFailed {
                     worker,
@@ -79,41 +84,45 @@ impl EventLoop {
         }
     }
 
-    /// Starts the process and everything that attends to it; when that fails, no process stays behind.
-    fn start_process(
+    /// Starts the worker and everything that attends to it; when that fails, nothing stays behind.
+    fn start_worker(
         &mut self,
         worker: WorkerId,
         slot: SlotId,
         generation: Generation,
     ) -> Result<Worker, SpawnError> {
+        self.ask_before_spawn(Spawning {
+            worker,
+            slot,
+            generation,
+        })?;
         let workers = &self.workers;
         let is_run = |file: &Metadata| {
             let mut same = workers.values().filter(|it| it.generation == generation);
-            same.any(|worker| worker.runs(file))
+            same.any(|worker| worker.body.runs(file))
         };
-        let path = &self.spawner.program.path;
-        let program = self.programs.of(generation, path, &is_run)?;
-        let mut spawned = self.spawner.spawn(program)?;
-        let pid = spawned.process.pid();
+        let cpu = self.pinning.as_ref().and_then(|it| it.cpu_of(slot));
+        let recruit = self.recruiter.start((worker, generation), cpu, &is_run)?;
         let source = Source {
             worker,
             slot,
             generation,
-            pid: number(pid),
+            pid: recruit.body.pid(),
         };
-        if let Some(error) = spawned.oom_score_refused.take() {
-            self.tell_of_oom_score_once(&error);
+        if let Some(error) = &recruit.oom_score_refused {
+            self.tell_of_oom_score_once(error);
         }
-        match self.attend_to(source, spawned) {
-            Ok((process, output, attendant)) => Ok(Worker::new(Started {
+        let body = Arc::new(recruit.body);
+        match self.attend_to(source, &body, recruit.link, recruit.output) {
+            Ok((output, attendant)) => Ok(Worker::new(Started {
                 slot,
                 generation,
-                process,
+                body,
                 output,
                 attendant,
             })),
             Err(error) => {
-                death::put_down(pid)?;
+                body.put_down()?;
                 Err(error.into())
             }
         }
@@ -130,21 +139,19 @@ impl EventLoop {
     fn attend_to(
         &mut self,
         source: Source,
-        spawned: Spawned,
-    ) -> io::Result<(Arc<ProcessHandle>, OutputCapture, Attendant)> {
-        let process = Arc::new(spawned.process);
-        let end = Arc::new(WatcherEnd::new(spawned.link)?);
-        let sink = self.output_sink();
-        let output = OutputCapture::start(source, spawned.stdout, spawned.stderr, sink)?;
+        body: &Arc<Body>,
+        link: OwnedFd,
+        output: Option<[OwnedFd; 2]>,
+    ) -> io::Result<(Option<OutputCapture>, Attendant)> {
+        let end = Arc::new(WatcherEnd::new(link)?);
+        let capture = |[stdout, stderr]: [OwnedFd; 2]| {
+            OutputCapture::start(source, stdout, stderr, Arc::clone(&self.sink))
+        };
+        let output = output.map(capture).transpose()?;
         let inbox = self.sender.clone();
-        let attendant =
-            Attendant::start(source.worker, Arc::clone(&process), Arc::clone(&end), inbox);
+        let attendant = Attendant::start(source.worker, Arc::clone(body), Arc::clone(&end), inbox);
         self.links.add(source.worker, end);
-        Ok((process, output, attendant))
-    }
-
-    pub(super) fn output_sink(&self) -> Arc<dyn Sink> {
-        self.sink.clone().unwrap_or_else(|| Arc::new(Nowhere))
+        Ok((output, attendant))
     }
 
     fn drain(&mut self, worker: WorkerId, reason: DrainReason, timeout: Duration) {
@@ -170,8 +177,8 @@ impl EventLoop {
         };
         record.may_leave = true;
         if !record.has_joined {
-            // It may not even know of links; a failure leaves it to its drain deadline.
-            drop(death::terminate(&record.process));
+            // It may not even know of links.
+            record.body.terminate();
         }
         self.tell_worker(worker, frame);
     }
@@ -226,7 +233,7 @@ impl EventLoop {
     /// Ends a worker that is to be killed.
     pub(super) fn end(&self, worker: WorkerId) {
         if let Some(record) = self.workers.get(&worker)
-            && let Err(error) = death::kill(&record.process)
+            && let Err(error) = record.body.kill()
         {
             let error = error.to_string();
             self.tell(Notice::KillFailed {
@@ -257,11 +264,4 @@ impl EventLoop {
 pub(super) fn workers_share(timeout: Duration) -> Duration {
     const HOOKS: Duration = Duration::from_secs(1);
     timeout.saturating_sub(HOOKS).max(timeout / 2)
-}
-
-/// Where entries go when nobody wants them.
-struct Nowhere;
-
-impl Sink for Nowhere {
-    fn write(&self, _entry: crate::log::Entry) {}
 }

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,24 +12,32 @@ use rustix::process::Rlimit;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::Builder;
+use super::Status;
 use super::aborts::Failures;
 use super::clock::Clock;
 use super::handle::{Commands, Desk};
+use super::hooks::Hooks;
 use super::inherited_sockets::Refused;
 use super::input::Input;
+use super::left_behind::LeftBehind;
 use super::links::Links;
 use super::memory::OutOfMemoryCounter;
 use super::memory_limit::MemoryLimit;
 use super::messages::Switchboard;
+use super::notices::Announcer;
 use super::oom_score::OomScore;
+use super::pinning::Pinning;
 use super::ports::{PassedSockets, PortTable, Seen};
 use super::programs::Programs;
 use super::pulse::Pulse;
 use super::releases::Releases;
+use super::restarts::Restarts;
 use super::rings::Rings;
 use super::spawn::Spawner;
+use super::waits::Waits;
 use super::worker::Worker;
+use super::workforce::{Recruiter, Workforce};
+use super::{Builder, RunError};
 use crate::WorkerId;
 use crate::log::{Entry, Notice, Sink, Source};
 use crate::messages::Endpoint;
@@ -51,10 +60,13 @@ pub(crate) struct EventLoop {
     pub(crate) releases: Releases,
     /// The worker that is just giving a port back.
     pub(crate) releasing: Option<WorkerId>,
-    pub(crate) spawner: Spawner,
-    pub(crate) programs: Programs,
+    pub(crate) recruiter: Recruiter,
+    /// Which CPU each worker runs on, if that was asked for.
+    pub(crate) pinning: Option<Pinning>,
     pub(crate) failures: Failures,
-    pub(crate) sink: Option<Arc<dyn Sink>>,
+    /// Where every entry goes: to the application's sink, and notices to those who read them.
+    pub(crate) sink: Arc<dyn Sink>,
+    pub(crate) hooks: Hooks,
     pub(crate) rings: Rings,
     pub(crate) switchboard: Switchboard,
     /// The endpoint of the application that we are embedded in.
@@ -77,9 +89,14 @@ pub(crate) struct EventLoop {
     pub(crate) memory_limit: Option<MemoryLimit>,
     /// Whether dead children that are no workers may be left behind a worker not yet buried.
     pub(crate) orphans_wait: bool,
+    pub(crate) left_behind: LeftBehind,
     desk: Arc<Desk>,
+    pub(crate) restarts: Restarts,
+    waits: Waits,
     /// What was passed in and is not used, until it has been told.
     refused: Vec<Refused>,
+    /// What workers run: their program, or this one.
+    program: PathBuf,
     start: Instant,
     clock: Clock,
 }
@@ -96,6 +113,7 @@ impl EventLoop {
     pub(crate) fn new(
         builder: Builder,
         open_files: Rlimit,
+        pinning: Option<Pinning>,
         desk: Arc<Desk>,
         messages: Endpoint,
     ) -> io::Result<Self> {
@@ -103,6 +121,21 @@ impl EventLoop {
         let (passed, surplus) = PassedSockets::new(builder.passed);
         let mut refused = builder.refused;
         refused.extend(surplus.into_iter().map(Refused::from));
+        let program = builder.workforce.program()?;
+        let recruiter = match builder.workforce {
+            Workforce::Processes(program) => Recruiter::Processes {
+                spawner: Spawner {
+                    program,
+                    env: builder.env,
+                    chdir: builder.chdir,
+                    open_files,
+                    privileges: builder.privileges.into(),
+                    oom_score: OomScore::above_ours(),
+                },
+                programs: Programs::default(),
+            },
+            Workforce::Threads(main) => Recruiter::Threads { main },
+        };
         let seed = RandomState::new().build_hasher().finish();
         Ok(Self {
             supervisor: Supervisor::new(builder.policy, builder.workers, seed, Timestamp::ZERO),
@@ -112,17 +145,15 @@ impl EventLoop {
             pulse: Pulse::default(),
             releases: Releases::default(),
             releasing: None,
-            spawner: Spawner {
-                program: builder.program,
-                env: builder.env,
-                chdir: builder.chdir,
-                open_files,
-                privileges: builder.privileges.into(),
-                oom_score: OomScore::above_ours(),
-            },
-            programs: Programs::default(),
+            recruiter,
+            pinning,
+            program,
             failures: Failures::default(),
-            sink: builder.sink,
+            sink: Arc::new(Announcer {
+                sink: builder.sink,
+                desk: Arc::clone(&desk),
+            }),
+            hooks: builder.hooks,
             rings: Rings::new(builder.log_ring, builder.log_when_full, builder.log_level),
             switchboard: Switchboard::new(builder.message_limit),
             messages,
@@ -138,7 +169,10 @@ impl EventLoop {
             memory: OutOfMemoryCounter::new(),
             memory_limit: builder.max_memory.map(MemoryLimit::new),
             orphans_wait: false,
+            left_behind: LeftBehind::new(builder.exit_on_abandoned_thread),
             desk,
+            restarts: Restarts::default(),
+            waits: Waits::default(),
             refused,
             start: Instant::now(),
             clock: Clock::new(Instant::now()),
@@ -146,12 +180,13 @@ impl EventLoop {
     }
 
     /// Runs until the supervisor says that the cluster has ended.
-    pub(crate) async fn run(mut self) -> io::Result<ExitReason> {
+    pub(crate) async fn run(mut self) -> Result<ExitReason, RunError> {
         self.tell(Notice::Started {
             version: env!("CARGO_PKG_VERSION"),
             pid: std::process::id(),
             workers: self.supervisor.status().slots,
-            program: self.spawner.program.path.display().to_string(),
+            program: self.program.display().to_string(),
+            threads: matches!(self.recruiter, Recruiter::Threads { .. }),
         });
         for refused in std::mem::take(&mut self.refused) {
             self.tell(refused.into());
@@ -161,8 +196,12 @@ impl EventLoop {
             if let Some(reason) = self.exit {
                 let ran = self.start.elapsed();
                 self.tell(Notice::Stopped { reason, ran });
-                return Ok(reason);
+                return match self.left_behind.exits_for() {
+                    Some(worker) => Err(RunError::ThreadLeftBehind(worker)),
+                    None => Ok(reason),
+                };
             }
+            self.waits.answer(&self.supervisor);
             self.wait().await?;
         }
     }
@@ -288,9 +327,11 @@ impl EventLoop {
 
     /// Only the good generation and the one being rolled out get workers.
     fn forget_programs(&mut self) {
-        if self.programs.len() > 1 {
+        if let Some(programs) = self.recruiter.programs()
+            && programs.len() > 1
+        {
             let status = self.supervisor.status();
-            self.programs.keep_only(|generation| {
+            programs.keep_only(|generation| {
                 generation == status.generation || Some(generation) == status.rollout
             });
         }
@@ -312,6 +353,7 @@ impl EventLoop {
             Input::LinkFailed { worker, error } => self.break_link(worker, &error.to_string()),
             Input::MessagesBroken { worker, error } => self.tell_of_broken_messages(worker, error),
             Input::Died { worker } => self.bury(worker),
+            Input::EndedAfterAll { worker, ending } => self.handle_end_after_all(worker, ending),
             Input::Described { worker, threads } => self.handle_described(worker, threads),
             Input::Measured { worker, usage } => self.handle_measured(worker, usage),
             Input::Opened { key, result } => self.handle_opened(&key, result),
@@ -333,6 +375,7 @@ impl EventLoop {
             self.feed(Event::Scale { workers });
         }
         if commands.restart {
+            self.restarts.ask(commands.restart_askers);
             self.feed(Event::Restart);
         }
         if let Some(level) = commands.log_level {
@@ -349,8 +392,17 @@ impl EventLoop {
         }
         for asker in commands.status {
             // An asker that has gone does not need the answer.
-            let _gone = asker.send(self.supervisor.status());
+            let _gone = asker.send(self.status());
         }
+        for asker in commands.ports {
+            let _gone = asker.send(self.ports.open());
+        }
+        self.waits.add(commands.waits);
+    }
+
+    fn status(&self) -> Status {
+        let pid = |worker| Some(self.workers.get(&worker)?.pid_number());
+        Status::new(self.supervisor.status(), pid)
     }
 
     /// A worker's link can't be used any more: it is closed, so that the worker drains by itself.
@@ -376,8 +428,7 @@ impl EventLoop {
     fn look_for_stopped_workers(&mut self) {
         let mut changed = Vec::new();
         for (worker, record) in &self.workers {
-            // A process that can't be asked is about to be reported dead.
-            if let Ok(Some(stopped)) = record.process.was_stopped() {
+            if let Some(stopped) = record.body.was_stopped() {
                 changed.push((*worker, record.slot, stopped));
             }
         }
@@ -394,7 +445,10 @@ impl EventLoop {
     fn tell_decision(&mut self, decision: Decision) {
         self.tell_end_or_abort(decision);
         match decision {
-            Decision::WorkerReady { .. } => self.memory.forget(),
+            Decision::WorkerReady { worker, .. } => {
+                self.memory.forget();
+                self.call_on_ready(worker);
+            }
             Decision::ClusterReady { .. } => self.ports.unused().for_each(|it| self.tell(it)),
             _ => {}
         }
@@ -417,9 +471,7 @@ impl EventLoop {
 
     /// Tells something about a worker that need not be there any more.
     pub(super) fn tell_about(&self, notice: Notice, about: Option<Source>) {
-        if let Some(sink) = &self.sink {
-            sink.write(Entry::Notice(notice, about));
-        }
+        self.sink.write(Entry::Notice(notice, about));
     }
 }
 

@@ -2,24 +2,45 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use everport_core::Status;
 use tokio::sync::{Notify, oneshot};
 
+use super::notices::Audience;
+use super::restarts::{self, Restart};
+use super::waits::Waits;
+use super::{Notices, OpenPort, Status};
 use crate::log::Level;
-use crate::messages::Endpoint;
+use crate::messages::{Endpoint, Peer};
 
-/// Tells a running watcher what to do. Cheap to clone; calls after its end do nothing.
+/// Tells a running watcher what to do, and asks it how things are. Cheap to clone.
+///
+/// Commands are taken in turn with everything else the watcher does; none of these methods waits for it, but the
+/// futures do. Before [`Watcher::run`](super::Watcher::run) commands wait for it. After the watcher's end they do
+/// nothing, and every future resolves with that.
 #[derive(Debug, Clone)]
 pub struct Handle {
     desk: Arc<Desk>,
     pub(super) messages: Endpoint,
 }
 
+/// The watcher has ended: by itself, or because its [`run`](super::Watcher::run) was dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the watcher has ended (what `run` returned says why)")]
+pub struct WatcherEnded;
+
 /// Where commands lie until the watcher's loop takes them. Equal ones become one, so it never fills up.
 #[derive(Debug, Default)]
 pub(crate) struct Desk {
     commands: Mutex<Commands>,
     bell: Notify,
+    pub(crate) audience: Audience,
+}
+
+/// The desk as the watcher has it, and the application's endpoint: when they go, however they go, nobody waits for
+/// them any more.
+#[derive(Debug)]
+pub(crate) struct OwnDesk {
+    desk: Arc<Desk>,
+    messages: Endpoint,
 }
 
 /// What was asked for since the loop last looked.
@@ -28,6 +49,8 @@ pub(crate) struct Commands {
     pub(crate) force_stop: bool,
     pub(crate) stop: bool,
     pub(crate) restart: bool,
+    /// Those who want to know how that restart goes.
+    pub(crate) restart_askers: Vec<restarts::Asker>,
     pub(crate) scale: Option<u32>,
     /// To be added to the number of workers, after `scale`.
     pub(crate) scale_by: i64,
@@ -36,20 +59,29 @@ pub(crate) struct Commands {
     pub(crate) reap_orphans: bool,
     pub(crate) open_messages: bool,
     pub(crate) status: Vec<oneshot::Sender<Status>>,
+    pub(crate) ports: Vec<oneshot::Sender<Vec<OpenPort>>>,
+    pub(crate) waits: Waits,
     is_closed: bool,
 }
 
 impl Handle {
-    pub(crate) fn new(desk: Arc<Desk>, messages: Endpoint) -> Self {
+    fn new(desk: Arc<Desk>, messages: Endpoint) -> Self {
         Self { desk, messages }
     }
 
     /// Starts a rolling restart; during one, one more follows.
-    pub fn restart(&self) {
-        self.desk.put(|commands| commands.restart = true);
+    ///
+    /// That is so whether or not the returned future is polled. It resolves when the rollout has finished, or has
+    /// been aborted: then with what failed.
+    pub fn restart(&self) -> Restart {
+        Restart::new(self.ask(|commands| {
+            commands.restart = true;
+            &mut commands.restart_askers
+        }))
     }
 
-    /// Holds this many workers; at least 1.
+    /// Holds this many workers; at least 1. To wait until they serve, or until those that go have gone, see
+    /// [`Handle::ready`] and [`Handle::at_rest`].
     pub fn scale(&self, workers: u32) {
         self.desk.put(|commands| {
             commands.scale = Some(workers);
@@ -63,7 +95,7 @@ impl Handle {
             .put(|commands| commands.scale_by += i64::from(change));
     }
 
-    /// Drains every worker and ends.
+    /// Drains every worker and ends. It has ended when [`Watcher::run`](super::Watcher::run) returns.
     pub fn stop(&self) {
         self.desk.put(|commands| commands.stop = true);
     }
@@ -90,16 +122,69 @@ impl Handle {
         self.desk.put(|commands| commands.reap_orphans = true);
     }
 
+    /// What the watcher does and sees from now on, beside the sink. Take it before [`Watcher::run`] to miss nothing.
+    ///
+    /// Any number of readers may be there; none of them ever holds up the watcher. For one that falls behind by more
+    /// than 1,024 notices the oldest are dropped, and it is told how many.
+    ///
+    /// [`Watcher::run`]: super::Watcher::run
+    pub fn notices(&self) -> Notices {
+        self.desk.audience.join()
+    }
+
     /// What the cluster looks like; `None` once the watcher has ended. Cancel safe.
     pub async fn status(&self) -> Option<Status> {
-        let (sender, receiver) = oneshot::channel();
+        self.ask(|commands| &mut commands.status).await.ok()
+    }
+
+    /// The open ports, in the order in which workers first asked for them, so that a program that asked for port 0
+    /// learns its number. Those that workers have listened on before they were ready are there when
+    /// [`Handle::ready`] resolves. Cancel safe.
+    ///
+    /// # Errors
+    /// When the watcher has ended.
+    pub async fn ports(&self) -> Result<Vec<OpenPort>, WatcherEnded> {
+        let ports = self.ask(|commands| &mut commands.ports).await;
+        ports.map_err(|_| WatcherEnded)
+    }
+
+    /// Resolves once every slot has a worker that serves, of whatever generation; at once if that is so, but not
+    /// before commands that were given earlier have been taken: after [`Handle::scale`] it waits for the new workers.
+    /// Cancel safe.
+    ///
+    /// # Errors
+    /// When the watcher has ended before that.
+    pub async fn ready(&self) -> Result<(), WatcherEnded> {
+        let ready = self.ask(|commands| &mut commands.waits.ready).await;
+        ready.map_err(|_| WatcherEnded)
+    }
+
+    /// Resolves once nothing is under way any more: every slot has a worker that serves, no rollout runs, nobody is
+    /// being replaced, and whoever drained has gone. Commands that were given earlier have been taken by then.
+    /// Cancel safe.
+    ///
+    /// # Errors
+    /// When the watcher has ended before that.
+    pub async fn at_rest(&self) -> Result<(), WatcherEnded> {
+        let at_rest = self.ask(|commands| &mut commands.waits.at_rest).await;
+        at_rest.map_err(|_| WatcherEnded)
+    }
+
+    /// Has the loop answer, unless it has ended: then the answer never comes, and its receiver says so.
+    fn ask<T>(
+        &self,
+        at: impl FnOnce(&mut Commands) -> &mut Vec<oneshot::Sender<T>>,
+    ) -> oneshot::Receiver<T> {
+        let (asker, answer) = oneshot::channel();
         self.desk.put(|commands| {
-            if !commands.is_closed {
-                commands.status.retain(|asker| !asker.is_closed());
-                commands.status.push(sender);
+            let is_closed = commands.is_closed;
+            let askers = at(commands);
+            askers.retain(|asker| !asker.is_closed());
+            if !is_closed {
+                askers.push(asker);
             }
         });
-        receiver.await.ok()
+        answer
     }
 }
 
@@ -111,15 +196,17 @@ impl Desk {
     }
 
     /// The application wants to exchange messages with the workers.
-    pub(super) fn ask_for_messages(&self) {
+    fn ask_for_messages(&self) {
         self.put(|commands| commands.open_messages = true);
     }
 
     /// Nobody will take what is put here any more.
-    pub(crate) fn close(&self) {
-        let mut commands = self.lock();
-        commands.is_closed = true;
-        commands.status.clear();
+    fn close(&self) {
+        *self.lock() = Commands {
+            is_closed: true,
+            ..Commands::default()
+        };
+        self.audience.close();
     }
 
     fn put(&self, note: impl FnOnce(&mut Commands)) {
@@ -130,5 +217,39 @@ impl Desk {
     /// A panic while the lock was held leaves plain values that are all valid.
     fn lock(&self) -> MutexGuard<'_, Commands> {
         self.commands.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl OwnDesk {
+    pub(crate) fn share(&self) -> Arc<Desk> {
+        Arc::clone(&self.desk)
+    }
+
+    pub(crate) fn messages(&self) -> Endpoint {
+        self.messages.clone()
+    }
+
+    pub(crate) fn handle(&self) -> Handle {
+        Handle::new(self.share(), self.messages())
+    }
+}
+
+impl Default for OwnDesk {
+    fn default() -> Self {
+        let desk: Arc<Desk> = Arc::default();
+        let asked = Arc::clone(&desk);
+        let open = move || {
+            asked.ask_for_messages();
+            Ok(())
+        };
+        let messages = Endpoint::of_runtime_to_come(Peer::Watcher, Box::new(open));
+        Self { desk, messages }
+    }
+}
+
+impl Drop for OwnDesk {
+    fn drop(&mut self) {
+        self.desk.close();
+        self.messages.give_up_waiting();
     }
 }

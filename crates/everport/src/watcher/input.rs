@@ -3,7 +3,7 @@
 use super::memory_usage::MemoryUsage;
 use super::ports::{Opened, PortKey};
 use crate::link::{FromWorker, LinkError};
-use crate::log::Thread;
+use crate::log::{Thread, ThreadEnding};
 use crate::{BindError, WorkerId};
 
 /// What the loop is told by its tasks.
@@ -17,6 +17,11 @@ pub(crate) enum Input {
     MessagesBroken { worker: WorkerId, error: String },
     /// A worker's process is dead and waits to be reaped. Told again when many records that it left are taken.
     Died { worker: WorkerId },
+    /// The thread of a buried worker, which was left behind, has ended.
+    EndedAfterAll {
+        worker: WorkerId,
+        ending: ThreadEnding,
+    },
     /// A worker that is about to be killed was looked at.
     Described {
         worker: WorkerId,

@@ -2,6 +2,7 @@
 
 mod aborts;
 mod attendant;
+mod body;
 mod burial;
 mod clock;
 mod config;
@@ -10,16 +11,20 @@ mod death;
 mod effects;
 mod event_loop;
 mod handle;
+mod hooks;
 mod inherited_sockets;
 mod input;
+mod left_behind;
 mod links;
 mod memory;
 mod memory_limit;
 mod memory_usage;
 mod messages;
+mod notices;
 mod oom_score;
 mod orphans;
 mod output;
+mod pinning;
 mod ports;
 mod privileges;
 mod process_handle;
@@ -29,17 +34,21 @@ mod records;
 mod rehearsal;
 mod releases;
 mod requests;
+mod restarts;
 mod rings;
 mod run;
 mod silence;
 mod spawn;
+mod status;
 mod stuck;
 mod threads;
+mod waits;
 mod worker;
+mod worker_thread;
+mod workforce;
 
 pub use everport_core::{
-    AbortCause, CrashLoop, DrainReason, ExitReason, Notice as Decision, Status, WorkerState,
-    WorkerStatus,
+    AbortCause, CrashLoop, DrainReason, ExitReason, Notice as Decision, ReplaceCause, WorkerState,
 };
 
 pub use crate::bind::{PassedSocket, PassedSocketError};
@@ -47,8 +56,15 @@ pub use crate::bind::{PassedSocket, PassedSocketError};
 pub(crate) use config::cpus;
 pub use config::{Builder, Program, StartError};
 pub use credentials::{Credentials, CredentialsError};
-pub use handle::Handle;
+pub use handle::{Handle, WatcherEnded};
+pub use hooks::{Spawning, WorkerEnd};
+pub use notices::{Missed, Notices, Told};
+pub use restarts::{AbortedRollout, Restart, RestartError, Restarted};
 pub use run::{RunError, Watcher};
+pub use status::{OpenPort, Status, WorkerStatus};
+#[cfg(feature = "tracing")]
+pub(crate) use worker_thread::note_panic;
+pub use worker_thread::{Boxed, Converted, MainError};
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use output::{Piece, Splitter};

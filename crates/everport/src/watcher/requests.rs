@@ -70,8 +70,10 @@ impl EventLoop {
     }
 
     fn handle_ready(&mut self, worker: WorkerId) {
-        if let Some(record) = self.workers.get(&worker) {
-            self.programs.prove(record.generation);
+        if let Some(record) = self.workers.get(&worker)
+            && let Some(programs) = self.recruiter.programs()
+        {
+            programs.prove(record.generation);
         }
         self.feed(Event::Ready { worker });
     }

@@ -73,7 +73,7 @@ impl EventLoop {
         let fds = [consumer.memory(), bell.get_ref().as_fd()];
         let answer = self.rings.answer(true);
         self.links.send_with(source.worker, &answer, &fds);
-        let sink = self.output_sink();
+        let sink = std::sync::Arc::clone(&self.sink);
         let rings = &self.rings;
         let taker = Taker::new(source, consumer, rings.when_full, sink, &rings.pool);
         Ok(RecordCapture::start(taker, bell))

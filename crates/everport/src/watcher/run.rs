@@ -1,98 +1,124 @@
 //! The watcher and its run: waits for whatever comes next.
 
 use std::io;
-use std::sync::Arc;
 
 use everport_core::ExitReason;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::event_loop::EventLoop;
-use super::handle::Desk;
+use super::handle::OwnDesk;
+use super::pinning::Pinning;
 use super::rehearsal::rehearse;
-use super::{Builder, Handle, Program, StartError};
-use crate::messages::{Endpoint, Peer};
+use super::worker_thread::ThreadMain;
+use super::workforce::{Workforce, check_for_processes, check_for_threads};
+use super::{Builder, Handle, MainError, Program, StartError};
+use crate::{Cluster, WorkerId};
 
 /// Holds every port of a cluster and keeps its workers running.
 ///
 /// It installs no signal handlers and waits for no child but its workers, so that any program can embed
-/// it. Dropped while it runs, it closes the links: the workers drain and leave by themselves.
+/// it. [`Handle`] is what the program has in hand while it runs.
 pub struct Watcher {
     builder: Builder,
     open_files: Rlimit,
-    desk: Arc<Desk>,
-    messages: Endpoint,
-    end: End,
-}
-
-/// Tells those who wait for the watcher that it has ended, or never will run.
-struct End {
-    desk: Arc<Desk>,
-    messages: Endpoint,
-}
-
-impl Drop for End {
-    fn drop(&mut self) {
-        self.desk.close();
-        self.messages.give_up_waiting();
-    }
+    desk: OwnDesk,
+    pinning: Option<Pinning>,
 }
 
 /// Why a watcher ended other than by the supervisor's decision.
 #[derive(Debug, thiserror::Error)]
-#[error("the watcher failed")]
-pub struct RunError(#[from] io::Error);
+#[non_exhaustive]
+pub enum RunError {
+    /// The system refused something without which the watcher cannot go on.
+    #[error("the watcher failed")]
+    System(#[from] io::Error),
+    /// This worker's thread hung and could not be ended, and [`Builder::exit_on_abandoned_thread`] had the cluster stop
+    /// for that. The thread goes on as long as the process does.
+    #[error(
+        "stopped because the thread of worker {0} hung and cannot be ended (end the process, and start it anew)"
+    )]
+    ThreadLeftBehind(WorkerId),
+}
 
 impl Watcher {
     /// A watcher for workers that run `program`.
     pub fn builder(program: Program) -> Builder {
-        Builder::new(program)
+        Builder::new(Workforce::Processes(program))
+    }
+
+    /// A watcher for `workers` workers that are threads of this process. Each has a thread of its own, named
+    /// `worker-<id>`, with a current-thread runtime, on which `main` is called with the worker's own
+    /// [`Cluster`](crate::Cluster): it is joined already. The future of `main` lives on that thread alone and need not be
+    /// `Send`. When it resolves, or panics, the worker has ended, as a process ends with its main function.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use everport::{Cluster, ListenError, Watcher};
+    ///
+    /// async fn serve(cluster: Cluster) -> Result<(), ListenError> {
+    ///     let listener = cluster.listen("127.0.0.1:8080").await?;
+    ///     # drop(listener);
+    ///     Ok(())
+    /// }
+    ///
+    /// Watcher::threads(4, serve).build()?.run().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn threads<Main, E, Kind>(workers: u32, main: Main) -> Builder
+    where
+        Main: AsyncFn(Cluster) -> Result<(), E> + Send + Sync + 'static,
+        E: MainError<Kind>,
+    {
+        Builder::new(Workforce::Threads(ThreadMain::new(main))).workers(workers)
     }
 
     pub(crate) fn new(builder: Builder) -> Result<Self, StartError> {
         if builder.workers == 0 {
             return Err(StartError::NoWorkers);
         }
-        rehearse(&builder.privileges, &builder.program)?;
-        let desk: Arc<Desk> = Arc::default();
-        let messages = application(&desk);
+        match &builder.workforce {
+            Workforce::Processes(program) => {
+                check_for_processes(&builder)?;
+                rehearse(&builder.privileges, program)?;
+            }
+            Workforce::Threads(_) => check_for_threads(&builder)?,
+        }
+        let pinning = builder.pin.then(Pinning::of_this_process).transpose();
+        let pinning = pinning.map_err(StartError::CannotPin)?;
         Ok(Self {
             builder,
             open_files: raise_open_files()?,
-            end: End {
-                desk: Arc::clone(&desk),
-                messages: messages.clone(),
-            },
-            desk,
-            messages,
+            desk: OwnDesk::default(),
+            pinning,
         })
     }
 
     /// What commands go through.
     #[must_use]
     pub fn handle(&self) -> Handle {
-        Handle::new(Arc::clone(&self.desk), self.messages.clone())
+        self.desk.handle()
     }
 
-    /// Runs the cluster until it ends. Needs a tokio runtime with I/O and time. Not cancel safe: when it is
-    /// dropped the workers are left to drain by themselves.
+    /// Runs the cluster until it ends: a future to await, or to spawn as a task. Needs a tokio runtime of either
+    /// flavour, with I/O and time.
+    ///
+    /// Not cancel safe: to end the cluster, call [`Handle::stop`] and wait for this. When it is dropped, or its task
+    /// aborted, links and listening sockets are closed with it. New connections are refused then, those that were
+    /// queued and not accepted are reset, and the workers drain and leave by themselves within the shutdown timeout,
+    /// without anybody who waits for them. Whoever waits for something by a [`Handle`] is told that the watcher
+    /// has ended.
     ///
     /// # Errors
-    /// When the system refuses something without which the watcher cannot go on.
+    /// When the system refuses something without which the watcher cannot go on, or a thread was left behind and the
+    /// cluster was to stop for that.
     pub async fn run(self) -> Result<ExitReason, RunError> {
-        let _end = self.end;
-        let event_loop = EventLoop::new(self.builder, self.open_files, self.desk, self.messages)?;
-        Ok(event_loop.run().await?)
+        let desk = self.desk.share();
+        let messages = self.desk.messages();
+        let event_loop =
+            EventLoop::new(self.builder, self.open_files, self.pinning, desk, messages)?;
+        event_loop.run().await
     }
-}
-
-/// The endpoint of the application that the watcher is embedded in, which asks for its socket when it is used.
-fn application(desk: &Arc<Desk>) -> Endpoint {
-    let desk = Arc::clone(desk);
-    let open = move || {
-        desk.ask_for_messages();
-        Ok(())
-    };
-    Endpoint::of_runtime_to_come(Peer::Watcher, Box::new(open))
 }
 
 /// A worker needs at least four descriptors of the watcher, and two more for its records, so the soft limit on

@@ -16,7 +16,9 @@ use rustix::process::{Pid, Resource, Rlimit};
 use rustix::stdio::{stderr, stdout};
 
 use super::Program;
+use super::hooks::Refusal;
 use super::oom_score::OomScore;
+use super::pinning::Cpu;
 use super::privileges::{self, Privileges};
 use super::process_handle::ProcessHandle;
 use super::programs::{Executable, ProgramError};
@@ -58,6 +60,9 @@ pub(crate) struct Spawned {
 /// Why a worker could not be started.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SpawnError {
+    /// The application does not want it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// Its program cannot be executed.
     #[error(transparent)]
     Program(#[from] ProgramError),
@@ -67,11 +72,15 @@ pub(crate) enum SpawnError {
 }
 
 impl Spawner {
-    /// Starts one worker in a session of its own. When it fails, no process stays behind. Needs a tokio
+    /// Starts one worker in a session of its own, on one CPU if it is told which. When it fails, no process stays behind. Needs a tokio
     /// runtime.
-    pub(crate) fn spawn(&self, program: Executable<'_>) -> Result<Spawned, SpawnError> {
+    pub(crate) fn spawn(
+        &self,
+        program: Executable<'_>,
+        cpu: Option<Cpu>,
+    ) -> Result<Spawned, SpawnError> {
         let (ours, theirs) = link::pair()?;
-        let mut command = self.command(&theirs)?;
+        let mut command = self.command(&theirs, cpu)?;
         execution::execute_last(&mut command, &self.program.name, program)?;
         let mut child = command.spawn().map_err(|error| self.explain(error))?;
         match attach(&mut child) {
@@ -101,7 +110,7 @@ impl Spawner {
         }
     }
 
-    fn command(&self, link: &OwnedFd) -> io::Result<Command> {
+    fn command(&self, link: &OwnedFd, cpu: Option<Cpu>) -> io::Result<Command> {
         let mut command = Command::new(&self.program.path);
         command.args(&self.program.args);
         for (variable, _) in std::env::vars_os().filter(|(name, _)| is_for_us_alone(name)) {
@@ -126,6 +135,7 @@ impl Spawner {
         unsafe {
             command.pre_exec(move || {
                 become_worker(link, open_files)?;
+                cpu.map_or(Ok(()), Cpu::take_this_thread)?;
                 privileges.hand_over([stdout(), stderr()]);
                 privileges.apply()
             })

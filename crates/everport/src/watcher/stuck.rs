@@ -6,6 +6,7 @@ use std::time::Duration;
 use everport_core::Notice as Decision;
 use tokio::sync::oneshot;
 
+use super::body::Whereabouts;
 use super::event_loop::EventLoop;
 use super::input::Input;
 use super::threads::threads_of;
@@ -32,7 +33,7 @@ impl EventLoop {
             return;
         };
         record.is_being_described = true;
-        let looking = look(record.pid_number());
+        let looking = look(record.body.whereabouts());
         let sender = self.sender.clone();
         tokio::spawn(async move {
             let seen = tokio::time::timeout(LOOKING, looking).await;
@@ -63,7 +64,7 @@ impl EventLoop {
 }
 
 /// Looks on a thread of its own, which nobody waits for at the end.
-fn look(pid: u32) -> oneshot::Receiver<Vec<Thread>> {
+fn look(whom: Whereabouts) -> oneshot::Receiver<Vec<Thread>> {
     let (sender, receiver) = oneshot::channel();
     // Without the thread the sender is dropped, and nothing is seen.
     let _started = thread::Builder::new()
@@ -71,7 +72,7 @@ fn look(pid: u32) -> oneshot::Receiver<Vec<Thread>> {
         .stack_size(STACK)
         .spawn(move || {
             // Who asked may not wait any more.
-            let _late = sender.send(threads_of(pid));
+            let _late = sender.send(threads_of(whom));
         });
     receiver
 }

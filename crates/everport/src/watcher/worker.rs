@@ -1,16 +1,14 @@
-//! What the watcher keeps about one worker's process.
+//! What the watcher keeps about one worker.
 
 use std::collections::HashMap;
-use std::fs::{self, Metadata};
-use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
 use everport_core::PortId;
 
 use super::attendant::Attendant;
+use super::body::Body;
 use super::output::OutputCapture;
 use super::ports::PortKey;
-use super::process_handle::{ProcessHandle, number};
 use super::records::RecordCapture;
 use crate::link::{FromWatcher, Session};
 use crate::log::Source;
@@ -19,13 +17,14 @@ use crate::{Generation, PortAddress, SlotId, WorkerId};
 /// More than any server listens on; without a bound one worker could use up the watcher's descriptors.
 const MOST_PORTS: usize = 256;
 
-/// A worker whose process has not been reaped yet.
+/// A worker that has not been buried yet.
 pub(crate) struct Worker {
     pub(crate) slot: SlotId,
     pub(crate) generation: Generation,
-    pub(crate) process: Arc<ProcessHandle>,
+    pub(crate) body: Arc<Body>,
     pub(crate) session: Session,
-    pub(crate) output: OutputCapture,
+    /// `None` for a thread.
+    pub(crate) output: Option<OutputCapture>,
     /// `None` as long as it has no ring.
     pub(crate) records: Option<RecordCapture>,
     /// Kept for what happens when it is dropped: the task ends.
@@ -51,8 +50,8 @@ pub(crate) struct Worker {
 pub(crate) struct Started {
     pub(crate) slot: SlotId,
     pub(crate) generation: Generation,
-    pub(crate) process: Arc<ProcessHandle>,
-    pub(crate) output: OutputCapture,
+    pub(crate) body: Arc<Body>,
+    pub(crate) output: Option<OutputCapture>,
     pub(crate) attendant: Attendant,
 }
 
@@ -61,14 +60,14 @@ impl Worker {
         let Started {
             slot,
             generation,
-            process,
+            body,
             output,
             attendant,
         } = started;
         Self {
             slot,
             generation,
-            process,
+            body,
             session: Session::default(),
             output,
             records: None,
@@ -84,21 +83,15 @@ impl Worker {
         }
     }
 
-    /// Whether it still runs this file, so that the kernel lets nobody write to it: the worker may itself have
-    /// executed something else. "No" as well where we may not look.
-    pub(crate) fn runs(&self, file: &Metadata) -> bool {
-        let program = fs::metadata(format!("/proc/{}/exe", self.pid_number()));
-        program.is_ok_and(|program| (program.dev(), program.ino()) == (file.dev(), file.ino()))
-    }
-
     /// The process id as people write it.
     pub(crate) fn pid_number(&self) -> u32 {
-        number(self.process.pid())
+        self.body.pid()
     }
 
     /// What a living worker has printed last to standard error, and after that the last errors it has logged.
     pub(crate) fn last_lines(&self) -> Vec<String> {
-        let mut lines = self.output.last_lines();
+        let output = self.output.as_ref();
+        let mut lines = output.map_or_else(Vec::new, OutputCapture::last_lines);
         if let Some(records) = &self.records {
             lines.extend(records.last_errors());
         }

@@ -54,16 +54,32 @@ impl Behaviour {
         Ok(behaviour)
     }
 
-    /// What happens before it joins the cluster.
-    pub(crate) fn at_boot(&self) {
+    /// What a process does before it joins the cluster.
+    pub(crate) fn before_it_joins(&self) {
         if self.crashes_at_boot {
-            eprintln!("release {} is broken", self.name);
+            eprintln!("{}", self.broken());
             std::process::exit(3);
         }
         if self.hangs_at_boot {
             eprintln!("release {} hangs", self.name);
             std::thread::sleep(super::FOR_EVER);
         }
+    }
+
+    /// The same of a thread, which has joined by then.
+    pub(crate) async fn at_start(&self) -> Result<(), String> {
+        if self.hangs_at_boot {
+            eprintln!("release {} hangs", self.name);
+            tokio::time::sleep(super::FOR_EVER).await;
+        }
+        match self.crashes_at_boot {
+            true => Err(self.broken()),
+            false => Ok(()),
+        }
+    }
+
+    fn broken(&self) -> String {
+        format!("release {} is broken", self.name)
     }
 
     /// What happens beside serving.

@@ -13,19 +13,37 @@ use rustix::process::{Signal, getpid, kill_process};
 
 use crate::service::Parameters;
 
-pub(crate) fn doors(cluster: &Cluster) -> Router {
+pub(crate) fn doors(cluster: &Cluster, is_logging: bool) -> Router {
     let own = cluster.id().map(|id| id.to_string());
+    let logging = Logging(is_logging.then(|| cluster.clone()));
+    let logger = logging.clone();
     let log = async move |parameters: Parameters| match parameters.get("spare") {
         // Whoever asks wants another worker, and cannot choose which one answers.
         Some(spared) if own.as_ref() == Some(spared) => "spared",
-        _ => log(parameters).await,
+        _ => log(&logger, parameters).await,
     };
+    let logger = logging.clone();
+    let log_text = async move |parameters: Parameters| log_text(&logger, parameters).await;
+    let panic = async move |parameters: Parameters| panic(&logging, parameters).await;
     Router::new()
         .route("/log", get(log))
         .route("/log-levels", get(log_levels))
         .route("/log-text", get(log_text))
         .route("/panic", get(panic))
+        .route("/panic-in-task", get(panic_in_task))
         .route("/spoil-ring", get(crate::spoiled_ring::spoil))
+}
+
+/// The cluster whose log this worker's threads are to be part of, if they are.
+#[derive(Clone)]
+struct Logging(Option<Cluster>);
+
+impl Logging {
+    /// What a worker that is a thread says on each further thread. In a process it has been said for all of them.
+    fn begin_on_this_thread(&self) {
+        let begun = self.0.as_ref().map(everport::logging::init);
+        drop(begun);
+    }
 }
 
 /// What numbered records are asked for.
@@ -46,7 +64,7 @@ struct Order {
 /// a pause of `pause` microseconds. The file `acks` holds how many each thread has handed over. With `wait` this answers
 /// when all are; in any case the process ends then as `then` says. With `here` they are logged by the runtime's own
 /// thread instead, before the answer.
-async fn log(parameters: Parameters) -> &'static str {
+async fn log(logging: &Logging, parameters: Parameters) -> &'static str {
     let number = |name: &str| parameters.get(name).and_then(|text| text.parse().ok());
     let acks = parameters.get("acks").map(File::create);
     let order = Order {
@@ -62,8 +80,9 @@ async fn log(parameters: Parameters) -> &'static str {
     }
     let then = parameters.get("then").cloned();
     let (sender, done) = tokio::sync::oneshot::channel();
+    let logging = logging.clone();
     thread::spawn(move || {
-        log_all(&order);
+        log_all(&logging, &order);
         end(then.as_deref().unwrap_or_default());
         // Nobody may wait for it.
         let _nobody = sender.send(());
@@ -75,7 +94,7 @@ async fn log(parameters: Parameters) -> &'static str {
 }
 
 /// Numbered records for as long as the process lives, by two threads.
-pub(crate) fn chatter() {
+pub(crate) fn chatter(cluster: &Cluster) {
     let order = Order {
         records: u64::MAX,
         threads: 2,
@@ -83,13 +102,17 @@ pub(crate) fn chatter() {
         pause: Duration::from_micros(100),
         acks: None,
     };
-    thread::spawn(move || log_all(&order));
+    let logging = Logging(Some(cluster.clone()));
+    thread::spawn(move || log_all(&logging, &order));
 }
 
-fn log_all(order: &Order) {
+fn log_all(logging: &Logging, order: &Order) {
     let start = |thread| {
-        let order = order.clone();
-        thread::spawn(move || log_numbers(thread, &order))
+        let (logging, order) = (logging.clone(), order.clone());
+        thread::spawn(move || {
+            logging.begin_on_this_thread();
+            log_numbers(thread, &order);
+        })
     };
     let threads: Vec<_> = (0..order.threads).map(start).collect();
     for thread in threads {
@@ -134,28 +157,47 @@ async fn log_levels() -> &'static str {
 }
 
 /// Puts the text wherever a text can stand in a record: message, field, span, thread and target.
-async fn log_text(parameters: Parameters) -> &'static str {
+async fn log_text(logging: &Logging, parameters: Parameters) -> &'static str {
     let text = parameters.get("text").cloned().unwrap_or_default();
     let thread = thread::Builder::new().name(text.clone());
-    let logging = thread.spawn(move || {
+    let logging = logging.clone();
+    let logged = thread.spawn(move || {
+        logging.begin_on_this_thread();
         let span = tracing::info_span!("hostile", in_span = text);
         let _entered = span.enter();
         tracing::info!(in_field = text, in_debug = ?text, "{text}");
         log::info!(target: &text, "{text}");
     });
-    match logging.map(thread::JoinHandle::join) {
+    match logged.map(thread::JoinHandle::join) {
         Ok(Ok(())) => "logged",
         _ => "not logged",
     }
 }
 
 /// Panics on a thread of its own.
-async fn panic(parameters: Parameters) -> &'static str {
+async fn panic(logging: &Logging, parameters: Parameters) -> &'static str {
     let text = parameters.get("text").cloned().unwrap_or_default();
     let thread = thread::Builder::new().name("panicking".to_owned());
-    let panicked = thread.spawn(move || panic!("{text}"));
+    let logging = logging.clone();
+    let panicked = thread.spawn(move || {
+        logging.begin_on_this_thread();
+        panic!("{text}")
+    });
     match panicked.map(thread::JoinHandle::join) {
         Ok(Err(_)) => "panicked",
         _ => "did not panic",
+    }
+}
+
+/// Panics in a task, and, if asked for, in one that blocks.
+async fn panic_in_task(parameters: Parameters) -> &'static str {
+    let text = parameters.get("text").cloned().unwrap_or_default();
+    let panicked = match parameters.contains_key("blocking") {
+        true => tokio::task::spawn_blocking(move || panic!("{text}")).await,
+        false => tokio::spawn(async move { panic!("{text}") }).await,
+    };
+    match panicked {
+        Ok(()) => "did not panic",
+        Err(_) => "panicked",
     }
 }

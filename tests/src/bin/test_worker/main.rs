@@ -1,6 +1,7 @@
-//! A worker that serves, and misbehaves when told to.
+//! A worker that serves, and misbehaves when told to: a process, or with `--threads` a thread.
 
 mod behaviour;
+mod end;
 mod log;
 mod messages;
 mod orphan;
@@ -16,11 +17,14 @@ mod streams;
 
 use std::error::Error;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use behaviour::Behaviour;
 use clap::Parser;
-use everport::{Cluster, ListenOptions, Sharing};
+use end::{Crash, fail, is_thread};
+use everport::cli::ServerArgs;
+use everport::{Cluster, ListenOptions, Sharing, TcpListener};
 
 /// What the tests can ask a worker for.
 #[derive(Parser, Debug)]
@@ -69,37 +73,48 @@ struct Options {
     try_messages: bool,
     /// Runs on a multi-threaded runtime.
     #[arg(long)]
-    threads: bool,
+    multi_threaded: bool,
+    #[command(flatten)]
+    server: ServerArgs,
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<ExitCode, Box<dyn Error>> {
     let options = Options::parse();
     if let Some(part) = &options.orphan {
-        return Ok(orphan::play(part)?);
+        orphan::play(part)?;
+        return Ok(ExitCode::SUCCESS);
     }
     if let Some(word) = &options.rude {
-        return rude::misbehave(word);
+        rude::misbehave(word)?;
+        return Ok(ExitCode::SUCCESS);
     }
-    let behaviour = Behaviour::of_release(options.release.as_deref())?;
-    behaviour.at_boot();
-    let mut builder = if options.threads {
-        tokio::runtime::Builder::new_multi_thread()
-    } else {
-        tokio::runtime::Builder::new_current_thread()
-    };
-    builder
-        .enable_all()
-        .build()?
-        .block_on(serve(options, behaviour))
+    if std::env::var_os("EVERPORT_LINK").is_some() {
+        Behaviour::of_release(options.release.as_deref())?.before_it_joins();
+    }
+    if options.multi_threaded {
+        return serve_on_several_threads(&options);
+    }
+    let server = options.server.clone();
+    Ok(server.run(async move |cluster| serve(cluster, &options).await))
 }
 
-async fn serve(options: Options, behaviour: Behaviour) -> Result<(), Box<dyn Error>> {
-    let cluster = Cluster::join().await?;
+fn serve_on_several_threads(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.enable_all().build()?;
+    runtime.block_on(async { serve(Cluster::join().await?, options).await })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(cluster: Cluster, options: &Options) -> Result<(), Box<dyn Error>> {
+    let behaviour = Behaviour::of_release(options.release.as_deref())?;
+    if is_thread() {
+        behaviour.at_start().await?;
+    }
     if options.logging {
         everport::logging::init(&cluster)?;
     }
     if options.chatty {
-        log::chatter();
+        log::chatter(&cluster);
     }
     if options.messages {
         messages::take_part(&cluster)?;
@@ -107,33 +122,30 @@ async fn serve(options: Options, behaviour: Behaviour) -> Result<(), Box<dyn Err
     if options.try_messages {
         messages::try_all(&cluster).await;
     }
-    let service = service::router(&cluster, &behaviour);
-    let mut listeners = Vec::new();
-    for address in options
-        .listen
-        .iter()
-        .chain(behaviour.second_port(options.second_port.as_ref()))
-    {
-        let mut listen_options = ListenOptions::new();
-        if let Some(connections) = options.backlog {
-            listen_options = listen_options.backlog(connections);
-        }
-        if options.transfer {
-            listen_options = listen_options.sharing(Sharing::Transfer);
-        }
-        let listener = match cluster.listen_with(address, listen_options).await {
-            Ok(listener) => listener,
-            Err(error) => {
-                eprintln!("test-worker: {error}");
-                std::process::exit(9);
-            }
-        };
-        if options.refuse_steering {
-            refusal::lock_filters()?;
-        }
-        println!("listening on {}", listener.local_addr()?);
-        listeners.push(listener);
+    let crash = Crash::default();
+    tokio::select! {
+        served = serve_all(&cluster, options, &behaviour, &crash) => served?,
+        () = crash.was_asked_for() => panic!("this worker was asked to crash"),
     }
+    if behaviour.ignores_drain {
+        std::future::pending::<()>().await;
+    }
+    cluster.leave().await?;
+    match behaviour.fails_when_leaving {
+        true => Err(fail(7, "this worker fails when it leaves")),
+        false => Ok(()),
+    }
+}
+
+/// Serves on everything that was asked for until the drain.
+async fn serve_all(
+    cluster: &Cluster,
+    options: &Options,
+    behaviour: &Behaviour,
+    crash: &Crash,
+) -> Result<(), Box<dyn Error>> {
+    let service = service::router(cluster, behaviour, crash, options.logging);
+    let mut listeners = listen(cluster, options, behaviour).await?;
     if behaviour.crashes_in_slot_2 && cluster.slot() == Some(everport::SlotId(2)) {
         serial::serve_some_and_die(&listeners[0], &behaviour.name).await?;
     }
@@ -144,7 +156,7 @@ async fn serve(options: Options, behaviour: Behaviour) -> Result<(), Box<dyn Err
     let mut servers = tokio::task::JoinSet::new();
     for listener in listeners {
         if options.http {
-            servers.spawn(everport::http::serve(&cluster, listener, service.clone()));
+            servers.spawn(everport::http::serve(cluster, listener, service.clone()));
         } else {
             servers.spawn(serve_on(listener, service.clone(), cluster.clone()));
         }
@@ -155,18 +167,40 @@ async fn serve(options: Options, behaviour: Behaviour) -> Result<(), Box<dyn Err
             axum::serve(listener, service.clone()).with_graceful_shutdown(cluster.terminated());
         servers.spawn(async move { serving.await });
     }
-    behaviour.once_serving(&cluster);
+    behaviour.once_serving(cluster);
     while let Some(served) = servers.join_next().await {
         served??;
     }
-    if behaviour.ignores_drain {
-        std::future::pending::<()>().await;
-    }
-    cluster.leave().await?;
-    if behaviour.fails_when_leaving {
-        std::process::exit(7);
-    }
     Ok(())
+}
+
+/// Listens on every address that was asked for.
+async fn listen(
+    cluster: &Cluster,
+    options: &Options,
+    behaviour: &Behaviour,
+) -> Result<Vec<TcpListener>, Box<dyn Error>> {
+    let mut listen_options = ListenOptions::new();
+    if let Some(connections) = options.backlog {
+        listen_options = listen_options.backlog(connections);
+    }
+    if options.transfer {
+        listen_options = listen_options.sharing(Sharing::Transfer);
+    }
+    let second = behaviour.second_port(options.second_port.as_ref());
+    let mut listeners = Vec::new();
+    for address in options.listen.iter().chain(second) {
+        let listener = match cluster.listen_with(address, listen_options.clone()).await {
+            Ok(listener) => listener,
+            Err(error) => return Err(fail(9, &format!("test-worker: {error}"))),
+        };
+        if options.refuse_steering {
+            refusal::lock_filters()?;
+        }
+        println!("listening on {}", listener.local_addr()?);
+        listeners.push(listener);
+    }
+    Ok(listeners)
 }
 
 async fn serve_on(

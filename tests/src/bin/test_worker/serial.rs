@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::end::fail;
 use everport::TcpListener;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
@@ -14,8 +15,8 @@ pub(crate) async fn serve_some_and_die(listener: &TcpListener, release: &str) ->
         let (connection, _client) = listener.accept().await?;
         answer(connection, release).await?;
     }
-    eprintln!("release {release} is broken in slot 2");
-    std::process::exit(3);
+    let words = format!("release {release} is broken in slot 2");
+    Err(io::Error::other(fail(3, &words).to_string()))
 }
 
 async fn answer(

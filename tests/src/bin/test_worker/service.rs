@@ -11,19 +11,28 @@ use axum::routing::get;
 use everport::Cluster;
 
 use crate::behaviour::Behaviour;
+use crate::end::Crash;
 use crate::streams;
 
 /// `Hello, World!` on `/`, and doors to the inside for the tests. Every answer names its worker and release.
-pub(crate) fn router(cluster: &Cluster, behaviour: &Behaviour) -> Router {
+pub(crate) fn router(
+    cluster: &Cluster,
+    behaviour: &Behaviour,
+    crash: &Crash,
+    is_logging: bool,
+) -> Router {
     let worker = cluster
         .id()
         .map_or_else(|| "none".to_owned(), |id| id.to_string());
     let names = [
-        (HeaderName::from_static("x-worker"), worker),
+        (HeaderName::from_static("x-worker"), worker.clone()),
         (HeaderName::from_static("x-release"), behaviour.name.clone()),
     ];
+    let crash = crash.clone();
+    let crash =
+        async move |parameters: Parameters| crash_unless_spared(&crash, &worker, &parameters).await;
     let root = if behaviour.crashes_at_request {
-        get(crash)
+        get(crash.clone())
     } else {
         get("Hello, World!")
     };
@@ -39,7 +48,7 @@ pub(crate) fn router(cluster: &Cluster, behaviour: &Behaviour) -> Router {
         .route("/environment", get(environment))
         .route("/signals", get(signals))
         .merge(crate::process::doors())
-        .merge(crate::log::doors(cluster))
+        .merge(crate::log::doors(cluster, is_logging))
         .route("/flood", get(crate::rude::flood_meanwhile))
         .merge(streams::router(cluster))
         .layer(axum::middleware::map_response(
@@ -64,21 +73,34 @@ async fn slow(parameters: Parameters) -> &'static str {
     "Hello, World!"
 }
 
-/// Ends without an answer.
-async fn crash() -> &'static str {
-    std::process::abort()
+/// Ends without an answer, unless another `worker` is meant.
+async fn crash_unless_spared(crash: &Crash, own: &str, parameters: &Parameters) -> &'static str {
+    if parameters.get("worker").is_some_and(|meant| meant != own) {
+        return "spared";
+    }
+    crash.ask_for();
+    std::future::pending().await
+}
+
+/// What tells workers apart that are threads of one process.
+fn this_thread() -> String {
+    let thread = std::thread::current();
+    thread
+        .name()
+        .unwrap_or("a thread without a name")
+        .to_owned()
 }
 
 /// Blocks the runtime's thread.
 async fn block(parameters: Parameters) -> &'static str {
-    println!("block begins");
+    println!("block begins on {}", this_thread());
     std::thread::sleep(milliseconds(&parameters));
     "Hello, World!"
 }
 
 /// Keeps the runtime's thread busy: for ever, or for so long.
 async fn spin(parameters: Parameters) -> &'static str {
-    println!("spin begins");
+    println!("spin begins on {}", this_thread());
     let begin = Instant::now();
     let is_bounded = parameters.contains_key("ms");
     while !is_bounded || begin.elapsed() < milliseconds(&parameters) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use everport_core::{AbortCause, DrainReason, ExitReason, Notice as Decision, ReplaceCause};
 
 use crate::bind::PassedSocketError;
-use crate::log::{Ending, Level, Notice, Thread};
+use crate::log::{Ending, Level, Notice, Thread, ThreadEnding};
 use crate::{BindCause, BindError, Generation, PortAddress, Sharing, SlotId, WorkerId};
 
 const WORKER: WorkerId = WorkerId(7);
@@ -41,6 +41,7 @@ fn of_the_watcher() -> Vec<Notice> {
             pid: 4711,
             workers: 4,
             program: "/srv/shop".to_owned(),
+            threads: false,
         },
         Notice::Stopped {
             reason: ExitReason::Stopped,
@@ -85,6 +86,7 @@ fn of_workers() -> Vec<Notice> {
             slot,
             generation: Generation(3),
             pid: 4711,
+            thread: None,
         },
         Notice::SpawnFailed {
             worker,
@@ -125,6 +127,23 @@ fn of_workers() -> Vec<Notice> {
             slot,
             error: error(),
         },
+        Notice::HookPanicked {
+            hook: "on_ready",
+            worker,
+            slot,
+            error: error(),
+        },
+        Notice::ThreadLeftBehind {
+            worker,
+            slot,
+            count: 2,
+        },
+        Notice::ThreadEnded {
+            worker,
+            slot,
+            ending: ThreadEnding::Failed(error()),
+            count: 1,
+        },
         Notice::LinkBroken {
             worker,
             slot,
@@ -160,6 +179,7 @@ fn of_deaths() -> Vec<Notice> {
         code,
         signal,
         out_of_memory: true,
+        thread: None,
     });
     let last_lines = vec!["last".to_owned(), "words\x07".to_owned()];
     let thread = |wait_channel| Thread {
@@ -175,6 +195,8 @@ fn of_deaths() -> Vec<Notice> {
         threads: vec![thread(None), thread(Some("nfs_wait".to_owned()))],
         last_lines: last_lines.clone(),
     }];
+    let threads = [ThreadEnding::LeftBehind, ThreadEnding::Panicked(error())];
+    let endings = endings.into_iter().chain(threads.map(Ending::of_thread));
     for ending in endings {
         notices.push(Notice::Ended {
             worker,

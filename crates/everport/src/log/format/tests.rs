@@ -46,6 +46,7 @@ fn death() -> Entry {
             code: Some(3),
             signal: None,
             out_of_memory: false,
+            thread: None,
         },
         expected: false,
         last_lines: vec!["oh no".to_owned()],

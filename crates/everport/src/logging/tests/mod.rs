@@ -9,4 +9,5 @@ mod kept;
 mod log_crate;
 mod panics;
 mod spans;
+mod thread_log;
 mod threads;

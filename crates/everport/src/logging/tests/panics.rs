@@ -34,6 +34,7 @@ fn told_in(
         counter.fetch_add(1, Ordering::SeqCst);
     };
     let ring = Arc::clone(kept) as Arc<dyn Ring>;
+    let ring = move || Some(Arc::clone(&ring));
     let ours = hook(ring, detail, Box::new(previous));
     let others = Arc::new(panic::take_hook());
     let theirs = Arc::clone(&others);

@@ -151,6 +151,11 @@ impl Outlet {
         next.is_some_and(|next| next.frame_length() <= self.window)
     }
 
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
     pub(super) fn into_queue(self) -> VecDeque<Outgoing> {
         self.queue
     }

@@ -178,6 +178,20 @@ impl State {
     }
 }
 
+#[cfg(test)]
+impl State {
+    /// How many messages wait to be sent to a peer.
+    pub(super) fn waiting(&self, peer: Peer) -> usize {
+        let exchange = self.exchanges.get(&peer);
+        exchange.map_or(0, |exchange| exchange.outlets[0].waiting())
+    }
+
+    /// How much there is that belongs to calls.
+    pub(super) fn traces_of_calls(&self) -> usize {
+        self.calls.len() + self.call_slots.len()
+    }
+}
+
 impl Exchange {
     fn new() -> Self {
         Self {

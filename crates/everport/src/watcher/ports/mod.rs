@@ -22,6 +22,7 @@ use port::Port;
 pub(crate) use socket_watch::Seen;
 use socket_watch::{SocketName, SocketWatch};
 
+use super::OpenPort;
 use super::links::Links;
 use crate::bind::BindCause;
 use crate::link::FromWatcher;
@@ -256,6 +257,22 @@ impl PortTable {
             sharing: port.sharing(),
             passed_in_as: port.passed_in_as.clone(),
         })
+    }
+
+    /// Every port that is open and not about to close, in the order in which they were opened.
+    pub(crate) fn open(&self) -> Vec<OpenPort> {
+        let mut open: Vec<(PortId, OpenPort)> = Vec::new();
+        for (key, id) in &self.keys {
+            let Some(port) = self.ports.get(id) else {
+                continue;
+            };
+            if port.closing_since.is_none() && !port.is_dead {
+                let asked = key.address.clone();
+                open.push((*id, port.describe(asked)));
+            }
+        }
+        open.sort_by_key(|(id, _)| *id);
+        open.into_iter().map(|(_, port)| port).collect()
     }
 
     /// Whether what waits at the port is left to whoever serves it next, because it stays open without us.

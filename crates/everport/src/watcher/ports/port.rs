@@ -17,6 +17,7 @@ use super::socket_watch::SocketWatch;
 use crate::bind::{BindCause, Bound, tcp};
 use crate::link::FromWatcher;
 use crate::listener::has_waiting;
+use crate::watcher::OpenPort;
 use crate::watcher::links::Links;
 use crate::{BindError, ListenOptions, PortAddress, Sharing, SlotId, WorkerId};
 
@@ -106,6 +107,15 @@ impl Port {
         match self.sockets {
             Sockets::Reuseport { .. } => Sharing::Reuseport,
             Sockets::Transfer(_) => Sharing::Transfer,
+        }
+    }
+
+    pub(crate) fn describe(&self, asked: PortAddress) -> OpenPort {
+        OpenPort {
+            asked,
+            address: self.address.clone(),
+            sharing: self.sharing(),
+            passed_in_as: self.passed_in_as.clone(),
         }
     }
 

@@ -52,6 +52,7 @@ impl ProcessHandle {
             code: status.as_ref().and_then(WaitIdStatus::exit_status),
             signal: status.as_ref().and_then(WaitIdStatus::terminating_signal),
             out_of_memory: false,
+            thread: None,
         })
     }
 

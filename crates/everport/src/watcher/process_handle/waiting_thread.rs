@@ -63,6 +63,7 @@ impl ProcessHandle {
             code: status.and_then(|status| status.exit_status()),
             signal: status.and_then(|status| status.terminating_signal()),
             out_of_memory: false,
+            thread: None,
         })
     }
 

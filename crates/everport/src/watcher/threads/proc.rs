@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::log::Thread;
+use crate::watcher::body::Whereabouts;
 
 /// How many threads are described: the main one comes first, and a pool's others do what the first few do.
 const MOST_THREADS: usize = 16;
@@ -11,8 +12,19 @@ const MOST_THREADS: usize = 16;
 /// How much of a kernel stack is shown: what a thread waits for is among the innermost functions.
 const MOST_FUNCTIONS: usize = 8;
 
-/// The first threads of a process. Empty when it is gone, or when we may not look.
-pub(crate) fn threads_of(pid: u32) -> Vec<Thread> {
+/// The first threads of a process, or the one that a worker is. Empty when it is gone, or when we may not look.
+pub(crate) fn threads_of(whom: Whereabouts) -> Vec<Thread> {
+    match whom {
+        Whereabouts::Process(pid) => threads_of_process(pid),
+        Whereabouts::Thread(id) => id.and_then(own_thread).into_iter().collect(),
+    }
+}
+
+fn own_thread(id: u32) -> Option<Thread> {
+    thread(id, &Path::new("/proc/self/task").join(id.to_string()))
+}
+
+fn threads_of_process(pid: u32) -> Vec<Thread> {
     let tasks = format!("/proc/{pid}/task");
     let entries = fs::read_dir(&tasks).into_iter().flatten().flatten();
     let mut ids: Vec<u32> = entries
@@ -94,9 +106,14 @@ mod tests {
 
     #[test]
     fn our_own_threads_can_be_seen_and_a_dead_processs_cannot() {
-        let threads = threads_of(std::process::id());
+        let threads = threads_of_process(std::process::id());
         assert!(!threads.is_empty() && threads.len() <= MOST_THREADS);
         assert_eq!(threads[0].id, std::process::id());
-        assert_eq!(threads_of(u32::MAX), []);
+        assert_eq!(threads_of_process(u32::MAX), []);
+        let own = rustix::thread::gettid().as_raw_nonzero().get();
+        let seen = threads_of(Whereabouts::Thread(Some(own.unsigned_abs())));
+        assert_eq!(seen.len(), 1, "{seen:?}");
+        assert_eq!(threads_of(Whereabouts::Thread(Some(u32::MAX))), []);
+        assert_eq!(threads_of(Whereabouts::Thread(None)), []);
     }
 }

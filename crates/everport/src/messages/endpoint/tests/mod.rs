@@ -1,1 +1,10 @@
-//! What is promised about endpoints.
+//! What is promised about endpoints, tried with a switch that the tests play.
+
+mod answering;
+mod closing;
+mod dying;
+mod flowing;
+mod harness;
+mod hostile;
+mod passing;
+mod random;

@@ -1,0 +1,202 @@
+//! Threads that fail: what is told, and what follows.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use everport::log::{Notice, ThreadEnding};
+use everport::watcher::{CrashLoop, Decision, ExitReason};
+use everport::{Cluster, Watcher};
+
+use crate::scene::{Scene, answer, ask_from};
+
+/// How the worker's thread ended, once it has.
+async fn ending(scene: &Scene, of: u64) -> ThreadEnding {
+    scene
+        .see("a thread's end", move |notice| match notice {
+            Notice::Ended { worker, ending, .. } if worker.0 == of => ending.thread.clone(),
+            _ => None,
+        })
+        .await
+}
+
+#[tokio::test]
+async fn a_panic_of_the_main_future_is_a_death_with_its_place_and_its_text() {
+    let scene = Scene::start(Watcher::threads(1, async |cluster: Cluster| {
+        if cluster.id().is_some_and(|id| id.0 <= 2) {
+            tokio::task::yield_now().await;
+            panic!("out of {}", "coffee");
+        }
+        answer(cluster).await
+    }));
+    let line = line!() - 4;
+    let text = scene.see_text(&["worker 1 (slot 0) died"]).await;
+    assert_eq!(
+        text,
+        format!(
+            "worker 1 (slot 0) died: panicked at {}:{line}:13: out of coffee",
+            file!()
+        )
+    );
+    // The same back-off as after the death of a process.
+    scene
+        .see_text(&["slot 0 waits", "2 failures in a row"])
+        .await;
+    scene.see_text(&["worker 3 (slot 0) is ready"]).await;
+    scene.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_panic_that_somebody_else_caught_keeps_its_place() {
+    let scene = Scene::start(Watcher::threads(1, async |_cluster| {
+        let task = tokio::spawn(async { panic!("in a task") });
+        let payload = task.await.unwrap_err().into_panic();
+        if true {
+            std::panic::resume_unwind(payload);
+        }
+        Ok::<(), io::Error>(())
+    }));
+    let ThreadEnding::Panicked(text) = ending(&scene, 1).await else {
+        panic!("it did not panic");
+    };
+    assert!(
+        text.contains("failures.rs:") && text.ends_with(": in a task"),
+        "{text}"
+    );
+    scene.handle.force_stop();
+    scene.end().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_panic_in_a_spawned_task_ends_no_worker() {
+    let scene = Scene::start(Watcher::threads(1, async |cluster| {
+        let task = tokio::spawn(async { panic!("only this task") });
+        assert!(task.await.unwrap_err().is_panic());
+        answer(cluster).await
+    }));
+    let address = scene.address().await;
+    assert_eq!(ask_from(address).await.unwrap().worker, 1);
+    scene.stop().await.unwrap();
+}
+
+#[derive(Debug)]
+struct Outer(io::Error);
+
+impl std::fmt::Display for Outer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("cannot brew")
+    }
+}
+
+impl Error for Outer {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+fn brew() -> Outer {
+    Outer(io::Error::other("no\nwater"))
+}
+
+#[tokio::test]
+async fn an_error_is_told_with_its_causes_whatever_its_type() {
+    let check = async |scene: Scene| {
+        let text = scene.see_text(&["worker 1 (slot 0) died"]).await;
+        assert_eq!(
+            text,
+            "worker 1 (slot 0) died: failed: cannot brew: no\\nwater"
+        );
+        scene.handle.force_stop();
+        scene.end().await.unwrap();
+    };
+    let threads = Watcher::threads(1, async |_| Err(brew()));
+    check(Scene::start(threads)).await;
+    let threads = Watcher::threads(1, async |_| Err::<(), Box<dyn Error>>(brew().into()));
+    check(Scene::start(threads)).await;
+    let boxed = async |_| Err::<(), Box<dyn Error + Send + Sync>>(brew().into());
+    check(Scene::start(Watcher::threads(1, boxed))).await;
+    let text = async |_| Err::<(), _>("cannot brew: no\nwater");
+    check(Scene::start(Watcher::threads(1, text))).await;
+}
+
+#[tokio::test]
+async fn a_main_function_that_returns_at_once_is_started_again_after_a_while() {
+    let scene = Scene::start(Watcher::threads(1, async |cluster: Cluster| match cluster
+        .id()
+        .is_some_and(|id| id.0 <= 2)
+    {
+        true => Ok(()),
+        false => answer(cluster).await,
+    }));
+    assert_eq!(ending(&scene, 1).await, ThreadEnding::Returned);
+    scene.see_text(&["slot 0 waits"]).await;
+    scene.see_text(&["worker 3 (slot 0) is ready"]).await;
+    scene.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn threads_of_which_none_is_ever_ready_are_given_up() {
+    let threads = Watcher::threads(1, async |_| Err::<(), _>("no"));
+    let scene = Scene::start(threads);
+    assert_eq!(scene.end().await.unwrap(), ExitReason::NeverReady);
+}
+
+#[tokio::test]
+async fn a_crash_loop_ends_the_cluster_if_it_is_to() {
+    let threads = Watcher::threads(1, async |cluster: Cluster| {
+        let listener = cluster.listen("127.0.0.1:0").await?;
+        // Ready, and then gone.
+        tokio::select! {
+            biased;
+            accepted = listener.accept() => drop(accepted),
+            () = tokio::task::yield_now() => {}
+        }
+        Err::<(), Box<dyn Error>>("no beans".into())
+    });
+    let scene = Scene::start(threads.crash_loop(CrashLoop::Exit));
+    scene.see_text(&["slot 0 is crash-looping"]).await;
+    assert_eq!(scene.end().await.unwrap(), ExitReason::CrashLoop);
+}
+
+#[tokio::test]
+async fn a_rollout_whose_new_thread_fails_is_aborted_and_says_why() {
+    let threads = Watcher::threads(2, async |cluster: Cluster| {
+        match cluster.generation().is_some_and(|it| it.0 > 1) {
+            true => panic!("the second edition"),
+            false => answer(cluster).await,
+        }
+    });
+    let scene = Scene::start(threads);
+    let address = scene.address().await;
+    scene.see_text(&["the cluster is ready"]).await;
+    scene.handle.restart();
+    let text = scene
+        .see_text(&["rollout to generation 2 aborted", "the second edition"])
+        .await;
+    assert!(
+        text.contains("died before it was ready (panicked at "),
+        "{text}"
+    );
+    assert_eq!(ask_from(address).await.unwrap().generation, 1);
+    scene.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_thread_that_is_not_ready_in_time_is_ended_at_its_next_await() {
+    let threads = Watcher::threads(1, async |_| {
+        std::future::pending::<()>().await;
+        Ok::<(), io::Error>(())
+    });
+    let scene = Scene::start(threads.boot_timeout(Duration::from_millis(100)));
+    scene
+        .see("a boot that took too long", |notice| {
+            let Notice::Supervisor(Decision::BootTimedOut { .. }) = notice else {
+                return None;
+            };
+            Some(())
+        })
+        .await;
+    assert_eq!(ending(&scene, 1).await, ThreadEnding::Killed);
+    scene.handle.force_stop();
+    scene.end().await.unwrap();
+}

@@ -56,3 +56,23 @@ pub use watcher::Watcher;
 #[cfg(all(doctest, feature = "axum", feature = "cli", feature = "http"))]
 #[doc = include_str!("../../../docs/guide.md")]
 struct Guide;
+
+/// Likewise those about workers that are threads.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/threads.md")]
+struct Threads;
+
+/// Likewise those in the chapter on sockets.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/sockets.md")]
+struct Sockets;
+
+/// Likewise those about a cluster within another program.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/embedding.md")]
+struct Embedding;
+
+/// Likewise those for people who know something else.
+#[cfg(all(doctest, feature = "http", feature = "tracing"))]
+#[doc = include_str!("../../../docs/coming-from.md")]
+struct ComingFrom;

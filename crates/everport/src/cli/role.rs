@@ -1,13 +1,10 @@
 //! The part a self-contained program plays in this process: worker, or its own watcher.
 
-use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::process::ExitCode;
 
 use super::run::{CommandError, run};
 use super::{ClusterArgs, ExitCode as Code};
-use crate::watcher::{Program, StartError};
+use crate::watcher::Program;
 use crate::{Cluster, JoinError};
 
 /// What this process is.
@@ -69,21 +66,5 @@ impl ClusterArgs {
 }
 
 async fn watch_ourselves(args: &ClusterArgs) -> Result<Code, CommandError> {
-    run(args, ourselves()?.args(std::env::args_os().skip(1))).await
-}
-
-/// The program that runs in this process, by the path it was called by if that still leads to it: a new
-/// release may come by switching a symbolic link there, which the system's own answer has followed already.
-fn ourselves() -> Result<Program, StartError> {
-    let running = std::env::current_exe().map_err(StartError::System)?;
-    let called = std::env::args_os().next().unwrap_or_default();
-    match Program::find(called) {
-        Ok(program) if is_same_file(&program.path, &running).unwrap_or(false) => Ok(program),
-        _ => Program::find(running),
-    }
-}
-
-fn is_same_file(one: &Path, other: &Path) -> io::Result<bool> {
-    let identity = |path: &Path| std::fs::metadata(path).map(|file| (file.dev(), file.ino()));
-    Ok(identity(one)? == identity(other)?)
+    run(args, Program::current()?.args(std::env::args_os().skip(1))).await
 }

@@ -40,7 +40,6 @@ pub(crate) fn take_link() -> Result<Option<OwnedFd>, JoinError> {
 
 /// Whether joining means to be a worker: the environment names a link that is this process's, or names one
 /// so badly that [`take_link`] has to complain.
-#[cfg(feature = "cli")]
 pub(crate) fn inherited_link() -> bool {
     let Some(value) = env::var_os(LINK_VARIABLE) else {
         return false;

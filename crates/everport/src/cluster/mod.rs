@@ -88,6 +88,14 @@ impl Cluster {
         Self::builder().join().await
     }
 
+    /// Whether a watcher started this process as a worker, so that [`Cluster::join`] joins its cluster; standalone, and
+    /// in what a worker starts, it is not. For a program that is an application in one process and its own workers in
+    /// others: ask before you join. A worker that is a thread is handed its `Cluster` and has no need to ask.
+    #[must_use]
+    pub fn is_worker_process() -> bool {
+        inherit::inherited_link()
+    }
+
     /// Joins with other than the default settings.
     pub fn builder() -> ClusterBuilder {
         ClusterBuilder::new()

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::ffi::OsString;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,73 +14,13 @@ use rustix::process::geteuid;
 use super::hooks::Hooks;
 use super::inherited_sockets::{Refused, inherited};
 use super::privileges::Privileges;
-use super::spawn::{find_in_path, is_executable};
 use super::workforce::Workforce;
-use super::{Credentials, Spawning, Watcher, WorkerEnd};
+use super::{Credentials, Placement, Spawning, Watcher, WorkerEnd};
 use crate::Sharing;
 use crate::bind::PassedSocket;
 use crate::log::{Level, Sink, Source, WhenFull};
 use crate::messages::{DEFAULT_LIMIT, LIMITS};
 use crate::ring::Size;
-
-/// The program the workers run. On Linux each generation keeps a native executable as it is at the path when
-/// its first worker is started; anything else, such as a script, is what is at the path at each start.
-#[derive(Debug, Clone)]
-pub struct Program {
-    /// Where it is, absolute: workers may start in another directory.
-    pub(crate) path: PathBuf,
-    /// What it is told its name is.
-    pub(crate) name: OsString,
-    pub(crate) args: Vec<OsString>,
-}
-
-impl Program {
-    /// A program by its path, or by a name to look for in `PATH`.
-    ///
-    /// # Errors
-    /// When there is no such program or it is not executable.
-    pub fn find(name: impl AsRef<Path>) -> Result<Self, StartError> {
-        let name = name.as_ref();
-        let is_bare = name.components().count() == 1 && !name.starts_with(".");
-        let found = if is_bare && !name.as_os_str().is_empty() {
-            find_in_path(name.as_os_str(), std::env::var_os("PATH"))
-        } else {
-            std::path::absolute(name).ok()
-        };
-        let given = name.to_path_buf();
-        let Some(path) = found.filter(|path| path.exists()) else {
-            return Err(if is_bare {
-                StartError::NotInPath(given)
-            } else {
-                StartError::NoProgram(given)
-            });
-        };
-        if path.is_dir() {
-            return Err(StartError::Directory(given));
-        }
-        if !is_executable(&path) {
-            return Err(StartError::NotExecutable(given));
-        }
-        Ok(Self {
-            path,
-            name: name.as_os_str().to_owned(),
-            args: Vec::new(),
-        })
-    }
-
-    /// Where it was found.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Appends arguments.
-    #[must_use]
-    pub fn args(mut self, args: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
-        self.args.extend(args.into_iter().map(Into::into));
-        self
-    }
-}
 
 /// Why a watcher could not be started. Nothing has been bound or spawned yet.
 #[derive(Debug, thiserror::Error)]
@@ -174,6 +114,7 @@ pub struct Builder {
     pub(crate) workers: u32,
     pub(crate) policy: Policy,
     pub(crate) sharing: Sharing,
+    pub(crate) placement: Placement,
     pub(crate) env: Vec<(OsString, OsString)>,
     pub(crate) chdir: Option<PathBuf>,
     pub(crate) sink: Option<Arc<dyn Sink>>,
@@ -204,6 +145,7 @@ impl Builder {
             workers: cpus(),
             policy: Policy::default(),
             sharing: Sharing::DEFAULT,
+            placement: Placement::default(),
             env: Vec::new(),
             chdir: None,
             sink: None,
@@ -231,6 +173,13 @@ impl Builder {
     /// How TCP ports are shared unless a worker asks otherwise.
     pub fn sharing(mut self, sharing: Sharing) -> Self {
         self.sharing = sharing;
+        self
+    }
+
+    /// Which worker gets the next connection of a port that is shared by [`Sharing::Dispatch`]. Default: each in turn. Other
+    /// ports know nothing of it.
+    pub fn placement(mut self, placement: Placement) -> Self {
+        self.placement = placement;
         self
     }
 

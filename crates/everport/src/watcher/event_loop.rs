@@ -12,7 +12,6 @@ use rustix::process::Rlimit;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::Status;
 use super::aborts::Failures;
 use super::clock::Clock;
 use super::handle::{Commands, Desk};
@@ -27,7 +26,7 @@ use super::messages::Switchboard;
 use super::notices::Announcer;
 use super::oom_score::OomScore;
 use super::pinning::Pinning;
-use super::ports::{PassedSockets, PortTable, Seen};
+use super::ports::{Dispatching, PassedSockets, PortTable, Seen};
 use super::programs::Programs;
 use super::pulse::Pulse;
 use super::releases::Releases;
@@ -92,7 +91,7 @@ pub(crate) struct EventLoop {
     pub(crate) left_behind: LeftBehind,
     desk: Arc<Desk>,
     pub(crate) restarts: Restarts,
-    waits: Waits,
+    pub(super) waits: Waits,
     /// What was passed in and is not used, until it has been told.
     refused: Vec<Refused>,
     /// What workers run: their program, or this one.
@@ -121,6 +120,10 @@ impl EventLoop {
         let (passed, surplus) = PassedSockets::new(builder.passed);
         let mut refused = builder.refused;
         refused.extend(surplus.into_iter().map(Refused::from));
+        let dispatching = Dispatching {
+            placement: builder.placement,
+            inbox: sender.clone(),
+        };
         let program = builder.workforce.program()?;
         let recruiter = match builder.workforce {
             Workforce::Processes(program) => Recruiter::Processes {
@@ -141,7 +144,7 @@ impl EventLoop {
             supervisor: Supervisor::new(builder.policy, builder.workers, seed, Timestamp::ZERO),
             workers: HashMap::new(),
             links: Links::default(),
-            ports: PortTable::new(builder.sharing, passed)?,
+            ports: PortTable::new(builder.sharing, dispatching, passed)?,
             pulse: Pulse::default(),
             releases: Releases::default(),
             releasing: None,
@@ -357,52 +360,18 @@ impl EventLoop {
             Input::Described { worker, threads } => self.handle_described(worker, threads),
             Input::Measured { worker, usage } => self.handle_measured(worker, usage),
             Input::Opened { key, result } => self.handle_opened(&key, result),
+            Input::ChannelFailed {
+                worker,
+                address,
+                error,
+            } => self.break_link(
+                worker,
+                &format!("its channel for {address} failed: {error}"),
+            ),
+            Input::AcceptRefused { address, error } => {
+                self.tell(Notice::AcceptRefused { address, error });
+            }
         }
-    }
-
-    fn handle_commands(&mut self, commands: Commands) {
-        if commands.force_stop {
-            self.feed(Event::ForceStop);
-        }
-        if commands.stop {
-            self.feed(Event::Stop);
-        }
-        if let Some(workers) = scaled(
-            commands.scale,
-            commands.scale_by,
-            self.supervisor.status().slots,
-        ) {
-            self.feed(Event::Scale { workers });
-        }
-        if commands.restart {
-            self.restarts.ask(commands.restart_askers);
-            self.feed(Event::Restart);
-        }
-        if let Some(level) = commands.log_level {
-            self.set_log_level(level);
-        }
-        if commands.children_changed {
-            self.look_for_stopped_workers();
-        }
-        if commands.open_messages {
-            self.attach_application();
-        }
-        if commands.reap_orphans {
-            self.reap_orphans();
-        }
-        for asker in commands.status {
-            // An asker that has gone does not need the answer.
-            let _gone = asker.send(self.status());
-        }
-        for asker in commands.ports {
-            let _gone = asker.send(self.ports.open());
-        }
-        self.waits.add(commands.waits);
-    }
-
-    fn status(&self) -> Status {
-        let pid = |worker| Some(self.workers.get(&worker)?.pid_number());
-        Status::new(self.supervisor.status(), pid)
     }
 
     /// A worker's link can't be used any more: it is closed, so that the worker drains by itself.
@@ -425,7 +394,7 @@ impl EventLoop {
         self.follow_ups.push_back(Event::Leaving { worker });
     }
 
-    fn look_for_stopped_workers(&mut self) {
+    pub(super) fn look_for_stopped_workers(&mut self) {
         let mut changed = Vec::new();
         for (worker, record) in &self.workers {
             if let Some(stopped) = record.body.was_stopped() {
@@ -475,32 +444,9 @@ impl EventLoop {
     }
 }
 
-/// The number of slots asked for, if any was: a number, then steps up or down from it.
-fn scaled(to: Option<u32>, by: i64, now: u32) -> Option<u32> {
-    if to.is_none() && by == 0 {
-        return None;
-    }
-    let wanted = i64::from(to.unwrap_or(now)).saturating_add(by);
-    Some(u32::try_from(wanted.max(1)).unwrap_or(u32::MAX))
-}
-
 async fn sleep_until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn steps_count_from_the_number_asked_for_and_never_below_one() {
-        assert_eq!(scaled(None, 0, 4), None);
-        assert_eq!(scaled(None, 1, 4), Some(5));
-        assert_eq!(scaled(None, -9, 4), Some(1));
-        assert_eq!(scaled(Some(0), 0, 4), Some(1));
-        assert_eq!(scaled(Some(8), -1, 4), Some(7));
     }
 }

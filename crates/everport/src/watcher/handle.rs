@@ -9,7 +9,7 @@ use super::restarts::{self, Restart};
 use super::waits::Waits;
 use super::{Notices, OpenPort, Status};
 use crate::log::Level;
-use crate::messages::{Endpoint, Peer};
+use crate::messages::Endpoint;
 
 /// Tells a running watcher what to do, and asks it how things are. Cheap to clone.
 ///
@@ -35,14 +35,6 @@ pub(crate) struct Desk {
     pub(crate) audience: Audience,
 }
 
-/// The desk as the watcher has it, and the application's endpoint: when they go, however they go, nobody waits for
-/// them any more.
-#[derive(Debug)]
-pub(crate) struct OwnDesk {
-    desk: Arc<Desk>,
-    messages: Endpoint,
-}
-
 /// What was asked for since the loop last looked.
 #[derive(Debug, Default)]
 pub(crate) struct Commands {
@@ -65,7 +57,7 @@ pub(crate) struct Commands {
 }
 
 impl Handle {
-    fn new(desk: Arc<Desk>, messages: Endpoint) -> Self {
+    pub(crate) fn new(desk: Arc<Desk>, messages: Endpoint) -> Self {
         Self { desk, messages }
     }
 
@@ -196,12 +188,12 @@ impl Desk {
     }
 
     /// The application wants to exchange messages with the workers.
-    fn ask_for_messages(&self) {
+    pub(super) fn ask_for_messages(&self) {
         self.put(|commands| commands.open_messages = true);
     }
 
     /// Nobody will take what is put here any more.
-    fn close(&self) {
+    pub(crate) fn close(&self) {
         *self.lock() = Commands {
             is_closed: true,
             ..Commands::default()
@@ -217,39 +209,5 @@ impl Desk {
     /// A panic while the lock was held leaves plain values that are all valid.
     fn lock(&self) -> MutexGuard<'_, Commands> {
         self.commands.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl OwnDesk {
-    pub(crate) fn share(&self) -> Arc<Desk> {
-        Arc::clone(&self.desk)
-    }
-
-    pub(crate) fn messages(&self) -> Endpoint {
-        self.messages.clone()
-    }
-
-    pub(crate) fn handle(&self) -> Handle {
-        Handle::new(self.share(), self.messages())
-    }
-}
-
-impl Default for OwnDesk {
-    fn default() -> Self {
-        let desk: Arc<Desk> = Arc::default();
-        let asked = Arc::clone(&desk);
-        let open = move || {
-            asked.ask_for_messages();
-            Ok(())
-        };
-        let messages = Endpoint::of_runtime_to_come(Peer::Watcher, Box::new(open));
-        Self { desk, messages }
-    }
-}
-
-impl Drop for OwnDesk {
-    fn drop(&mut self) {
-        self.desk.close();
-        self.messages.give_up_waiting();
     }
 }

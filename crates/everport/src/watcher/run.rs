@@ -1,17 +1,19 @@
 //! The watcher and its run: waits for whatever comes next.
 
 use std::io;
+use std::sync::Arc;
 
 use everport_core::ExitReason;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::event_loop::EventLoop;
-use super::handle::OwnDesk;
+use super::handle::Desk;
 use super::pinning::Pinning;
 use super::rehearsal::rehearse;
 use super::worker_thread::ThreadMain;
 use super::workforce::{Workforce, check_for_processes, check_for_threads};
 use super::{Builder, Handle, MainError, Program, StartError};
+use crate::messages::{Endpoint, Peer};
 use crate::{Cluster, WorkerId};
 
 /// Holds every port of a cluster and keeps its workers running.
@@ -21,8 +23,23 @@ use crate::{Cluster, WorkerId};
 pub struct Watcher {
     builder: Builder,
     open_files: Rlimit,
-    desk: OwnDesk,
     pinning: Option<Pinning>,
+    desk: Arc<Desk>,
+    messages: Endpoint,
+    end: End,
+}
+
+/// Tells those who wait for the watcher that it has ended, or never will run.
+struct End {
+    desk: Arc<Desk>,
+    messages: Endpoint,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.desk.close();
+        self.messages.give_up_waiting();
+    }
 }
 
 /// Why a watcher ended other than by the supervisor's decision.
@@ -86,18 +103,25 @@ impl Watcher {
         }
         let pinning = builder.pin.then(Pinning::of_this_process).transpose();
         let pinning = pinning.map_err(StartError::CannotPin)?;
+        let desk: Arc<Desk> = Arc::default();
+        let messages = application(&desk);
         Ok(Self {
             builder,
             open_files: raise_open_files()?,
-            desk: OwnDesk::default(),
             pinning,
+            end: End {
+                desk: Arc::clone(&desk),
+                messages: messages.clone(),
+            },
+            desk,
+            messages,
         })
     }
 
     /// What commands go through.
     #[must_use]
     pub fn handle(&self) -> Handle {
-        self.desk.handle()
+        Handle::new(Arc::clone(&self.desk), self.messages.clone())
     }
 
     /// Runs the cluster until it ends: a future to await, or to spawn as a task. Needs a tokio runtime of either
@@ -113,12 +137,22 @@ impl Watcher {
     /// When the system refuses something without which the watcher cannot go on, or a thread was left behind and the
     /// cluster was to stop for that.
     pub async fn run(self) -> Result<ExitReason, RunError> {
-        let desk = self.desk.share();
-        let messages = self.desk.messages();
+        let _end = self.end;
+        let (desk, messages) = (self.desk, self.messages);
         let event_loop =
             EventLoop::new(self.builder, self.open_files, self.pinning, desk, messages)?;
         event_loop.run().await
     }
+}
+
+/// The endpoint of the application that the watcher is embedded in, which asks for its socket when it is used.
+fn application(desk: &Arc<Desk>) -> Endpoint {
+    let desk = Arc::clone(desk);
+    let open = move || {
+        desk.ask_for_messages();
+        Ok(())
+    };
+    Endpoint::of_runtime_to_come(Peer::Watcher, Box::new(open))
 }
 
 /// A worker needs at least four descriptors of the watcher, and two more for its records, so the soft limit on

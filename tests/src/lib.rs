@@ -13,6 +13,7 @@ mod share;
 mod turn;
 mod unread;
 mod user;
+pub mod worker;
 
 pub use cluster::{Cluster, WorkerSeen};
 pub use http::{Answer, ask, get, get_unix};

@@ -80,7 +80,7 @@ fn assert_holds_no_more(cluster: &Cluster, before: (usize, usize)) {
 #[test]
 fn descriptors_threads_and_memory_of_the_watcher_are_flat_over_fifty_rounds_of_kills() {
     let _turn = take_turn();
-    for share in ["reuseport", "transfer"] {
+    for share in ["reuseport", "transfer", "dispatch"] {
         let options = format!("-w 2 --settle 0 --share {share}");
         let cluster = Cluster::inspectable(&options, "--listen 127.0.0.1:0");
         for _ in 0..10 {

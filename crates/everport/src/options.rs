@@ -9,6 +9,9 @@ pub enum Sharing {
     Reuseport,
     /// One listening socket, passed to every worker.
     Transfer,
+    /// The watcher accepts, and places each connection at one worker exactly: in turn, or where fewest are open.
+    /// It costs more per connection than the other two.
+    Dispatch,
 }
 
 impl Sharing {
@@ -25,6 +28,7 @@ impl fmt::Display for Sharing {
         f.write_str(match self {
             Self::Reuseport => "reuseport",
             Self::Transfer => "transfer",
+            Self::Dispatch => "dispatch",
         })
     }
 }

@@ -109,7 +109,7 @@ fn a_program_that_ends_at_once_without_an_error_is_no_worker_either() {
 
 #[test]
 fn when_the_watcher_is_killed_another_has_the_port_at_once_and_requests_finish() {
-    for share in ["reuseport", "transfer"] {
+    for share in ["reuseport", "transfer", "dispatch"] {
         let options = format!("-w 2 --share {share}");
         let mut killed = Cluster::ready(&options, "--listen 127.0.0.1:0");
         let address = killed.address();

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 
 #[test]
 fn a_port_that_is_taken_is_had_as_soon_as_it_is_free_again() {
-    for share in ["reuseport", "transfer"] {
+    for share in ["reuseport", "transfer", "dispatch"] {
         let owner = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = owner.local_addr().unwrap();
         let options = format!("-w 1 --share {share}");

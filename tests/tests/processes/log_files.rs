@@ -337,7 +337,7 @@ fn records_of_the_journal_and_of_syslog_say_whose_they_are() {
         "EVERPORT_SLOT=0",
         "EVERPORT_GENERATION=1",
         &format!("EVERPORT_PID={pid}"),
-        "EVERPORT_TARGET=test_worker::log",
+        "EVERPORT_TARGET=everport_tests::worker::log",
         "EVERPORT_THREAD=paid\\nnow",
         "EVERPORT_SPAN=hostile",
         "F_IN_FIELD=paid\\nnow",
@@ -349,7 +349,7 @@ fn records_of_the_journal_and_of_syslog_say_whose_they_are() {
         );
     }
     assert!(record.starts_with("MESSAGE=paid\\nnow "), "{record}");
-    let record = receive_until(&syslog, "(test_worker::log)");
+    let record = receive_until(&syslog, "(everport_tests::worker::log)");
     let expected = format!("<30>everport[{pid}]: 0.1 paid\\nnow ");
     assert!(record.starts_with(&expected), "{record}");
 

@@ -5,6 +5,7 @@
 #[cfg(feature = "as-root")]
 mod as_root;
 mod bad_input;
+mod dispatch;
 mod embedding;
 mod files;
 // What tells of waiting connections without waking on each of them is Linux only.
@@ -19,6 +20,8 @@ mod output;
 #[cfg(target_os = "linux")]
 mod passed_sockets;
 mod pid_file;
+#[cfg(all(target_os = "linux", not(everport_portable)))]
+mod pinning;
 mod ports;
 mod privileges;
 mod recycling;
@@ -31,6 +34,8 @@ mod supervision;
 // `setsid` of util-linux gives a program a terminal of its own.
 #[cfg(target_os = "linux")]
 mod terminal;
+mod thread_workers;
+mod transfer;
 mod unix_sockets;
 mod waiting;
 mod watch;

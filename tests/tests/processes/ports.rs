@@ -8,7 +8,7 @@ use everport_tests::{Cluster, Exit, Kind, for_each_kind, get};
 
 for_each_kind!(
     all_workers_get_the_same_number_for_port_zero_and_can_read_it,
-    every_worker_serves_in_both_ways_of_sharing,
+    every_worker_serves_in_each_way_of_sharing,
     a_worker_may_ask_for_another_way_of_sharing,
     the_ipv4_and_the_ipv6_wildcard_are_two_ports,
     a_port_that_is_taken_is_an_error_that_names_its_owner,
@@ -44,7 +44,7 @@ fn free_port() -> u16 {
 }
 
 fn all_workers_get_the_same_number_for_port_zero_and_can_read_it(kind: Kind) {
-    for share in ["reuseport", "transfer"] {
+    for share in ["reuseport", "transfer", "dispatch"] {
         let cluster = kind.ready(
             &format!("-w 3 --share {share}"),
             "--listen 127.0.0.1:0 --listen 127.0.0.1:0",
@@ -58,8 +58,8 @@ fn all_workers_get_the_same_number_for_port_zero_and_can_read_it(kind: Kind) {
     }
 }
 
-fn every_worker_serves_in_both_ways_of_sharing(kind: Kind) {
-    for share in ["reuseport", "transfer"] {
+fn every_worker_serves_in_each_way_of_sharing(kind: Kind) {
+    for share in ["reuseport", "transfer", "dispatch"] {
         let cluster = kind.ready(&format!("-w 4 --share {share}"), "--listen 127.0.0.1:0");
         let address = cluster.address();
         let mut seen = BTreeSet::new();
@@ -173,7 +173,7 @@ fn a_worker_that_asks_twice_for_one_port_is_told_so(kind: Kind) {
 }
 
 fn a_port_that_every_worker_gives_back_is_closed(kind: Kind) {
-    for share in ["reuseport", "transfer"] {
+    for share in ["reuseport", "transfer", "dispatch"] {
         let directory = tempfile::tempdir().unwrap();
         let release = directory.path().join("release");
         fs::write(&release, "v1 second-port gives-second-port-back").unwrap();
@@ -198,7 +198,7 @@ fn a_port_that_every_worker_gives_back_is_closed(kind: Kind) {
 }
 
 fn a_port_that_the_new_release_does_not_ask_for_is_closed(kind: Kind) {
-    for share in ["reuseport", "transfer"] {
+    for share in ["reuseport", "transfer", "dispatch"] {
         let directory = tempfile::tempdir().unwrap();
         let release = directory.path().join("release");
         fs::write(&release, "v1 second-port").unwrap();

@@ -11,7 +11,7 @@ for_each_kind!(what_waits_at_a_port_that_goes_is_served_when_several_slots_move_
 
 #[test]
 fn what_waits_at_a_killed_worker_is_served_by_others() {
-    for share in ["reuseport", "transfer"] {
+    for share in ["reuseport", "transfer", "dispatch"] {
         for workers in [1, 2] {
             let options = format!("-w {workers} --share {share}");
             let cluster = Cluster::ready(&options, "--listen 127.0.0.1:0");
@@ -25,7 +25,7 @@ fn what_waits_at_a_killed_worker_is_served_by_others() {
 
 #[test]
 fn what_waits_at_a_stopped_worker_is_served_by_others() {
-    for share in ["reuseport", "transfer"] {
+    for share in ["reuseport", "transfer", "dispatch"] {
         let cluster = Cluster::ready(&format!("-w 2 --share {share}"), "--listen 127.0.0.1:0");
         cluster.workers()[0].signal(Signal::STOP);
         // Asked before the watcher can know.
@@ -35,17 +35,17 @@ fn what_waits_at_a_stopped_worker_is_served_by_others() {
 
 #[test]
 fn what_waits_at_a_worker_that_dies_while_the_cluster_stops_is_served_by_others() {
-    let mut cluster = Cluster::ready(
-        "-w 2 --share reuseport --shutdown-timeout 20",
-        "--listen 127.0.0.1:0",
-    );
-    let (victim, _served) = block_one(&cluster);
-    let waiting = ask_many(cluster.address());
-    cluster.signal(Signal::TERM);
-    cluster.log().wait_for("stopping: every worker drains");
-    victim.signal(Signal::KILL);
-    check_answered(waiting);
-    assert_eq!(cluster.wait(), Exit::Code(0));
+    for share in ["reuseport", "dispatch"] {
+        let options = format!("-w 2 --share {share} --shutdown-timeout 20");
+        let mut cluster = Cluster::ready(&options, "--listen 127.0.0.1:0");
+        let (victim, _served) = block_one(&cluster);
+        let waiting = ask_many(cluster.address());
+        cluster.signal(Signal::TERM);
+        cluster.log().wait_for("stopping: every worker drains");
+        victim.signal(Signal::KILL);
+        check_answered(waiting);
+        assert_eq!(cluster.wait(), Exit::Code(0));
+    }
 }
 
 fn what_waits_at_a_port_that_goes_is_served_when_several_slots_move_at_once(kind: Kind) {
@@ -80,7 +80,7 @@ fn what_waits_at_a_port_that_goes_is_served_when_several_slots_move_at_once(kind
 
 #[cfg(all(target_os = "linux", not(everport_portable)))]
 fn what_waits_at_a_worker_that_hangs_is_served_by_others(kind: Kind) {
-    for share in ["reuseport", "transfer"] {
+    for share in ["reuseport", "transfer", "dispatch"] {
         let cluster = kind.ready(&format!("-w 2 --share {share}"), "--listen 127.0.0.1:0");
         let (hung, _served) = block_one(&cluster);
         check_answered(ask_many(cluster.address()));

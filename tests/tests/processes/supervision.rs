@@ -174,7 +174,7 @@ fn no_orphan_stays_when_the_watcher_is_killed() {
 
 #[test]
 fn a_stopped_worker_is_noticed_and_steered_around() {
-    for share in ["reuseport", "transfer"] {
+    for share in ["reuseport", "transfer", "dispatch"] {
         let cluster = Cluster::ready(&format!("-w 2 --share {share}"), "--listen 127.0.0.1:0");
         let stopped = cluster.workers()[0];
         stopped.signal(Signal::STOP);

@@ -38,6 +38,8 @@ pub enum BindCause {
     Duplicate,
     /// The cluster shares the port in another way than asked for.
     SharedAs(Sharing),
+    /// The watcher shares the port in a way that this library does not know.
+    UnknownSharing,
     /// The worker has as many ports as one may have.
     TooMany,
     /// The cluster stops.
@@ -67,6 +69,9 @@ impl fmt::Display for BindCause {
             Self::Live => f.write_str("a program answers on this socket (stop it or choose another path)"),
             Self::Duplicate => f.write_str("this worker listens on it already (use the listener it has)"),
             Self::SharedAs(sharing) => write!(f, "the cluster shares this port by {sharing} (ask for the same everywhere)"),
+            Self::UnknownSharing => f.write_str(
+                "the watcher shares this port in a way that this library does not know (ask for reuseport or transfer, or upgrade the program's everport)",
+            ),
             Self::TooMany => f.write_str(
                 "this worker has as many ports as one may have (drop a listener first)",
             ),

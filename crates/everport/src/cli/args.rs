@@ -11,7 +11,7 @@ use super::env_var::{self, EnvVar};
 use super::log_args::LogArgs;
 use super::{count, lifetime, name, seconds, size, umask};
 use crate::Sharing;
-use crate::watcher::{Builder, Credentials, CredentialsError, Program, Watcher};
+use crate::watcher::{Builder, Credentials, CredentialsError, Placement, Program, Watcher};
 
 /// The flags of a cluster: flatten them into your own `clap` parser.
 ///
@@ -36,9 +36,14 @@ pub struct ClusterArgs {
         value_parser = count::parse, help_heading = CLUSTER)]
     pub(super) workers: Option<u32>,
 
-    /// How workers get at a port: reuseport or transfer [default: what the kernel balances best]
+    /// How workers get at a port: reuseport, transfer or dispatch [default: what the kernel balances best]
     #[arg(long, value_name = "HOW", hide_possible_values = true, value_parser = sharing_parser(), help_heading = CLUSTER)]
     pub(super) share: Option<Sharing>,
+
+    /// Which worker gets the next connection of a port shared by dispatch: round-robin or fewest
+    #[arg(long, value_name = "HOW", default_value = "round-robin", hide_possible_values = true,
+        value_parser = placement_parser(), help_heading = CLUSTER)]
+    placement: Placement,
 
     /// Run each worker on a CPU of its own, with all of its threads
     #[arg(long, help_heading = CLUSTER)]
@@ -183,6 +188,7 @@ impl ClusterArgs {
     pub(super) fn configure(&self, builder: Builder) -> Builder {
         let builder = builder
             .sharing(self.share.unwrap_or(Sharing::DEFAULT))
+            .placement(self.placement)
             .boot_timeout(self.boot_timeout)
             .shutdown_timeout(self.shutdown_timeout)
             .hang_timeout(self.hang_timeout)
@@ -207,9 +213,18 @@ impl ClusterArgs {
 }
 
 fn sharing_parser() -> impl TypedValueParser<Value = Sharing> {
-    PossibleValuesParser::new(["reuseport", "transfer"]).map(|text| match text.as_str() {
+    let names = ["reuseport", "transfer", "dispatch"];
+    PossibleValuesParser::new(names).map(|text| match text.as_str() {
         "transfer" => Sharing::Transfer,
+        "dispatch" => Sharing::Dispatch,
         _ => Sharing::Reuseport,
+    })
+}
+
+fn placement_parser() -> impl TypedValueParser<Value = Placement> {
+    PossibleValuesParser::new(["round-robin", "fewest"]).map(|text| match text.as_str() {
+        "fewest" => Placement::Fewest,
+        _ => Placement::RoundRobin,
     })
 }
 

@@ -50,6 +50,9 @@ pub(super) async fn listen_std(
     address: SocketAddr,
     options: ListenOptions,
 ) -> Result<std::net::TcpListener, ListenError> {
+    if options.sharing == Some(Sharing::Dispatch) {
+        return Err(ListenError::NoSocket(address.into()));
+    }
     let options = options.sharing(Sharing::Transfer);
     let listening = obtain(state, &address.into(), options).await?;
     // Nobody sees when such a listener is polled or dropped: the application says when it is ready, and
@@ -109,7 +112,7 @@ async fn ask_watcher(
     Ok(Listening {
         socket,
         address,
-        is_transferred: sharing == Sharing::Transfer,
+        sharing,
         path: None,
         membership,
     })
@@ -134,7 +137,7 @@ async fn ask_system(
     Ok(Listening {
         socket,
         address,
-        is_transferred: false,
+        sharing: Sharing::Reuseport,
         path,
         membership: Membership::new(state.next_port(), state),
     })

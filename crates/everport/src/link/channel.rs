@@ -167,8 +167,9 @@ pub(crate) fn send_packet(socket: BorrowedFd<'_>, packet: &[u8]) -> Result<(), L
     send(socket, packet, &[])
 }
 
+/// Whether descriptors may come with a message.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Descriptors {
+pub(super) enum Descriptors {
     Unwanted,
     Wanted,
 }
@@ -177,7 +178,7 @@ enum Descriptors {
 const MOST_DESCRIPTORS: usize = 2;
 
 /// One message: its length and its descriptors. `None` when there is none yet.
-fn receive(
+pub(super) fn receive(
     socket: BorrowedFd<'_>,
     buffer: &mut [u8],
     wanted: Descriptors,
@@ -224,7 +225,12 @@ fn empty_or_closed(socket: BorrowedFd<'_>) -> LinkError {
     }
 }
 
-fn send(socket: BorrowedFd<'_>, frame: &[u8], fds: &[BorrowedFd<'_>]) -> Result<(), LinkError> {
+/// Sends one message with its descriptors. Never waits.
+pub(super) fn send(
+    socket: BorrowedFd<'_>,
+    frame: &[u8],
+    fds: &[BorrowedFd<'_>],
+) -> Result<(), LinkError> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !fds.is_empty() {

@@ -3,8 +3,8 @@
 use everport_core::{DrainReason, Generation, PortId, SlotId, WorkerId};
 
 use super::fields::{
-    read_address, read_bind_error, read_drain_reason, read_level, read_options, read_ports,
-    read_replace_cause, read_sharing, read_when_full, write_address, write_bind_error,
+    read_address, read_bind_error, read_drain_reason, read_granted_sharing, read_level,
+    read_options, read_ports, read_replace_cause, read_when_full, write_address, write_bind_error,
     write_drain_reason, write_level, write_options, write_ports, write_replace_cause,
     write_sharing, write_when_full,
 };
@@ -166,7 +166,7 @@ impl FromWatcher {
             } => {
                 writer.u32(*request).u32(port.0);
                 write_address(&mut writer, address);
-                write_sharing(&mut writer, Some(*sharing));
+                write_sharing(&mut writer, *sharing);
             }
             Self::Denied { request, error } => {
                 writer.u32(*request);
@@ -233,7 +233,7 @@ impl FromWatcher {
                 request: reader.u32("request")?,
                 port: PortId(reader.u32("port")?),
                 address: read_address(reader)?,
-                sharing: read_sharing(reader)?.ok_or(DecodeError::Meaningless("sharing"))?,
+                sharing: read_granted_sharing(reader)?,
             },
             kind::DENIED => Self::Denied {
                 request: reader.u32("request")?,

@@ -41,6 +41,7 @@ mod cause {
     pub(super) const TOO_MANY: u8 = 9;
     pub(super) const STOPPING: u8 = 10;
     pub(super) const PASSED_IN: u8 = 11;
+    pub(super) const SHARED_BY_DISPATCH: u8 = 12;
 }
 
 pub(super) fn write_address(writer: &mut Writer, address: &PortAddress) {
@@ -142,6 +143,7 @@ pub(super) fn write_sharing(writer: &mut Writer, sharing: Option<Sharing>) {
         None => 0,
         Some(Sharing::Reuseport) => 1,
         Some(Sharing::Transfer) => 2,
+        Some(Sharing::Dispatch) => 3,
     });
 }
 
@@ -150,8 +152,21 @@ pub(super) fn read_sharing(reader: &mut Reader<'_>) -> Result<Option<Sharing>, D
         0 => Ok(None),
         1 => Ok(Some(Sharing::Reuseport)),
         2 => Ok(Some(Sharing::Transfer)),
+        3 => Ok(Some(Sharing::Dispatch)),
         _ => Err(DecodeError::Meaningless("sharing")),
     }
+}
+
+/// `None` for a way that only a newer watcher knows: it costs the request, not the link.
+pub(super) fn read_granted_sharing(
+    reader: &mut Reader<'_>,
+) -> Result<Option<Sharing>, DecodeError> {
+    Ok(match reader.u8("sharing")? {
+        1 => Some(Sharing::Reuseport),
+        2 => Some(Sharing::Transfer),
+        3 => Some(Sharing::Dispatch),
+        _ => None,
+    })
 }
 
 /// The system's error number goes along with every cause, for a library that does not know the cause.
@@ -173,6 +188,9 @@ pub(super) fn write_bind_error(writer: &mut Writer, error: &BindError) {
             (cause::SHARED_BY_REUSEPORT, libc::EOPNOTSUPP, "")
         }
         BindCause::SharedAs(Sharing::Transfer) => (cause::SHARED_BY_TRANSFER, libc::EOPNOTSUPP, ""),
+        // A worker finds this out by itself, so that has no number of its own.
+        BindCause::UnknownSharing => (cause::SYSTEM, libc::EPROTONOSUPPORT, ""),
+        BindCause::SharedAs(Sharing::Dispatch) => (cause::SHARED_BY_DISPATCH, libc::EOPNOTSUPP, ""),
         BindCause::TooMany => (cause::TOO_MANY, libc::EMFILE, ""),
         BindCause::Stopping => (cause::STOPPING, libc::ECANCELED, ""),
     };
@@ -196,6 +214,7 @@ pub(super) fn read_bind_error(reader: &mut Reader<'_>) -> Result<BindError, Deco
         cause::DUPLICATE => BindCause::Duplicate,
         cause::SHARED_BY_REUSEPORT => BindCause::SharedAs(Sharing::Reuseport),
         cause::SHARED_BY_TRANSFER => BindCause::SharedAs(Sharing::Transfer),
+        cause::SHARED_BY_DISPATCH => BindCause::SharedAs(Sharing::Dispatch),
         cause::TOO_MANY => BindCause::TooMany,
         cause::STOPPING => BindCause::Stopping,
         cause::PASSED_IN => BindCause::PassedIn(text),

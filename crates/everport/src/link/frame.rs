@@ -59,13 +59,14 @@ pub(crate) enum FromWatcher {
     Welcome(Welcome),
     /// Answers `Hello` when no version is spoken by both; the link closes after it.
     Refused { oldest: u16, newest: u16 },
-    /// Answers `Listen`; a listening socket comes with it.
+    /// Answers `Listen`; a listening socket comes with it, or the end of a channel when it is shared by dispatch.
     Granted {
         request: u32,
         port: PortId,
         /// The address the port is bound to, with its real port number.
         address: PortAddress,
-        sharing: Sharing,
+        /// `None` for a way that only a newer watcher knows.
+        sharing: Option<Sharing>,
     },
     /// Answers `Listen`.
     Denied { request: u32, error: BindError },

@@ -56,6 +56,11 @@ impl<'frame> Reader<'frame> {
         Self { rest: frame }
     }
 
+    /// Whether the next byte is this one.
+    pub(crate) fn starts_with(&self, byte: u8) -> bool {
+        self.rest.first() == Some(&byte)
+    }
+
     pub(crate) fn left(&self) -> usize {
         self.rest.len()
     }

@@ -10,12 +10,13 @@ use everport_core::SlotId;
 use super::connection::Connection;
 use super::connections::Connections;
 use super::direct::{Accepted, Direct};
+use super::dispatched::Dispatched;
 use super::family::Family;
 use super::interest::Interest;
-use super::transfer::Transfer;
-use crate::PortAddress;
+use super::transfer::{Arrived, Transfer};
 use crate::bind::PathGuard;
 use crate::cluster::Membership;
+use crate::{PortAddress, Sharing};
 
 /// What a worker does with a port without knowing its family. Called from the guard thread and from the
 /// task that conducts a drain.
@@ -52,14 +53,15 @@ pub(crate) struct Accepting<F: Family> {
 enum Way<F: Family> {
     Direct(Direct<F>),
     Transfer(Transfer),
+    Dispatched(Dispatched),
 }
 
-/// A listening socket and what is to be known of it.
+/// What connections come from, a listening socket or a channel, and what is to be known of it.
 pub(crate) struct Listening {
     pub(crate) socket: OwnedFd,
     pub(crate) address: PortAddress,
-    /// Whether other workers accept from the very same socket.
-    pub(crate) is_transferred: bool,
+    /// How workers share the port; a standalone process's socket is its own, too.
+    pub(crate) sharing: Sharing,
     pub(crate) path: Option<PathGuard>,
     pub(crate) membership: Membership,
 }
@@ -70,9 +72,11 @@ where
 {
     /// Needs a tokio runtime.
     pub(crate) fn new(listening: Listening, connections: Arc<Connections>) -> io::Result<Self> {
-        let way = match listening.is_transferred {
-            false => Way::Direct(Direct::new(listening.socket, connections)?),
-            true => Way::Transfer(Transfer::start(listening.socket, connections)?),
+        let socket = listening.socket;
+        let way = match listening.sharing {
+            Sharing::Reuseport => Way::Direct(Direct::new(socket, connections)?),
+            Sharing::Transfer => Way::Transfer(Transfer::start(socket, connections)?),
+            Sharing::Dispatch => Way::Dispatched(Dispatched::start(socket, connections)?),
         };
         Ok(Self {
             way,
@@ -93,15 +97,17 @@ where
         let accept = self.interest.begin();
         let accepted = match &self.way {
             Way::Direct(direct) => direct.accept().await?,
-            Way::Transfer(transfer) => {
-                let arrived = transfer.accept().await?;
-                let (stream, address) = F::adopt(arrived.socket, arrived.peer)?;
-                (Connection::new(stream, arrived.counted), address)
-            }
+            Way::Transfer(transfer) => adopt::<F>(transfer.accept().await?)?,
+            Way::Dispatched(dispatched) => adopt::<F>(dispatched.accept().await?)?,
         };
         accept.succeeded();
         Ok(accepted)
     }
+}
+
+fn adopt<F: Family>(arrived: Arrived) -> io::Result<Accepted<F>> {
+    let (stream, address) = F::adopt(arrived.socket, arrived.peer)?;
+    Ok((Connection::new(stream, arrived.counted), address))
 }
 
 impl<F: Family> Port for Accepting<F>
@@ -111,8 +117,8 @@ where
     fn lend(&self, slot: SlotId, socket: OwnedFd) -> io::Result<()> {
         match &self.way {
             Way::Direct(direct) => direct.lend(slot, socket),
-            // A shared socket belongs to no slot: there is nothing to lend.
-            Way::Transfer(_) => Ok(()),
+            // No socket belongs to a slot: there is nothing to lend.
+            Way::Transfer(_) | Way::Dispatched(_) => Ok(()),
         }
     }
 
@@ -132,6 +138,7 @@ where
         match &self.way {
             Way::Direct(direct) => direct.stop(),
             Way::Transfer(transfer) => transfer.stop(),
+            Way::Dispatched(dispatched) => dispatched.stop(),
         }
     }
 
@@ -139,6 +146,7 @@ where
         match &self.way {
             Way::Direct(direct) => direct.is_stopped(),
             Way::Transfer(transfer) => transfer.is_stopped(),
+            Way::Dispatched(dispatched) => dispatched.is_stopped(),
         }
     }
 
@@ -146,6 +154,7 @@ where
         match &self.way {
             Way::Direct(direct) => direct.has_waiting(),
             Way::Transfer(transfer) => transfer.has_waiting(),
+            Way::Dispatched(dispatched) => dispatched.has_waiting(),
         }
     }
 

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 #[cfg(feature = "http")]
 use tokio::sync::futures::Notified;
 
+use super::dispatched::Ends;
 use super::tally::Tally;
 use crate::link::Drained;
 
@@ -48,6 +49,8 @@ struct Limit {
 pub(crate) struct Counted {
     connections: Arc<Connections>,
     is_silent: bool,
+    /// Where its end is told, if the watcher wants to know of it.
+    ends: Option<Arc<Ends>>,
 }
 
 impl Connections {
@@ -94,6 +97,7 @@ impl Connections {
         Counted {
             connections: Arc::clone(self),
             is_silent: true,
+            ends: None,
         }
     }
 
@@ -225,6 +229,11 @@ impl Counted {
         }
     }
 
+    /// Its end is to be told there.
+    pub(crate) fn tell_end(&mut self, ends: Arc<Ends>) {
+        self.ends = Some(ends);
+    }
+
     pub(crate) fn is_silent(&self) -> bool {
         self.is_silent
     }
@@ -235,6 +244,9 @@ impl Drop for Counted {
         self.spoke();
         let connections = &self.connections;
         connections.accepted.end(connections.is_draining());
+        if let Some(ends) = &self.ends {
+            ends.add();
+        }
     }
 }
 

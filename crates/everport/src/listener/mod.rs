@@ -6,6 +6,7 @@ mod axum;
 mod connection;
 mod connections;
 mod direct;
+mod dispatched;
 mod doorbell;
 mod family;
 mod incoming;
@@ -23,7 +24,7 @@ pub(crate) use accepting::{Accepting, Listening, Port};
 pub use connection::{Connection, TcpStream, UnixStream};
 pub(crate) use connections::Connections;
 pub(crate) use doorbell::Doorbell;
-pub(crate) use family::Family;
+pub(crate) use family::{Family, is_of_one_connection};
 pub use incoming::Incoming;
 pub use tcp::TcpListener;
 #[cfg(test)]

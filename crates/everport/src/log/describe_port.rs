@@ -90,6 +90,12 @@ fn describe_trouble(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result 
             escape_display(address),
             escape_display(error)
         ),
+        Notice::AcceptRefused { address, error } => write!(
+            f,
+            "cannot accept on {}: {}; connections wait in the kernel until it can (raise the limit of open files)",
+            escape_display(address),
+            escape_display(error)
+        ),
         Notice::MendFailed { error } => write!(
             f,
             "a worker shut a port down and it does not listen again: {}",
@@ -160,6 +166,14 @@ mod tests {
             },
             Level::Warn,
             "cannot steer 0.0.0.0:8080: operation not permitted; new connections may go to a slot that does not serve, and others accept them from there",
+        );
+        check(
+            Notice::AcceptRefused {
+                address: address(),
+                error: "too many open files".to_owned(),
+            },
+            Level::Warn,
+            "cannot accept on 0.0.0.0:8080: too many open files; connections wait in the kernel until it can (raise the limit of open files)",
         );
     }
 

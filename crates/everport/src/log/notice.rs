@@ -301,6 +301,13 @@ pub enum Notice {
         /// The kernel's reason.
         error: String,
     },
+    /// The system does not let the watcher accept at a dispatched port; said once a minute at most.
+    AcceptRefused {
+        /// The port.
+        address: PortAddress,
+        /// The system's reason.
+        error: String,
+    },
     /// A worker shut a shared socket down and the watcher made it listen again.
     PortMended {
         /// The port.

@@ -216,7 +216,7 @@ fn tell_port<'a>(notice: &'a Notice, to: &mut dyn Details<'a>) {
             to.tell("address", error.address.to_string().into());
             to.tell("error", error.cause.to_string().into());
         }
-        Notice::SteeringRefused { address, error } => {
+        Notice::SteeringRefused { address, error } | Notice::AcceptRefused { address, error } => {
             to.tell("address", address.to_string().into());
             to.tell("error", error.as_str().into());
         }

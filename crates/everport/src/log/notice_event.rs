@@ -35,6 +35,7 @@ impl Notice {
             Self::PortRefused { .. } => "port_refused",
             Self::BacklogClamped { .. } => "backlog_clamped",
             Self::SteeringRefused { .. } => "steering_refused",
+            Self::AcceptRefused { .. } => "accept_refused",
             Self::PortMended { .. } => "port_mended",
             Self::MendFailed { .. } => "port_mend_failed",
             Self::KillFailed { .. } => "worker_kill_failed",

@@ -39,6 +39,7 @@ impl Notice {
             | Self::MessagesRefused { .. }
             | Self::BacklogClamped { .. }
             | Self::SteeringRefused { .. }
+            | Self::AcceptRefused { .. }
             | Self::PassedSocketRefused { .. }
             | Self::PassedSocketUnused { .. }
             | Self::ServiceManagerUnreachable { .. }

@@ -63,6 +63,7 @@ impl Notice {
             | Self::PortRefused { .. }
             | Self::BacklogClamped { .. }
             | Self::SteeringRefused { .. }
+            | Self::AcceptRefused { .. }
             | Self::MendFailed { .. }
             | Self::PortMended { .. } => Subject::Port,
         }

@@ -29,22 +29,26 @@ const CONTROL: usize = rustix::cmsg_space!(ScmRights(2), ScmCredentials(1));
 const CONTROL: usize = rustix::cmsg_space!(ScmRights(2));
 
 /// Takes bytes, with descriptors. `AGAIN` when there are none yet.
-pub(super) fn take(stream: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<Arrival, Errno> {
-    receive(stream, buffer, RecvFlags::empty())
+pub(super) fn take(stream: BorrowedFd<'_>, parts: [&mut [u8]; 2]) -> Result<Arrival, Errno> {
+    receive(stream, parts, RecvFlags::empty())
 }
 
 /// Looks at bytes, with descriptors, which are copies: they stay where they are, too.
 #[cfg(all(target_os = "linux", not(everport_portable)))]
 pub(super) fn peek(stream: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<Arrival, Errno> {
-    receive(stream, buffer, RecvFlags::PEEK)
+    receive(stream, [buffer, &mut []], RecvFlags::PEEK)
 }
 
-fn receive(stream: BorrowedFd<'_>, buffer: &mut [u8], flags: RecvFlags) -> Result<Arrival, Errno> {
+fn receive(
+    stream: BorrowedFd<'_>,
+    parts: [&mut [u8]; 2],
+    flags: RecvFlags,
+) -> Result<Arrival, Errno> {
     let mut space = [MaybeUninit::uninit(); CONTROL];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let flags = flags | CLOSE_ON_EXEC | RecvFlags::DONTWAIT;
+    let mut slices = parts.map(IoSliceMut::new);
     loop {
-        let mut slices = [IoSliceMut::new(buffer)];
         match recvmsg(stream, &mut slices, &mut control, flags) {
             Ok(message) => {
                 return Ok(Arrival {

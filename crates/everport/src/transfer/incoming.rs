@@ -95,23 +95,60 @@ impl Frame {
             return self.read_data(stream);
         }
         let read = match self.filled {
-            0 => ready!(self.begin(stream))?,
-            filled => ready!(read_on(stream, &mut self.head[filled..]))?,
+            0 => ready!(self.begin(stream, limit))?,
+            filled => {
+                let read = ready!(read_on(stream, &mut self.head[filled..]))?;
+                self.filled += read;
+                read
+            }
         };
-        self.filled += read;
         if self.filled == HEAD {
             self.length = frame::data_length(self.head, limit)?;
             self.carried.as_ref().ok_or(Violation::NoSocket)?;
+            // What was taken is not what was seen: somebody else reads from this end, too.
+            if self.data.len() > self.length {
+                return Poll::Ready(Err(Violation::NotAFrame.into()));
+            }
         }
         Poll::Ready(Ok(read))
     }
 
-    /// Reads the first byte, and as much of the head as is there.
-    fn begin(&mut self, stream: BorrowedFd<'_>) -> Poll<Result<usize, ReceiveError>> {
-        let arrival = ready!(first(stream, &mut self.head))?;
-        let bytes = arrival.bytes;
-        self.carried = carried(arrival)?;
+    /// Reads the first byte, and more if it is there. When no descriptor is free for the one that comes with it, both
+    /// are left where they are, so that the socket can be received later.
+    ///
+    /// What is there is taken at once, head and data: a process that is killed leaves either all of it to whoever else
+    /// has this end of the stream, or nothing.
+    #[cfg(all(target_os = "linux", not(everport_portable)))]
+    fn begin(&mut self, stream: BorrowedFd<'_>, limit: usize) -> Poll<Result<usize, ReceiveError>> {
+        let seen = ready!(look(stream, &mut self.head))?;
+        if seen.bytes == 0 {
+            return Poll::Ready(Ok(0));
+        }
+        let announced = match seen.bytes {
+            HEAD => frame::data_length(self.head, limit).unwrap_or(0),
+            _ => 0,
+        };
+        self.data.resize(announced.min(PIECE), 0);
+        let parts = [&mut self.head[..seen.bytes], &mut self.data];
+        let taken = ready!(waiting(arrival::take(stream, parts)))?;
+        let bytes = taken.bytes;
+        self.filled = bytes.min(seen.bytes);
+        self.data.truncate(bytes - self.filled);
+        self.carried = carried(with_first_copy(taken, seen))?;
         Poll::Ready(Ok(bytes))
+    }
+
+    /// Reads the first byte, and as much of the head as is there, with what comes along. Not every system can look first.
+    #[cfg(any(not(target_os = "linux"), everport_portable))]
+    fn begin(
+        &mut self,
+        stream: BorrowedFd<'_>,
+        _limit: usize,
+    ) -> Poll<Result<usize, ReceiveError>> {
+        let arrival = ready!(waiting(arrival::take(stream, [&mut self.head, &mut []])))?;
+        self.filled = arrival.bytes;
+        self.carried = carried(arrival)?;
+        Poll::Ready(Ok(self.filled))
     }
 
     fn read_data(&mut self, stream: BorrowedFd<'_>) -> Poll<Result<usize, ReceiveError>> {
@@ -159,10 +196,9 @@ fn carried(arrival: Arrival) -> Result<Option<Carried>, Violation> {
     }
 }
 
-/// Takes the first bytes of a frame. When no descriptor is free for the one that comes with them, they are left where
-/// they are: the socket can be received later.
+/// Looks at the head of a frame and at what comes with it, which must be possible to take.
 #[cfg(all(target_os = "linux", not(everport_portable)))]
-fn first(stream: BorrowedFd<'_>, head: &mut [u8]) -> Poll<Result<Arrival, ReceiveError>> {
+fn look(stream: BorrowedFd<'_>, head: &mut [u8]) -> Poll<Result<Arrival, ReceiveError>> {
     let mut seen = ready!(waiting(arrival::peek(stream, head)))?;
     for _ in 0..LOOKS {
         if !is_kept_back(&seen) {
@@ -173,22 +209,25 @@ fn first(stream: BorrowedFd<'_>, head: &mut [u8]) -> Poll<Result<Arrival, Receiv
         }
         seen = ready!(waiting(arrival::peek(stream, head)))?;
     }
-    if seen.bytes == 0 {
-        return Poll::Ready(Ok(seen));
-    }
-    // Exactly what was seen. Whether a descriptor comes with it shows now: a look goes beyond the bytes it returns, to
-    // those of the next frame. When there is no room for a second copy, the first one is kept.
-    let mut taken = ready!(waiting(arrival::take(stream, &mut head[..seen.bytes])))?;
-    if is_kept_back(&taken) {
-        (taken.descriptors, taken.truncated) = (seen.descriptors, seen.truncated);
-    }
-    Poll::Ready(Ok(taken))
+    Poll::Ready(Ok(seen))
 }
 
 /// Whether descriptors came and none was handed over.
 #[cfg(all(target_os = "linux", not(everport_portable)))]
 fn is_kept_back(arrival: &Arrival) -> bool {
     arrival.truncated && arrival.descriptors.is_empty()
+}
+
+/// What was taken, with the descriptors that were seen if there was no room for a second copy of them. (Whether a descriptor
+/// comes with the bytes is shown by what is taken alone: a look goes beyond the bytes it returns, to those of the next
+/// frame.)
+#[cfg(all(target_os = "linux", not(everport_portable)))]
+fn with_first_copy(taken: Arrival, seen: Arrival) -> Arrival {
+    if !is_kept_back(&taken) {
+        return taken;
+    }
+    let bytes = taken.bytes;
+    Arrival { bytes, ..seen }
 }
 
 /// How often the system may keep back a descriptor although one would be free: other threads may have closed one and
@@ -202,15 +241,9 @@ fn no_descriptor_is_free(stream: BorrowedFd<'_>) -> bool {
     matches!(copy, Err(Errno::MFILE | Errno::NFILE))
 }
 
-/// Takes the first bytes of a frame, with what comes along. Not every system can look at them first.
-#[cfg(any(not(target_os = "linux"), everport_portable))]
-fn first(stream: BorrowedFd<'_>, head: &mut [u8]) -> Poll<Result<Arrival, ReceiveError>> {
-    waiting(arrival::take(stream, head))
-}
-
 /// Takes bytes with which nothing may come along.
 fn read_on(stream: BorrowedFd<'_>, buffer: &mut [u8]) -> Poll<Result<usize, ReceiveError>> {
-    let arrival = ready!(waiting(arrival::take(stream, buffer)))?;
+    let arrival = ready!(waiting(arrival::take(stream, [buffer, &mut []])))?;
     if arrival.truncated || !arrival.descriptors.is_empty() {
         return Poll::Ready(Err(Violation::StrayDescriptor.into()));
     }

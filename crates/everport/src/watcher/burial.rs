@@ -51,6 +51,7 @@ impl EventLoop {
         self.switchboard.finish(worker);
         self.releases.postpone(worker, Instant::now());
         self.ports.forget_worker(worker);
+        self.ports.release_all(worker);
         self.pulse.forget(worker);
         if let Some(record) = self.workers.remove(&worker) {
             if let Some(programs) = self.recruiter.programs() {

@@ -15,7 +15,7 @@ use super::hooks::Hooks;
 use super::inherited_sockets::{Refused, inherited};
 use super::privileges::Privileges;
 use super::workforce::Workforce;
-use super::{Credentials, Spawning, Watcher, WorkerEnd};
+use super::{Credentials, Placement, Spawning, Watcher, WorkerEnd};
 use crate::Sharing;
 use crate::bind::PassedSocket;
 use crate::log::{Level, Sink, Source, WhenFull};
@@ -114,6 +114,7 @@ pub struct Builder {
     pub(crate) workers: u32,
     pub(crate) policy: Policy,
     pub(crate) sharing: Sharing,
+    pub(crate) placement: Placement,
     pub(crate) env: Vec<(OsString, OsString)>,
     pub(crate) chdir: Option<PathBuf>,
     pub(crate) sink: Option<Arc<dyn Sink>>,
@@ -144,6 +145,7 @@ impl Builder {
             workers: cpus(),
             policy: Policy::default(),
             sharing: Sharing::DEFAULT,
+            placement: Placement::default(),
             env: Vec::new(),
             chdir: None,
             sink: None,
@@ -171,6 +173,13 @@ impl Builder {
     /// How TCP ports are shared unless a worker asks otherwise.
     pub fn sharing(mut self, sharing: Sharing) -> Self {
         self.sharing = sharing;
+        self
+    }
+
+    /// Which worker gets the next connection of a port that is shared by [`Sharing::Dispatch`]. Default: each in turn. Other
+    /// ports know nothing of it.
+    pub fn placement(mut self, placement: Placement) -> Self {
+        self.placement = placement;
         self
     }
 

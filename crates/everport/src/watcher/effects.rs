@@ -161,6 +161,7 @@ impl EventLoop {
         };
         let empty = self.ports_to_empty(worker, reason);
         self.ports.forget_worker(worker);
+        self.ports.empty(worker, &empty);
         self.pulse.forget(worker);
         self.deny_waiting_requests(worker);
         for port in self.releases.take_of(worker) {

@@ -26,7 +26,7 @@ use super::messages::Switchboard;
 use super::notices::Announcer;
 use super::oom_score::OomScore;
 use super::pinning::Pinning;
-use super::ports::{PassedSockets, PortTable, Seen};
+use super::ports::{Dispatching, PassedSockets, PortTable, Seen};
 use super::programs::Programs;
 use super::pulse::Pulse;
 use super::releases::Releases;
@@ -120,6 +120,10 @@ impl EventLoop {
         let (passed, surplus) = PassedSockets::new(builder.passed);
         let mut refused = builder.refused;
         refused.extend(surplus.into_iter().map(Refused::from));
+        let dispatching = Dispatching {
+            placement: builder.placement,
+            inbox: sender.clone(),
+        };
         let program = builder.workforce.program()?;
         let recruiter = match builder.workforce {
             Workforce::Processes(program) => Recruiter::Processes {
@@ -140,7 +144,7 @@ impl EventLoop {
             supervisor: Supervisor::new(builder.policy, builder.workers, seed, Timestamp::ZERO),
             workers: HashMap::new(),
             links: Links::default(),
-            ports: PortTable::new(builder.sharing, passed)?,
+            ports: PortTable::new(builder.sharing, dispatching, passed)?,
             pulse: Pulse::default(),
             releases: Releases::default(),
             releasing: None,
@@ -356,6 +360,17 @@ impl EventLoop {
             Input::Described { worker, threads } => self.handle_described(worker, threads),
             Input::Measured { worker, usage } => self.handle_measured(worker, usage),
             Input::Opened { key, result } => self.handle_opened(&key, result),
+            Input::ChannelFailed {
+                worker,
+                address,
+                error,
+            } => self.break_link(
+                worker,
+                &format!("its channel for {address} failed: {error}"),
+            ),
+            Input::AcceptRefused { address, error } => {
+                self.tell(Notice::AcceptRefused { address, error });
+            }
         }
     }
 

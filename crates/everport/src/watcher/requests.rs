@@ -230,6 +230,7 @@ impl EventLoop {
             .get_mut(&worker)
             .is_some_and(|record| record.release(port));
         if had_it {
+            self.ports.release(port, worker);
             self.releasing = Some(worker);
             self.feed(Event::Released { worker, port });
             self.releasing = None;

@@ -43,7 +43,7 @@ fn main() -> ExitCode {
     let options = Options::parse();
     let _turn = take_turn();
     let mut is_clean = true;
-    for share in ["reuseport", "transfer"] {
+    for share in ["reuseport", "transfer", "dispatch"] {
         if let Some(respawns) = options.respawns {
             println!("\n== {share}, respawns");
             is_clean &= respawns::run(respawns, share);

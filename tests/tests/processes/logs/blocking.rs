@@ -3,15 +3,21 @@
 use std::time::Duration;
 
 use everport::log::WhenFull;
+use everport_tests::{Kind, for_each_kind};
 
 use super::scene::Scene;
+
+for_each_kind!(
+    what_is_dropped_is_counted_to_the_last_record,
+    what_is_lost_is_told_while_the_worker_lives,
+    who_waits_for_the_log_loses_nothing_and_goes_on_serving,
+);
 
 /// More than a ring and everything between it and the sink can hold.
 const TOO_MANY: u64 = 50_000;
 
-#[test]
-fn what_is_dropped_is_counted_to_the_last_record() {
-    let scene = Scene::new("", |builder| builder.log_ring(256 * 1024));
+fn what_is_dropped_is_counted_to_the_last_record(kind: Kind) {
+    let scene = Scene::of(kind, "", |builder| builder.log_ring(256 * 1024));
     scene.told.be_stuck(true);
     // It never waits, so it comes to the end although the log takes nothing.
     let answer = scene.get(&format!(
@@ -28,9 +34,8 @@ fn what_is_dropped_is_counted_to_the_last_record() {
     state.check_order();
 }
 
-#[test]
-fn what_is_lost_is_told_while_the_worker_lives() {
-    let scene = Scene::new("", |builder| builder.log_ring(256 * 1024));
+fn what_is_lost_is_told_while_the_worker_lives(kind: Kind) {
+    let scene = Scene::of(kind, "", |builder| builder.log_ring(256 * 1024));
     scene.told.be_stuck(true);
     scene.get(&format!("/log?records={TOO_MANY}&bytes=100&wait=1"));
     scene.told.be_stuck(false);
@@ -46,9 +51,8 @@ fn what_is_lost_is_told_while_the_worker_lives() {
     });
 }
 
-#[test]
-fn who_waits_for_the_log_loses_nothing_and_goes_on_serving() {
-    let scene = Scene::new("", |builder| {
+fn who_waits_for_the_log_loses_nothing_and_goes_on_serving(kind: Kind) {
+    let scene = Scene::of(kind, "", |builder| {
         builder.workers(2).log_when_full(WhenFull::Block)
     });
     scene.told.be_stuck(true);

@@ -154,7 +154,7 @@ fn lines_of_levels(cluster: Cluster, socket: &str, directory: &tempfile::TempDir
     assert_eq!(get_unix(&socket, "/log-levels").body, "logged");
     assert_eq!(get_unix(&socket, "/log?records=1&wait=1").body, "logging");
     cluster.log().wait_for("a numbered record");
-    let of_records = |line: &String| line.contains("(test_worker::log)");
+    let of_records = |line: &String| line.contains("(everport_tests::worker::log)");
     let lines = cluster.log().lines().into_iter().filter(of_records);
     lines.map(|line| line[25..].to_owned()).collect()
 }

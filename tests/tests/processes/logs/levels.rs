@@ -4,16 +4,21 @@ use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
 use everport::log::Level::{self, Debug, Error, Info, Trace, Warn};
-use everport_tests::{Cluster, Exit, PATIENCE, get_unix, program};
+use everport_tests::{Cluster, Exit, Kind, PATIENCE, for_each_kind, get_unix, program};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::scene::{Scene, State};
+
+for_each_kind!(
+    what_the_watcher_does_not_want_is_not_handed_over,
+    a_level_that_is_asked_for_holds_for_old_and_new_workers,
+);
 
 /// The levels of the records that came of `/log-levels` since a position, through `tracing` and through `log`. What the
 /// server logs beneath them is none of them.
 fn levels(state: &State, position: usize) -> Vec<Level> {
     let later = state.records[position..].iter();
-    let ours = later.filter(|record| record.target == "test_worker::log");
+    let ours = later.filter(|record| record.target == "everport_tests::worker::log");
     ours.map(|record| record.level).collect()
 }
 
@@ -36,9 +41,8 @@ fn catch_up(scene: &Scene) {
     });
 }
 
-#[test]
-fn what_the_watcher_does_not_want_is_not_handed_over() {
-    let scene = Scene::new("", |builder| builder);
+fn what_the_watcher_does_not_want_is_not_handed_over(kind: Kind) {
+    let scene = Scene::of(kind, "", |builder| builder);
     check(&scene, &[Error, Warn, Info, Warn]);
 }
 
@@ -76,9 +80,8 @@ fn a_stopped_worker_learns_the_newest_of_many_levels_when_it_runs_again() {
     assert!(!state.notices.iter().any(|notice| notice.contains("link")));
 }
 
-#[test]
-fn a_level_that_is_asked_for_holds_for_old_and_new_workers() {
-    let scene = Scene::new("", |builder| builder);
+fn a_level_that_is_asked_for_holds_for_old_and_new_workers(kind: Kind) {
+    let scene = Scene::of(kind, "", |builder| builder);
     scene.handle.set_log_level(Trace);
     wait_for_level(&scene, Trace);
     check(&scene, &[Error, Warn, Info, Debug, Trace, Warn, Debug]);

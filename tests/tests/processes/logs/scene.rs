@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use everport::log::{Entry, Level, Notice, Record, Records, Sink, Value};
 use everport::watcher::{Builder, ExitReason, Handle, Program, RunError};
 use everport::{Watcher, WorkerId};
-use everport_tests::{Answer, PATIENCE, get_unix, program};
+use everport_tests::{Answer, Kind, PATIENCE, get_unix, program, worker};
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
@@ -71,16 +71,33 @@ pub(super) struct Said {
 }
 
 impl Scene {
-    /// Starts a cluster of test workers and waits until they are ready.
+    /// Starts a cluster of test workers that are processes, and waits until they are ready.
     pub(super) fn new(arguments: &str, configure: impl FnOnce(Builder) -> Builder) -> Self {
+        Self::of(Kind::Processes, arguments, configure)
+    }
+
+    /// The same of either kind; threads are this test's own.
+    pub(super) fn of(
+        kind: Kind,
+        arguments: &str,
+        configure: impl FnOnce(Builder) -> Builder,
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let socket = directory.path().join("socket");
-        let words = ["--logging", "--unix", socket.to_str().unwrap()];
-        let worker = Program::find(program("test-worker")).unwrap();
-        let worker = worker.args(words.into_iter().chain(arguments.split_whitespace()));
+        let arguments = format!("--logging --unix {} {arguments}", socket.display());
+        let builder = match kind {
+            Kind::Processes => {
+                let worker = Program::find(program("test-worker")).unwrap();
+                Watcher::builder(worker.args(arguments.split_whitespace())).workers(1)
+            }
+            Kind::Threads => {
+                let serve = async move |cluster| worker::serve_as_told(cluster, &arguments).await;
+                Watcher::threads(1, serve)
+            }
+        };
         let told = Arc::new(Told::default());
-        let builder = Watcher::builder(worker).workers(1).settle(Duration::ZERO);
-        let watcher = configure(builder).sink(told.clone()).build().unwrap();
+        let builder = configure(builder.settle(Duration::ZERO));
+        let watcher = builder.sink(told.clone()).build().unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()

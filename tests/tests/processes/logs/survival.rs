@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 
 use everport::log::WhenFull;
+use everport_tests::{Kind, for_each_kind};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::scene::Scene;
+
+for_each_kind!(what_is_logged_last_before_a_drain_ends_is_told,);
 
 const THREADS: u64 = 2;
 
@@ -64,9 +67,8 @@ fn every_end_of_a_worker_leaves_all_of_its_records() {
     }
 }
 
-#[test]
-fn what_is_logged_last_before_a_drain_ends_is_told() {
-    let scene = Scene::new("", |builder| builder);
+fn what_is_logged_last_before_a_drain_ends_is_told(kind: Kind) {
+    let scene = Scene::of(kind, "", |builder| builder);
     scene.get("/log?records=1000&wait=1");
     let told = scene.stop();
     assert_eq!(told.lock().received(1), 1000);

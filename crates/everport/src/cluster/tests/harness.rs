@@ -198,7 +198,7 @@ impl Watcher {
             request,
             port: PortId(port),
             address: PortAddress::Tcp(socket.address),
-            sharing,
+            sharing: Some(sharing),
         };
         let fd = socket.listener.as_fd();
         self.end.send(&granted, &[fd]).unwrap();

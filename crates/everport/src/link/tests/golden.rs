@@ -139,7 +139,7 @@ fn frames_from_the_watcher_have_these_bytes() {
         request: 5,
         port: PortId(6),
         address: tcp("0.0.0.0:80"),
-        sharing: Sharing::Reuseport,
+        sharing: Some(Sharing::Reuseport),
     };
     check_watcher(&granted, "0301 05000000 06000000 04 00000000 5000 01");
     let drain = FromWatcher::Drain {
@@ -217,6 +217,7 @@ fn bind_errors_have_these_bytes() {
         (BindCause::Duplicate, "06 11000000 0000"),
         (BindCause::SharedAs(Sharing::Reuseport), "07 5f000000 0000"),
         (BindCause::SharedAs(Sharing::Transfer), "08 5f000000 0000"),
+        (BindCause::SharedAs(Sharing::Dispatch), "0c 5f000000 0000"),
         (BindCause::TooMany, "09 18000000 0000"),
         (BindCause::Stopping, "0a 7d000000 0000"),
         (

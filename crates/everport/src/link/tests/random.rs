@@ -60,11 +60,8 @@ impl Random {
     }
 
     fn sharing(&mut self) -> Sharing {
-        if self.coin() {
-            Sharing::Reuseport
-        } else {
-            Sharing::Transfer
-        }
+        let all = [Sharing::Reuseport, Sharing::Transfer, Sharing::Dispatch];
+        all[usize::from(self.u16()) % all.len()]
     }
 
     fn options(&mut self) -> ListenOptions {
@@ -166,7 +163,7 @@ impl Random {
                 request: self.u32(),
                 port,
                 address: self.address(),
-                sharing: self.sharing(),
+                sharing: Some(self.sharing()),
             },
             3 => {
                 let (address, cause) = (self.address(), self.cause());

@@ -259,6 +259,10 @@ fn of_ports() -> Vec<Notice> {
             address: address(),
             error: error(),
         },
+        Notice::AcceptRefused {
+            address: address(),
+            error: error(),
+        },
         Notice::PortMended { address: address() },
         Notice::MendFailed {
             error: bind_error(),

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use super::Witness;
 use crate::transfer::{self, ReceiveError, Received, SendError, Socket, SocketKind};
-use crate::transfer::{Receiver, Sender, UnsupportedSocket, Violation};
+use crate::transfer::{Receiver, Sender, Violation};
 
 async fn pass_on(socket: impl AsFd, data: &[u8]) -> Received {
     let (mut sender, mut receiver) = transfer::pair().unwrap();
@@ -15,6 +15,17 @@ async fn pass_on(socket: impl AsFd, data: &[u8]) -> Received {
     assert!(receiver.receive().await.unwrap().is_none());
     assert!(receiver.receive().await.unwrap().is_none());
     received
+}
+
+/// Tasks that move from thread to thread can use both ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn both_ends_go_into_tasks() {
+    let (mut sender, mut receiver) = transfer::pair().unwrap();
+    let (socket, _witness) = Witness::of_a_socket();
+    let sent = tokio::spawn(async move { sender.send(&socket, b"data").await });
+    let received = tokio::spawn(async move { receiver.receive().await });
+    sent.await.unwrap().unwrap();
+    assert_eq!(received.await.unwrap().unwrap().unwrap().data, b"data");
 }
 
 #[tokio::test]
@@ -139,6 +150,7 @@ async fn what_is_no_socket_is_refused_by_the_sender() {
 #[test]
 #[cfg(all(target_os = "linux", not(everport_portable)))]
 fn an_echo_socket_is_not_taken_for_udp() {
+    use crate::transfer::UnsupportedSocket;
     use rustix::net::{AddressFamily, SocketType, ipproto, socket};
     // Who may make one depends on `net.ipv4.ping_group_range`.
     let Ok(echo) = socket(AddressFamily::INET, SocketType::DGRAM, Some(ipproto::ICMP)) else {

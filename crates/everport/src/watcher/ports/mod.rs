@@ -1,5 +1,6 @@
 //! Every port of the cluster: the one owner of its sockets.
 
+mod dispatch;
 mod filter;
 mod group;
 mod lending;
@@ -11,11 +12,13 @@ mod socket_watch;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use everport_core::{PortId, Serving};
 use tokio::time::Instant;
 
+pub(crate) use dispatch::Dispatching;
 pub(crate) use open::{Opened, open};
 pub(crate) use passed::PassedSockets;
 use port::Port;
@@ -80,6 +83,7 @@ pub(crate) struct PortTable {
     retired: BTreeMap<SlotId, Instant>,
     watch: SocketWatch,
     default_sharing: Sharing,
+    dispatching: Dispatching,
     passed: PassedSockets,
     last_id: u32,
     refused_steering: Vec<PortId>,
@@ -96,7 +100,11 @@ struct Opening {
 }
 
 impl PortTable {
-    pub(crate) fn new(default_sharing: Sharing, passed: PassedSockets) -> io::Result<Self> {
+    pub(crate) fn new(
+        default_sharing: Sharing,
+        dispatching: Dispatching,
+        passed: PassedSockets,
+    ) -> io::Result<Self> {
         Ok(Self {
             ports: BTreeMap::new(),
             keys: HashMap::new(),
@@ -104,6 +112,7 @@ impl PortTable {
             retired: BTreeMap::new(),
             watch: SocketWatch::new()?,
             default_sharing,
+            dispatching,
             passed,
             last_id: 0,
             refused_steering: Vec::new(),
@@ -141,10 +150,10 @@ impl PortTable {
 
     fn begin_opening(&mut self, key: &PortKey, options: ListenOptions, asker: Asker) -> Answer {
         let found = self.passed.find(&key.address, &options);
+        let wanted = options.sharing.unwrap_or(self.default_sharing);
         let sharing = match key.address {
-            PortAddress::Tcp(_) => options.sharing.unwrap_or(self.default_sharing),
-            // The kernel does not balance Unix sockets.
-            PortAddress::UnixPath(_) | PortAddress::UnixAbstract(_) => Sharing::Transfer,
+            PortAddress::Tcp(_) if found.is_none() => wanted,
+            _ => by_one_socket(wanted),
         };
         let opening = Opening {
             options: options.clone(),
@@ -152,7 +161,11 @@ impl PortTable {
         };
         self.opening.insert(key.clone(), opening);
         match found {
-            Some(Ok((bound, name))) => Answer::Found(Ok(Opened::Passed { bound, name })),
+            Some(Ok((bound, name))) => Answer::Found(Ok(Opened::One {
+                bound,
+                sharing,
+                name: Some(name),
+            })),
             Some(Err(cause)) => Answer::Found(Err(BindError::new(&key.address, cause))),
             None => Answer::Open(options, sharing),
         }
@@ -181,10 +194,11 @@ impl PortTable {
         };
         let sharing = port.sharing();
         // A socket that was passed in is the only one, whatever the application would rather have.
-        if options.sharing.is_some_and(|wanted| wanted != sharing)
-            && matches!(port.address, PortAddress::Tcp(_))
-            && !port.is_passed_in()
-        {
+        let wanted = options.sharing.map(|wanted| match port.address {
+            PortAddress::Tcp(_) => wanted,
+            _ => by_one_socket(wanted),
+        });
+        if wanted.is_some_and(|wanted| wanted != sharing) && !port.is_passed_in() {
             return Err(BindError::new(&port.address, BindCause::SharedAs(sharing)));
         }
         self.retired.remove(&asker.slot);
@@ -193,10 +207,11 @@ impl PortTable {
             request: asker.request,
             port: id,
             address: port.address.clone(),
-            sharing,
+            sharing: Some(sharing),
         };
-        let socket = port.socket_for(asker.slot, &self.watch)?;
-        links.send(asker.worker, &granted, Some(socket));
+        let source = port.source_for(asker.worker, asker.slot, &self.watch)?;
+        links.send(asker.worker, &granted, Some(source.as_fd()));
+        drop(source);
         port.adapt_loans(links);
         Ok(())
     }
@@ -242,7 +257,7 @@ impl PortTable {
     ) -> Result<PortId, BindError> {
         self.last_id += 1;
         let id = PortId(self.last_id);
-        let port = Port::new(id, opened, options.clone(), &self.watch)
+        let port = Port::new(id, opened, options.clone(), &self.watch, &self.dispatching)
             .map_err(|error| BindError::new(&key.address, error.into()))?;
         self.ports.insert(id, port);
         self.keys.insert(key.clone(), id);
@@ -277,7 +292,7 @@ impl PortTable {
 
     /// Whether what waits at the port is left to whoever serves it next, because it stays open without us.
     pub(crate) fn outlives_us(&self, id: PortId) -> bool {
-        self.ports.get(&id).is_some_and(Port::is_passed_in)
+        self.ports.get(&id).is_some_and(Port::outlives_us)
     }
 
     /// The sockets that were passed in and that no worker has asked for.
@@ -303,6 +318,27 @@ impl PortTable {
         self.arm_soon();
         for port in self.ports.values_mut() {
             port.forget_worker(worker);
+        }
+    }
+
+    /// The worker drains and takes what still comes to these ports, should nobody serve them.
+    pub(crate) fn empty(&self, worker: WorkerId, ports: &[PortId]) {
+        for port in ports.iter().filter_map(|id| self.ports.get(id)) {
+            port.empty(worker);
+        }
+    }
+
+    /// The worker has given the port back: what waits for it there is given to others.
+    pub(crate) fn release(&mut self, id: PortId, worker: WorkerId) {
+        if let Some(port) = self.ports.get_mut(&id) {
+            port.close_channel(worker, &self.watch);
+        }
+    }
+
+    /// The worker is dead, or can't be talked to any more: so it is for every port.
+    pub(crate) fn release_all(&mut self, worker: WorkerId) {
+        for port in self.ports.values_mut() {
+            port.close_channel(worker, &self.watch);
         }
     }
 
@@ -332,7 +368,7 @@ impl PortTable {
             address: port.address.clone(),
             passed_in_as: port.passed_in_as.clone(),
         };
-        if port.is_passed_in() {
+        if port.outlives_us() {
             self.drop_port(id);
         } else {
             port.closing_since = Some(now);
@@ -453,6 +489,11 @@ impl PortTable {
         self.arm_soon();
         let mut mended = Vec::new();
         for (id, slot) in names {
+            if let (Some(port), Some(slot)) = (self.ports.get(id), slot)
+                && port.ends_shut_channel(*slot, &self.watch)
+            {
+                continue;
+            }
             if let Some(port) = self.ports.get_mut(id) {
                 let result = port.mend(*slot, &self.watch);
                 let error = |cause| BindError::new(&port.address, cause);
@@ -478,5 +519,13 @@ impl PortTable {
             }
         }
         notices
+    }
+}
+
+/// The kernel does not balance Unix sockets, and of one that was passed in there is no second.
+fn by_one_socket(wanted: Sharing) -> Sharing {
+    match wanted {
+        Sharing::Dispatch => Sharing::Dispatch,
+        Sharing::Reuseport | Sharing::Transfer => Sharing::Transfer,
     }
 }

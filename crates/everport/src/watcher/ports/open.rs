@@ -19,9 +19,13 @@ pub(crate) enum Opened {
     /// The first socket of a group, bound; it listens once a slot takes it.
     Reuseport { address: SocketAddr, first: OwnedFd },
     /// The one socket, listening.
-    Transfer(Bound),
-    /// The one socket, listening, that was passed in by this name.
-    Passed { bound: Bound, name: String },
+    One {
+        bound: Bound,
+        /// By `transfer` or by `dispatch`.
+        sharing: Sharing,
+        /// The name by which it was passed in, if it was.
+        name: Option<String>,
+    },
 }
 
 /// Opens the address. Not cancel safe in the sense that a port may have been bound and closed again.
@@ -57,16 +61,24 @@ fn open_once(
         }
         // A number that the kernel chose at `bind` would be given up by a worker's `shutdown`, one that
         // was asked for is kept; so the kernel chooses in a probe.
-        (PortAddress::Tcp(wanted), Sharing::Transfer) => {
+        (PortAddress::Tcp(wanted), Sharing::Transfer | Sharing::Dispatch) => {
             let address = tcp::probe(*wanted, options)?;
-            listen(&PortAddress::Tcp(address), options)
+            listen(&PortAddress::Tcp(address), options, sharing)
         }
-        (unix, _) => listen(unix, options),
+        (unix, _) => listen(unix, options, sharing),
     }
 }
 
-fn listen(address: &PortAddress, options: &ListenOptions) -> Result<Opened, BindCause> {
-    bind::listen_on(address, options).map(Opened::Transfer)
+fn listen(
+    address: &PortAddress,
+    options: &ListenOptions,
+    sharing: Sharing,
+) -> Result<Opened, BindCause> {
+    Ok(Opened::One {
+        bound: bind::listen_on(address, options)?,
+        sharing,
+        name: None,
+    })
 }
 
 /// Looking for the owner reads a good part of `/proc`, so it does not hold up the watcher's loop.
@@ -101,7 +113,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_owner_that_stays_is_named() {
-        for sharing in [Sharing::Reuseport, Sharing::Transfer] {
+        for sharing in [Sharing::Reuseport, Sharing::Transfer, Sharing::Dispatch] {
             let owner = TcpListener::bind("127.0.0.1:0").unwrap();
             let error = open_tcp(owner.local_addr().unwrap(), sharing)
                 .await

@@ -5,10 +5,12 @@ mod queues;
 use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use everport_core::{PortId, Serving};
 use tokio::time::Instant;
 
+use super::dispatch::{Dispatch, Dispatching};
 use super::filter::{self, Filter};
 use super::group::Group;
 use super::lending::{Lending, LoanChange};
@@ -56,6 +58,25 @@ enum Sockets {
         spare: Option<OwnedFd>,
     },
     Transfer(Bound),
+    Dispatch(Bound, Dispatch),
+}
+
+/// What a worker is given to accept from.
+#[derive(Debug)]
+pub(crate) enum Source<'port> {
+    /// A listening socket.
+    Socket(BorrowedFd<'port>),
+    /// The end of a channel.
+    Channel(Arc<OwnedFd>),
+}
+
+impl AsFd for Source<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Socket(socket) => socket.as_fd(),
+            Self::Channel(end) => end.as_fd(),
+        }
+    }
 }
 
 impl Port {
@@ -64,6 +85,7 @@ impl Port {
         opened: Opened,
         options: ListenOptions,
         watch: &SocketWatch,
+        dispatching: &Dispatching,
     ) -> io::Result<Self> {
         let mut passed_in_as = None;
         let (address, sockets) = match opened {
@@ -75,14 +97,24 @@ impl Port {
                     Sockets::Reuseport { group, spare },
                 )
             }
-            Opened::Passed { bound, name } => {
-                passed_in_as = Some(name);
+            Opened::One {
+                bound,
+                sharing,
+                name,
+            } => {
+                passed_in_as = name;
                 watch.add(&bound.socket, (id, None))?;
-                (bound.address.clone(), Sockets::Transfer(bound))
-            }
-            Opened::Transfer(bound) => {
-                watch.add(&bound.socket, (id, None))?;
-                (bound.address.clone(), Sockets::Transfer(bound))
+                let address = bound.address.clone();
+                let sockets = match sharing {
+                    Sharing::Dispatch => {
+                        let dispatching = dispatching.clone();
+                        let dispatch =
+                            Dispatch::start(address.clone(), &bound.socket, dispatching)?;
+                        Sockets::Dispatch(bound, dispatch)
+                    }
+                    Sharing::Reuseport | Sharing::Transfer => Sockets::Transfer(bound),
+                };
+                (address, sockets)
             }
         };
         Ok(Self {
@@ -107,6 +139,7 @@ impl Port {
         match self.sockets {
             Sockets::Reuseport { .. } => Sharing::Reuseport,
             Sockets::Transfer(_) => Sharing::Transfer,
+            Sockets::Dispatch(..) => Sharing::Dispatch,
         }
     }
 
@@ -125,23 +158,29 @@ impl Port {
         self.passed_in_as.is_some()
     }
 
-    /// The socket a slot's worker accepts from. A slot gets its own, listening, when its worker first asks.
-    pub(crate) fn socket_for(
+    /// What a slot's worker accepts from. A slot gets its own socket, listening, when its worker first asks.
+    pub(crate) fn source_for(
         &mut self,
+        worker: WorkerId,
         slot: SlotId,
         watch: &SocketWatch,
-    ) -> Result<BorrowedFd<'_>, BindError> {
+    ) -> Result<Source<'_>, BindError> {
         if let Sockets::Reuseport { group, .. } = &self.sockets
             && group.socket(slot).is_none()
         {
             let joined = self.add_slot(slot, watch);
             joined.map_err(|cause| BindError::new(&self.address, cause))?;
         }
-        match &self.sockets {
-            Sockets::Transfer(bound) => Ok(bound.socket.as_fd()),
+        match &mut self.sockets {
+            Sockets::Transfer(bound) => Ok(Source::Socket(bound.socket.as_fd())),
             Sockets::Reuseport { group, .. } => group
                 .socket(slot)
+                .map(Source::Socket)
                 .ok_or_else(|| BindError::new(&self.address, BindCause::NotAvailable)),
+            Sockets::Dispatch(_, dispatch) => dispatch
+                .join(worker, slot, watch)
+                .map(Source::Channel)
+                .map_err(|error| BindError::new(&self.address, error.into())),
         }
     }
 
@@ -173,9 +212,13 @@ impl Port {
         self.serving = serving;
         let slots = self.serving_slots();
         self.exposed.extend(&slots);
-        if let Sockets::Reuseport { group, .. } = &mut self.sockets {
-            let steered = group.steer(&slots);
-            self.note_refusal(steered);
+        match &mut self.sockets {
+            Sockets::Reuseport { group, .. } => {
+                let steered = group.steer(&slots);
+                self.note_refusal(steered);
+            }
+            Sockets::Dispatch(_, dispatch) => dispatch.serve(&self.serving),
+            Sockets::Transfer(_) => {}
         }
         self.adapt_loans(links);
         self.look(links);
@@ -227,7 +270,8 @@ impl Port {
             Sockets::Reuseport { group, .. } if group.socket(slot).is_some() => {
                 self.carry_out(&changes, links);
             }
-            Sockets::Reuseport { .. } => {}
+            // What is taken back from a channel goes to those who still take something.
+            Sockets::Reuseport { .. } | Sockets::Dispatch(..) => {}
             Sockets::Transfer(_) => {
                 for worker in rescuers {
                     links.suggest(*worker, &FromWatcher::Look, None);
@@ -247,6 +291,28 @@ impl Port {
     pub(crate) fn forget_worker(&mut self, worker: WorkerId) {
         self.serving.retain(|server| server.worker != worker);
         self.lending.forget(worker);
+        if let Sockets::Dispatch(_, dispatch) = &self.sockets {
+            dispatch.stop_serving(worker);
+        }
+    }
+
+    /// A worker that drains takes what still comes, should nobody serve.
+    pub(crate) fn empty(&self, worker: WorkerId) {
+        if let Sockets::Dispatch(_, dispatch) = &self.sockets {
+            dispatch.empty(worker);
+        }
+    }
+
+    /// A worker is gone or has given the port back: what waits for it in its channel is given to others.
+    pub(crate) fn close_channel(&mut self, worker: WorkerId, watch: &SocketWatch) {
+        if let Sockets::Dispatch(_, dispatch) = &mut self.sockets {
+            dispatch.remove(worker, watch);
+        }
+    }
+
+    /// Whether what waits is left to whoever has the port after us. What has been accepted already cannot be.
+    pub(crate) fn outlives_us(&self) -> bool {
+        self.is_passed_in() && !matches!(self.sockets, Sockets::Dispatch(..))
     }
 
     /// Whether anybody but this worker goes on serving the port. While it is being closed everybody who still
@@ -293,9 +359,12 @@ impl Port {
     /// socket that was passed in they wait for whoever serves it next, so nothing is refused there.
     pub(crate) fn refuse_new_connections(&mut self) -> bool {
         if self.is_passed_in() {
+            if let Sockets::Dispatch(_, dispatch) = &self.sockets {
+                dispatch.open(false);
+            }
             return true;
         }
-        if let Sockets::Transfer(bound) = &mut self.sockets {
+        if let Sockets::Transfer(bound) | Sockets::Dispatch(bound, _) = &mut self.sockets {
             // Dropping the guard removes the file: nobody can connect to a Unix socket without it.
             drop(bound.path.take());
         }
@@ -317,6 +386,13 @@ impl Port {
         self.closing_since = None;
         self.postponed = 0;
         self.serving.clear();
+        if let Sockets::Dispatch(_, dispatch) = &self.sockets {
+            dispatch.serve(&[]);
+            dispatch.open(true);
+        }
+        if self.is_passed_in() {
+            return true; // nothing was refused
+        }
         // A filter that cannot be taken away leaves the socket deaf, so it has to be bound anew.
         self.listening().iter().all(|socket| match self.address {
             PortAddress::Tcp(_) => filter::detach_from_socket(socket).is_ok(),
@@ -326,7 +402,12 @@ impl Port {
 
     /// Whether a connection waits at any of its sockets.
     pub(crate) fn has_queue(&self) -> bool {
-        self.listening().iter().any(has_waiting)
+        let is_placed = match &self.sockets {
+            Sockets::Dispatch(_, dispatch) => dispatch.has_untaken(),
+            Sockets::Reuseport { .. } | Sockets::Transfer(_) => false,
+        };
+        let is_ours = !self.is_passed_in();
+        is_placed || is_ours && self.listening().iter().any(has_waiting)
     }
 
     /// Takes every socket out of the kernel's hands, whoever still holds a copy, so that the address is free.
@@ -342,6 +423,18 @@ impl Port {
         for socket in self.listening() {
             watch.remove(socket);
         }
+        if let Sockets::Dispatch(_, dispatch) = &self.sockets {
+            dispatch.unwatch(watch);
+        }
+    }
+
+    /// Ends the channels of a slot that a worker has shut down; whether its sockets are channels at all.
+    pub(crate) fn ends_shut_channel(&self, slot: SlotId, watch: &SocketWatch) -> bool {
+        let Sockets::Dispatch(_, dispatch) = &self.sockets else {
+            return false;
+        };
+        dispatch.end_shut(slot, watch);
+        true
     }
 
     /// Lets a socket listen again that a worker has shut down. One that can't is no longer watched: it would
@@ -354,7 +447,7 @@ impl Port {
         let serving = self.serving_slots();
         let options = self.options_to_listen_again();
         match (&mut self.sockets, slot) {
-            (Sockets::Transfer(bound), _) => {
+            (Sockets::Transfer(bound) | Sockets::Dispatch(bound, _), _) => {
                 let listens = match bound.address {
                     PortAddress::Tcp(address) => {
                         tcp::listen_again(&bound.socket, address, &options)
@@ -370,6 +463,10 @@ impl Port {
                         watch.remove(&bound.socket);
                         self.is_dead = true;
                     }
+                }
+                if let (Ok(()), Sockets::Dispatch(bound, dispatch)) = (&listens, &mut self.sockets)
+                {
+                    dispatch.accept_from(&bound.socket)?;
                 }
                 listens
             }
@@ -416,7 +513,7 @@ impl Port {
 
     fn listening(&self) -> Vec<BorrowedFd<'_>> {
         match &self.sockets {
-            Sockets::Transfer(bound) => vec![bound.socket.as_fd()],
+            Sockets::Transfer(bound) | Sockets::Dispatch(bound, _) => vec![bound.socket.as_fd()],
             Sockets::Reuseport { group, .. } => group
                 .slots()
                 .filter_map(|slot| group.socket(slot))

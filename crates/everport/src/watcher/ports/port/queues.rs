@@ -2,9 +2,12 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
+use everport_core::Serving;
+
 use super::{Port, Sockets};
 use crate::link::FromWatcher;
 use crate::watcher::links::Links;
+use crate::watcher::ports::dispatch::Dispatch;
 use crate::watcher::ports::queues::Queue;
 use crate::watcher::ports::socket_watch::SocketWatch;
 use crate::{SlotId, WorkerId};
@@ -26,6 +29,9 @@ impl Port {
         if self.is_dead {
             return queues;
         }
+        if let Sockets::Dispatch(_, dispatch) = &self.sockets {
+            return self.placed(dispatch, is_well);
+        }
         for (slot, socket) in self.sockets_by_slot() {
             let takers: Vec<WorkerId> = self
                 .takers(slot)
@@ -41,6 +47,25 @@ impl Port {
             }
         }
         queues
+    }
+
+    /// What was placed at each worker. What waits in the kernel's queue is nobody's yet.
+    fn placed<'port>(
+        &self,
+        dispatch: &'port Dispatch,
+        is_well: &impl Fn(WorkerId) -> bool,
+    ) -> Vec<Queue<'port>> {
+        let is_open = self.closing_since.is_none();
+        let servers = self.serving.iter().filter(|_| is_open);
+        let well = servers.filter(|server| is_well(server.worker));
+        let queue = |server: &Serving| {
+            Some(Queue {
+                name: (self.id, Some(server.slot)),
+                socket: dispatch.queue(server.worker)?,
+                takers: vec![server.worker],
+            })
+        };
+        well.filter_map(queue).collect()
     }
 
     /// Who should accept from a slot's socket: its own worker, else those it is lent to. From the shared one
@@ -106,6 +131,10 @@ impl Port {
     fn sockets_by_slot(&self) -> Vec<(Option<SlotId>, BorrowedFd<'_>)> {
         match &self.sockets {
             Sockets::Transfer(bound) => vec![(None, bound.socket.as_fd())],
+            Sockets::Dispatch(_, dispatch) => dispatch
+                .queues()
+                .map(|(slot, end)| (Some(slot), end))
+                .collect(),
             Sockets::Reuseport { group, .. } => group
                 .slots()
                 .filter_map(|slot| Some((Some(slot), group.socket(slot)?)))

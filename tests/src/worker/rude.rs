@@ -5,7 +5,7 @@ use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::net::{SendFlags, send};
 
-use super::rude_ring;
+use super::{rude_channel, rude_ring};
 
 /// `Hello` for versions 1 to 1 of a library called `r`.
 const HELLO: &[u8] = b"\x01\x00everport\x01\x00\x01\x00\x01\x00r";
@@ -14,7 +14,7 @@ const OPEN_RING: &[u8] = b"\x09\x00";
 const RELEASE_OF_NO_PORT: &[u8] = b"\x03\x00\xff\xff\x00\x00";
 
 /// Says what the word stands for, then stays alive and silent.
-pub(crate) fn misbehave(word: &str) -> Result<(), Box<dyn Error>> {
+pub(super) fn misbehave(word: &str) -> Result<(), Box<dyn Error>> {
     let link = inherited_link()?;
     let oversized = [1; 8192];
     let frames: &[&[u8]] = match word {
@@ -34,6 +34,13 @@ pub(crate) fn misbehave(word: &str) -> Result<(), Box<dyn Error>> {
         "flood" => return flood(&link),
         "ring-of-garbage" => return spoil_ring(&link),
         "ring-by-hand" => return log_by_hand(&link),
+        "report-of-garbage" | "report-of-too-many" | "channel-shut-down" => {
+            send(&link, HELLO, SendFlags::NOSIGNAL)?;
+            rude_channel::misuse(&link, word)?;
+            send(&link, READY, SendFlags::NOSIGNAL)?;
+            say_when_the_link_ends(&link)?;
+            return stay();
+        }
         "ring-twice" => &[HELLO, OPEN_RING, OPEN_RING],
         other => return Err(format!("no such rudeness: {other}").into()),
     };
@@ -76,7 +83,7 @@ fn flood(link: &OwnedFd) -> Result<(), Box<dyn Error>> {
 }
 
 /// Has a thread send legal frames without end over the link of a worker that goes on serving.
-pub(crate) async fn flood_meanwhile() -> &'static str {
+pub(super) async fn flood_meanwhile() -> &'static str {
     // SAFETY: the worker's guard keeps the link open as long as there is a watcher.
     let link = inherited_number().map(|number| unsafe { BorrowedFd::borrow_raw(number) });
     let Some(copy) = link.ok().and_then(|link| link.try_clone_to_owned().ok()) else {

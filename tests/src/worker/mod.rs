@@ -1,4 +1,4 @@
-//! A worker that serves, and misbehaves when told to: a process, or with `--threads` a thread.
+//! The test worker: serves, and misbehaves when told to, as a process or as a thread.
 
 mod behaviour;
 mod end;
@@ -7,6 +7,7 @@ mod orphan;
 mod process;
 mod refusal;
 mod rude;
+mod rude_channel;
 mod rude_ring;
 mod serial;
 mod service;
@@ -70,7 +71,11 @@ struct Options {
     server: ServerArgs,
 }
 
-fn main() -> Result<ExitCode, Box<dyn Error>> {
+/// What the program `test-worker` does.
+///
+/// # Errors
+/// When it cannot be what it was told to be.
+pub fn main() -> Result<ExitCode, Box<dyn Error>> {
     let options = Options::parse();
     if let Some(part) = &options.orphan {
         orphan::play(part)?;
@@ -88,6 +93,17 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     }
     let server = options.server.clone();
     Ok(server.run(async move |cluster| serve(cluster, &options).await))
+}
+
+/// What a thread does that is such a worker, as these arguments of the program say.
+///
+/// # Errors
+/// When the arguments make no sense, and when the worker fails.
+pub async fn serve_as_told(cluster: Cluster, arguments: &str) -> Result<(), Box<dyn Error>> {
+    let words = ["test-worker"]
+        .into_iter()
+        .chain(arguments.split_whitespace());
+    serve(cluster, &Options::try_parse_from(words)?).await
 }
 
 fn serve_on_several_threads(options: &Options) -> Result<ExitCode, Box<dyn Error>> {

@@ -4,21 +4,21 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::release_of;
 use everport::Cluster;
-use everport_tests::release_of;
 
 /// A release's name and its vices.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Behaviour {
+pub(super) struct Behaviour {
     /// The first word.
-    pub(crate) name: String,
-    pub(crate) ignores_drain: bool,
-    pub(crate) fails_when_leaving: bool,
-    pub(crate) gives_second_port_back: bool,
+    pub(super) name: String,
+    pub(super) ignores_drain: bool,
+    pub(super) fails_when_leaving: bool,
+    pub(super) gives_second_port_back: bool,
     /// It dies with the first request it gets: by then it has said that it is ready.
-    pub(crate) crashes_at_request: bool,
+    pub(super) crashes_at_request: bool,
     /// In slot 2 it dies between two requests, after it has served some.
-    pub(crate) crashes_in_slot_2: bool,
+    pub(super) crashes_in_slot_2: bool,
     crashes_at_boot: bool,
     hangs_at_boot: bool,
     has_second_port: bool,
@@ -27,7 +27,7 @@ pub(crate) struct Behaviour {
 
 impl Behaviour {
     /// Reads the release from its file, or else from the executable: `NAME [WORD]…`.
-    pub(crate) fn of_release(file: Option<&Path>) -> io::Result<Self> {
+    pub(super) fn of_release(file: Option<&Path>) -> io::Result<Self> {
         let text = match file {
             Some(file) => std::fs::read_to_string(file)?,
             None => release_of(Path::new("/proc/self/exe")).unwrap_or_else(|| "v1".to_owned()),
@@ -55,7 +55,7 @@ impl Behaviour {
     }
 
     /// What a process does before it joins the cluster.
-    pub(crate) fn before_it_joins(&self) {
+    pub(super) fn before_it_joins(&self) {
         if self.crashes_at_boot {
             eprintln!("{}", self.broken());
             std::process::exit(3);
@@ -67,7 +67,7 @@ impl Behaviour {
     }
 
     /// The same of a thread, which has joined by then.
-    pub(crate) async fn at_start(&self) -> Result<(), String> {
+    pub(super) async fn at_start(&self) -> Result<(), String> {
         if self.hangs_at_boot {
             eprintln!("release {} hangs", self.name);
             tokio::time::sleep(super::FOR_EVER).await;
@@ -83,7 +83,7 @@ impl Behaviour {
     }
 
     /// What happens beside serving.
-    pub(crate) fn once_serving(&self, cluster: &Cluster) {
+    pub(super) fn once_serving(&self, cluster: &Cluster) {
         if self.has_slow_hook {
             cluster.on_terminate(async || {
                 println!("hook begins");
@@ -93,7 +93,7 @@ impl Behaviour {
         }
     }
 
-    pub(crate) fn second_port<'a>(&self, port: Option<&'a String>) -> Option<&'a String> {
+    pub(super) fn second_port<'a>(&self, port: Option<&'a String>) -> Option<&'a String> {
         port.filter(|_| self.has_second_port)
     }
 }

@@ -10,12 +10,12 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use everport::Cluster;
 
-use crate::behaviour::Behaviour;
-use crate::end::Crash;
-use crate::streams;
+use super::behaviour::Behaviour;
+use super::end::Crash;
+use super::streams;
 
 /// `Hello, World!` on `/`, and doors to the inside for the tests. Every answer names its worker and release.
-pub(crate) fn router(
+pub(super) fn router(
     cluster: &Cluster,
     behaviour: &Behaviour,
     crash: &Crash,
@@ -47,9 +47,9 @@ pub(crate) fn router(
         .route("/descriptors", get(descriptors))
         .route("/environment", get(environment))
         .route("/signals", get(signals))
-        .merge(crate::process::doors())
-        .merge(crate::log::doors(cluster, is_logging))
-        .route("/flood", get(crate::rude::flood_meanwhile))
+        .merge(super::process::doors())
+        .merge(super::log::doors(cluster, is_logging))
+        .route("/flood", get(super::rude::flood_meanwhile))
         .merge(streams::router(cluster))
         .layer(axum::middleware::map_response(
             move |answer: axum::response::Response| {
@@ -59,9 +59,9 @@ pub(crate) fn router(
         ))
 }
 
-pub(crate) type Parameters = Query<HashMap<String, String>>;
+pub(super) type Parameters = Query<HashMap<String, String>>;
 
-pub(crate) fn milliseconds(parameters: &Parameters) -> Duration {
+pub(super) fn milliseconds(parameters: &Parameters) -> Duration {
     let number = parameters.get("ms").and_then(|text| text.parse().ok());
     Duration::from_millis(number.unwrap_or(1000))
 }

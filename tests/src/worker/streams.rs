@@ -17,10 +17,10 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Sleep;
 
-use crate::service::{Parameters, milliseconds};
+use super::service::{Parameters, milliseconds};
 
 /// The routes of this module.
-pub(crate) fn router(cluster: &Cluster) -> Router {
+pub(super) fn router(cluster: &Cluster) -> Router {
     let cluster = cluster.clone();
     Router::new()
         .route("/upload", post(upload))

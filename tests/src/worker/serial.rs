@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::end::fail;
+use super::end::fail;
 use everport::TcpListener;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 const SOME: u32 = 5;
 
 /// Serves some connections, then dies. Whoever comes later waits in the queue for somebody else.
-pub(crate) async fn serve_some_and_die(listener: &TcpListener, release: &str) -> io::Result<()> {
+pub(super) async fn serve_some_and_die(listener: &TcpListener, release: &str) -> io::Result<()> {
     for _ in 0..SOME {
         let (connection, _client) = listener.accept().await?;
         answer(connection, release).await?;

@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use rustix::net::sockopt;
 
 /// Locks the filters of every listening socket of this process, and so of the watcher, which shares them.
-pub(crate) fn lock_filters() -> io::Result<()> {
+pub(super) fn lock_filters() -> io::Result<()> {
     for entry in std::fs::read_dir("/proc/self/fd")?.flatten() {
         let Some(number) = entry
             .file_name()

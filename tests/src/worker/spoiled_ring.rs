@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::FileExt;
 
-use crate::service::Parameters;
+use super::service::Parameters;
 
 /// Where the data begins: `docs/protocol.md`.
 const DATA: u64 = 4096;
@@ -15,7 +15,7 @@ const HEAD: u64 = 0;
 const LOST: u64 = 8;
 
 /// Spoils it in the way that the word `how` says. Whoever logs meanwhile may undo that: nobody should.
-pub(crate) async fn spoil(parameters: Parameters) -> String {
+pub(super) async fn spoil(parameters: Parameters) -> String {
     let how = parameters.get("how").map_or("", String::as_str);
     match Ring::find().and_then(|ring| ring.spoil(how)) {
         Ok(()) => {

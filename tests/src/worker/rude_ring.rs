@@ -18,13 +18,13 @@ const RING: [u8; 2] = *b"\x0b\x01";
 const DATA: u64 = 4096;
 
 /// What a worker has of its ring.
-pub(crate) struct Ring {
+pub(super) struct Ring {
     memory: OwnedFd,
     bell: OwnedFd,
 }
 
 /// Asks for a ring, over the link of a worker that has said `Hello`.
-pub(crate) fn open(link: &OwnedFd) -> Result<Ring, Box<dyn Error>> {
+pub(super) fn open(link: &OwnedFd) -> Result<Ring, Box<dyn Error>> {
     let mut nothing = SendAncillaryBuffer::default();
     sendmsg(
         link,
@@ -32,12 +32,18 @@ pub(crate) fn open(link: &OwnedFd) -> Result<Ring, Box<dyn Error>> {
         &mut nothing,
         SendFlags::NOSIGNAL,
     )?;
+    let fds = await_frame(link, RING)?;
+    let [memory, bell] = fds.try_into().map_err(|_| "not two descriptors")?;
+    Ok(Ring { memory, bell })
+}
+
+/// Waits for the next frame of this kind; the descriptors that come with it.
+pub(crate) fn await_frame(link: &OwnedFd, wanted: [u8; 2]) -> Result<Vec<OwnedFd>, Box<dyn Error>> {
     loop {
         poll(&mut [PollFd::new(link, PollFlags::IN)], None)?;
         let (kind, fds) = receive(link)?;
-        if kind == RING {
-            let [memory, bell] = fds.try_into().map_err(|_| "not two descriptors")?;
-            return Ok(Ring { memory, bell });
+        if kind == wanted {
+            return Ok(fds);
         }
     }
 }
@@ -57,14 +63,14 @@ fn receive(link: &OwnedFd) -> Result<([u8; 2], Vec<OwnedFd>), Box<dyn Error>> {
 
 impl Ring {
     /// A head without anything that it could be the end of.
-    pub(crate) fn fill_with_garbage(&self) -> Result<(), Box<dyn Error>> {
+    pub(super) fn fill_with_garbage(&self) -> Result<(), Box<dyn Error>> {
         pwrite(&self.memory, &[0xff; 64], DATA)?;
         self.commit(64)?;
         self.ring()
     }
 
     /// Commits one whole record and half of another, and leaves the watcher to find that out.
-    pub(crate) fn log(&self, message: &str) -> Result<(), Box<dyn Error>> {
+    pub(super) fn log(&self, message: &str) -> Result<(), Box<dyn Error>> {
         let record = record(message);
         let length = u32::try_from(record.len())?.to_le_bytes();
         let bytes = [&length, record.as_slice()].concat();

@@ -11,9 +11,9 @@ use axum::routing::get;
 use everport::Cluster;
 use rustix::process::{Signal, getpid, kill_process};
 
-use crate::service::Parameters;
+use super::service::Parameters;
 
-pub(crate) fn doors(cluster: &Cluster, is_logging: bool) -> Router {
+pub(super) fn doors(cluster: &Cluster, is_logging: bool) -> Router {
     let own = cluster.id().map(|id| id.to_string());
     let logging = Logging(is_logging.then(|| cluster.clone()));
     let logger = logging.clone();
@@ -29,9 +29,10 @@ pub(crate) fn doors(cluster: &Cluster, is_logging: bool) -> Router {
         .route("/log", get(log))
         .route("/log-levels", get(log_levels))
         .route("/log-text", get(log_text))
+        .route("/log-by-nobody", get(log_by_nobody))
         .route("/panic", get(panic))
         .route("/panic-in-task", get(panic_in_task))
-        .route("/spoil-ring", get(crate::spoiled_ring::spoil))
+        .route("/spoil-ring", get(super::spoiled_ring::spoil))
 }
 
 /// The cluster whose log this worker's threads are to be part of, if they are.
@@ -94,7 +95,7 @@ async fn log(logging: &Logging, parameters: Parameters) -> &'static str {
 }
 
 /// Numbered records for as long as the process lives, by two threads.
-pub(crate) fn chatter(cluster: &Cluster) {
+pub(super) fn chatter(cluster: &Cluster) {
     let order = Order {
         records: u64::MAX,
         threads: 2,
@@ -154,6 +155,18 @@ async fn log_levels() -> &'static str {
     log::warn!("from the log crate");
     log::debug!("as a detail from the log crate");
     "logged"
+}
+
+/// Logs on a thread that says to nobody whose it is.
+async fn log_by_nobody() -> &'static str {
+    let logged = thread::spawn(|| {
+        tracing::warn!("by a thread of nobody");
+        tracing::debug!("too detailed");
+    });
+    match logged.join() {
+        Ok(()) => "logged",
+        Err(_) => "not logged",
+    }
 }
 
 /// Puts the text wherever a text can stand in a record: message, field, span, thread and target.

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 /// Whether this worker is a thread beside others: those of a process serve on its main thread.
-pub(crate) fn is_thread() -> bool {
+pub(super) fn is_thread() -> bool {
     std::thread::current().name() != Some("main")
 }
 
 /// Ends a process with this code after these words; a thread ends with them as its error.
-pub(crate) fn fail(code: i32, words: &str) -> Box<dyn Error> {
+pub(super) fn fail(code: i32, words: &str) -> Box<dyn Error> {
     if !is_thread() {
         eprintln!("{words}");
         std::process::exit(code);
@@ -21,18 +21,18 @@ pub(crate) fn fail(code: i32, words: &str) -> Box<dyn Error> {
 
 /// Asks the worker's main function to panic, as requests cannot: their panics end their task alone.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Crash(Arc<Notify>);
+pub(super) struct Crash(Arc<Notify>);
 
 impl Crash {
     /// Ends a process here and now, or a thread at its next turn.
-    pub(crate) fn ask_for(&self) {
+    pub(super) fn ask_for(&self) {
         if !is_thread() {
             std::process::abort();
         }
         self.0.notify_one();
     }
 
-    pub(crate) async fn was_asked_for(&self) {
+    pub(super) async fn was_asked_for(&self) {
         self.0.notified().await;
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::process::{Command, Stdio};
 
 /// Leaves an orphan behind and says what its process id is, as this process sees it.
-pub(crate) async fn leave() -> String {
+pub(super) async fn leave() -> String {
     let parent = Command::new("/proc/self/exe")
         .args(["--orphan", "parent"])
         .output();
@@ -15,7 +15,7 @@ pub(crate) async fn leave() -> String {
 }
 
 /// Plays a part: the parent that leaves at once, or the child that ends when it has been left.
-pub(crate) fn play(part: &str) -> io::Result<()> {
+pub(super) fn play(part: &str) -> io::Result<()> {
     if part == "parent" {
         let child = Command::new("/proc/self/exe")
             .args(["--orphan", "child"])

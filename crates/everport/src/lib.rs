@@ -57,6 +57,16 @@ pub use watcher::Watcher;
 #[doc = include_str!("../../../docs/guide.md")]
 struct Guide;
 
+/// Likewise those about workers that are threads.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/threads.md")]
+struct Threads;
+
+/// Likewise those in the chapter on sockets.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/sockets.md")]
+struct Sockets;
+
 /// Likewise those about a cluster within another program.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/embedding.md")]

@@ -34,6 +34,7 @@ mod supervision;
 // `setsid` of util-linux gives a program a terminal of its own.
 #[cfg(target_os = "linux")]
 mod terminal;
+mod thread_workers;
 mod transfer;
 mod unix_sockets;
 mod waiting;

@@ -12,8 +12,8 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-#[cfg(test)]
-use self::seat::MOST_REMAINS;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::seat::MOST_REMAINS;
 use self::seat::Seat;
 use crate::WorkerId;
 use crate::link::DecodeError;
@@ -153,8 +153,8 @@ impl Switch {
     }
 
     /// How many bytes of others' wait for a peer.
-    #[cfg(test)]
-    fn waiting_for(&self, peer: Peer) -> usize {
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn waiting_for(&self, peer: Peer) -> usize {
         match self.standings.get(&peer) {
             Some(Standing::Attached(seat)) => seat.waiting(),
             _ => 0,

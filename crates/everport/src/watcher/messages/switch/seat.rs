@@ -15,7 +15,7 @@ const MOST_ANSWERS: usize = 64;
 
 /// How many bytes of dead peers may wait for one that does not read: as many as sixteen of them can have on their way.
 /// Beyond that the oldest are dropped.
-pub(super) const MOST_REMAINS: usize = 8 * 1024 * 1024;
+pub(crate) const MOST_REMAINS: usize = 8 * 1024 * 1024;
 
 /// The place of a peer that is attached.
 #[derive(Debug)]
@@ -164,7 +164,7 @@ impl Seat {
     }
 
     /// How many bytes of others' wait.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn waiting(&self) -> usize {
         let waiting = self.passages.values().map(Passage::waiting);
         waiting.map(|bytes| bytes as usize).sum()

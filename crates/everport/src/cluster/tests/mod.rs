@@ -3,6 +3,7 @@
 #[cfg(feature = "axum")]
 mod axum;
 mod beats;
+mod dispatch;
 mod draining;
 pub(crate) mod harness;
 mod joining;

@@ -62,6 +62,11 @@ struct Guide;
 #[doc = include_str!("../../../docs/threads.md")]
 struct Threads;
 
+/// Likewise those in the chapter on sockets.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/sockets.md")]
+struct Sockets;
+
 /// Likewise those about a cluster within another program.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/embedding.md")]

@@ -105,6 +105,10 @@ impl Frame {
         if self.filled == HEAD {
             self.length = frame::data_length(self.head, limit)?;
             self.carried.as_ref().ok_or(Violation::NoSocket)?;
+            // What was taken is not what was seen: somebody else reads from this end, too.
+            if self.data.len() > self.length {
+                return Poll::Ready(Err(Violation::NotAFrame.into()));
+            }
         }
         Poll::Ready(Ok(read))
     }

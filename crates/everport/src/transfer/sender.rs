@@ -57,7 +57,7 @@ impl From<io::Error> for SendError {
 
 /// Sends sockets, with data, to the [`Receiver`](super::Receiver) at the other end of a Unix stream socket.
 ///
-/// What was sent and not received yet is in the stream, whose buffer bounds it (about 270 sockets with short data on
+/// What was sent and not received yet is in the stream, whose buffer bounds it (about 280 sockets with short data on
 /// Linux). When it is full, sending waits.
 #[derive(Debug)]
 pub struct Sender {
@@ -110,7 +110,7 @@ impl Sender {
     /// # Cancel safety
     /// When the future is dropped, either nothing was sent, or the socket and the beginning of its data were. Then
     /// [`sent`](Self::sent) has become one more, and what is left goes out with the next call of `send` or
-    /// [`flush`](Self::flush). No socket is sent twice.
+    /// [`flush`](Self::flush). No socket is sent twice. One that was given by value is closed here in either case.
     ///
     /// # Errors
     /// [`SendError`] says why it could not be sent.

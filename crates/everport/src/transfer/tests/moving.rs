@@ -17,6 +17,17 @@ async fn pass_on(socket: impl AsFd, data: &[u8]) -> Received {
     received
 }
 
+/// Tasks that move from thread to thread can use both ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn both_ends_go_into_tasks() {
+    let (mut sender, mut receiver) = transfer::pair().unwrap();
+    let (socket, _witness) = Witness::of_a_socket();
+    let sent = tokio::spawn(async move { sender.send(&socket, b"data").await });
+    let received = tokio::spawn(async move { receiver.receive().await });
+    sent.await.unwrap().unwrap();
+    assert_eq!(received.await.unwrap().unwrap().unwrap().data, b"data");
+}
+
 #[tokio::test]
 async fn every_kind_of_socket_arrives_as_what_it_is() {
     let directory = tempfile::tempdir().unwrap();

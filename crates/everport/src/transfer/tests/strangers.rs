@@ -142,3 +142,32 @@ async fn a_stream_that_is_none_is_an_error() {
     let error = receiver.receive().await.unwrap_err().to_string();
     assert_eq!(error, "the stream carried a frame without a socket");
 }
+
+/// Whoever made the stream can have it looked at from another place than it is read from.
+#[tokio::test]
+#[cfg(all(target_os = "linux", not(everport_portable)))]
+async fn what_is_taken_need_not_be_what_was_seen() {
+    use std::os::fd::AsRawFd;
+    let (socket, mut witness) = Witness::of_a_socket();
+    let (stranger, stream) = UnixStream::pair().unwrap();
+    let offset: libc::c_int = 8;
+    // SAFETY: the call reads a number of ours.
+    let set = unsafe {
+        libc::setsockopt(
+            stream.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEEK_OFF,
+            (&raw const offset).cast(),
+            size_of_val(&offset) as libc::socklen_t,
+        )
+    };
+    assert_eq!(set, 0);
+    let both = [frame_of(b""), frame_of(&[0; 100])].concat();
+    send_raw(&stranger, &both, &[socket.as_fd()]);
+    let mut receiver = Receiver::from_std(stream).unwrap();
+    let error = receiver.receive().await.unwrap_err();
+    let expected = Violation::NotAFrame;
+    assert!(matches!(error, ReceiveError::Violation(violation) if violation == expected));
+    drop(socket);
+    witness.expect_closed();
+}

@@ -5,8 +5,11 @@
 mod clusters;
 mod ends;
 mod failures;
+// What tells of waiting connections without waking on each of them is Linux only.
+#[cfg(all(target_os = "linux", not(everport_portable)))]
 mod hang;
 mod life;
+#[cfg(all(target_os = "linux", not(everport_portable)))]
 mod pinning;
 mod ports;
 mod refusals;

@@ -136,6 +136,56 @@ fn every_fault_names_tests_that_exist() {
 }
 
 #[test]
+fn what_somebody_elses_names_are_here_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page = fs::read_to_string(root.join("docs/coming-from.md")).expect("the page");
+    let library = text_of(&root.join("crates/everport/src"));
+    let help = Command::new(program("everport"))
+        .args(["run", "--help"])
+        .output()
+        .expect("the command starts");
+    let help = String::from_utf8(help.stdout).expect("a text");
+    let rows = page.lines().filter(|line| line.starts_with("| "));
+    let ours = rows.filter_map(|row| row.trim_end_matches(" |").rsplit(" | ").next());
+    let names: Vec<&str> = ours.flat_map(in_backticks).collect();
+    assert!(names.len() > 120, "only {} names found", names.len());
+    for name in names {
+        let is_here = match name.rsplit_once("::") {
+            Some((_, item)) => defines(&library, item),
+            // Options of programs that are their own watcher are in the library's sources.
+            None if name.starts_with("--") => {
+                help.contains(&format!("{name} "))
+                    || help.contains(&format!("{name}\n"))
+                    || library.contains(&format!("`{name}`"))
+            }
+            None => true,
+        };
+        assert!(is_here, "nothing is called {name}");
+    }
+}
+
+/// Whether there is a public function, type, field, variant or module of this name.
+fn defines(library: &str, item: &str) -> bool {
+    let is_defined = |kind: &str| {
+        let ends = ["(", "<", " ", ";"];
+        ends.iter()
+            .any(|end| library.contains(&format!("pub {kind} {item}{end}")))
+    };
+    let kinds = ["fn", "async fn", "struct", "enum", "trait", "mod", "const"];
+    kinds.into_iter().any(is_defined) || library.contains(&format!("    pub {item}: "))
+}
+
+/// All sources below a folder.
+fn text_of(folder: &Path) -> String {
+    let mut files = Vec::new();
+    collect(folder, &mut files);
+    let texts = files
+        .iter()
+        .map(|path| fs::read_to_string(path).expect("a text"));
+    texts.collect()
+}
+
+#[test]
 fn what_we_show_service_managers_and_containers_is_what_the_command_takes() {
     let contrib = Path::new(env!("CARGO_MANIFEST_DIR")).join("../contrib");
     let mut commands = Vec::new();

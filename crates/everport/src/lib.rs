@@ -57,6 +57,11 @@ pub use watcher::Watcher;
 #[doc = include_str!("../../../docs/guide.md")]
 struct Guide;
 
+/// Likewise those about workers that are threads.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/threads.md")]
+struct Threads;
+
 /// Likewise those in the chapter on sockets.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/sockets.md")]

@@ -5,10 +5,11 @@
 )]
 
 use std::process::{Command, ExitCode, Output};
+use std::sync::Arc;
 
-use everport::Cluster;
-use everport::log::{Level, LogFormat};
+use everport::log::{Entry, Level, LogFormat, Sink};
 use everport::logging::{self, InitError};
+use everport::{Cluster, Watcher};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -21,6 +22,9 @@ fn main() -> ExitCode {
         Ok("composed") => run(composed),
         Ok("panicking") => run(panicking),
         Ok("unread") => run(unread),
+        Ok("subscribed") => workers_beside(a_subscriber_of_the_applications),
+        Ok("forwarding") => workers_beside(|| tracing_log::LogTracer::init().unwrap()),
+        Ok("logging-otherwise") => workers_beside(a_logger_of_the_applications),
         Ok(other) => panic!("cannot be {other}"),
         Err(_) => {
             records_become_lines_on_standard_output();
@@ -29,6 +33,9 @@ fn main() -> ExitCode {
             who_composes_a_subscriber_has_the_choice();
             a_panic_is_printed_once_and_to_standard_error();
             a_reader_that_went_away_ends_no_program();
+            the_applications_subscriber_keeps_its_threads_and_workers_have_their_own();
+            a_logger_that_passes_on_to_tracing_is_as_good_as_ours();
+            a_logger_that_does_otherwise_is_an_error();
             ExitCode::SUCCESS
         }
     }
@@ -172,4 +179,152 @@ fn a_reader_that_went_away_ends_no_program() {
     let output = program("unread", None).stdout(writer).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     assert_eq!(output.stderr, b"");
+}
+
+/// A program whose workers are threads and which has set up something of its own before: says what its workers' logs
+/// told. The first worker's end is that of the program, when its successor has logged, too.
+fn workers_beside(prepare: fn()) -> ExitCode {
+    prepare();
+    tracing::info!("by the application");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let watcher = Watcher::threads(1, log_and_return).sink(Arc::new(Printed));
+        let watcher = watcher.build().unwrap();
+        let handle = watcher.handle();
+        tokio::spawn(async move {
+            // Who waits in vain sees that in what was printed.
+            let _in_vain = tokio::time::timeout(BOUND, OTHERS.notified()).await;
+            handle.stop();
+        });
+        watcher.run().await.unwrap();
+    });
+    tracing::info!("by the application, at the end");
+    ExitCode::SUCCESS
+}
+
+/// How long anything may take on a busy machine.
+const BOUND: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Told by the second worker that it has come to its end.
+static OTHERS: tokio::sync::Notify = tokio::sync::Notify::const_new();
+
+async fn log_and_return(cluster: Cluster) -> Result<(), InitError> {
+    let id = cluster.id().unwrap();
+    if let Err(error) = logging::init(&cluster) {
+        println!("worker {id}: {error}");
+    }
+    tracing::info!("by worker {id}");
+    tracing_log::log::info!("by worker {id} through the log crate");
+    let blocking = tokio::task::spawn_blocking(move || tracing::info!("by worker {id}, blocking"));
+    blocking.await.unwrap();
+    let again = logging::init(&cluster).unwrap_err();
+    assert!(matches!(again, InitError::SubscriberSet), "{again}");
+    if id.0 == 2 {
+        OTHERS.notify_one();
+    }
+    Ok(())
+}
+
+/// Prints workers' records.
+#[derive(Debug)]
+struct Printed;
+
+impl Sink for Printed {
+    fn write(&self, entry: Entry) {
+        if let Entry::Records(records) = entry {
+            for record in records.iter() {
+                println!("{}: {}", records.source().worker, record.message);
+            }
+        }
+    }
+}
+
+/// Prints what it gets, as the application's own way of logging.
+struct Own;
+
+impl<S: tracing::Subscriber> Layer<S> for Own {
+    fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+        struct Message;
+        impl tracing::field::Visit for Message {
+            fn record_debug(&mut self, _: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+                println!("own: {value:?}");
+            }
+        }
+        event.record(&mut Message);
+    }
+}
+
+fn a_subscriber_of_the_applications() {
+    let own = tracing_subscriber::registry().with(Own);
+    tracing::subscriber::set_global_default(own).unwrap();
+}
+
+fn a_logger_of_the_applications() {
+    struct Logger;
+    impl tracing_log::log::Log for Logger {
+        fn enabled(&self, _: &tracing_log::log::Metadata<'_>) -> bool {
+            true
+        }
+        fn log(&self, _: &tracing_log::log::Record<'_>) {}
+        fn flush(&self) {}
+    }
+    tracing_log::log::set_boxed_logger(Box::new(Logger)).unwrap();
+}
+
+/// What such a program prints: the lines of its watcher's sink and of the application come from threads of their own.
+fn printed(what: &str) -> Vec<String> {
+    let output = program(what, None).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().map(str::to_owned).collect()
+}
+
+#[track_caller]
+fn check_printed(lines: &[String], expected: &[&str]) {
+    for line in expected {
+        let times = lines.iter().filter(|it| it == line).count();
+        assert_eq!(times, 1, "{line:?} in {lines:#?}");
+    }
+}
+
+fn the_applications_subscriber_keeps_its_threads_and_workers_have_their_own() {
+    let lines = printed("subscribed");
+    let expected = [
+        "own: by the application",
+        "1: by worker 1",
+        "1: by worker 1 through the log crate",
+        "1: by worker 1, blocking",
+        "2: by worker 2",
+        "2: by worker 2, blocking",
+        "own: by the application, at the end",
+    ];
+    check_printed(&lines, &expected);
+    assert!(
+        !lines.iter().any(|line| line.starts_with("own: by worker")),
+        "{lines:#?}"
+    );
+}
+
+fn a_logger_that_passes_on_to_tracing_is_as_good_as_ours() {
+    let lines = printed("forwarding");
+    check_printed(
+        &lines,
+        &["1: by worker 1", "1: by worker 1 through the log crate"],
+    );
+    assert!(
+        !lines.iter().any(|line| line.starts_with("worker 1: ")),
+        "{lines:#?}"
+    );
+}
+
+fn a_logger_that_does_otherwise_is_an_error() {
+    let lines = printed("logging-otherwise");
+    check_printed(&lines, &["1: by worker 1"]);
+    let is_error = |line: &&String| {
+        line.starts_with("worker 1: cannot log what is logged through the log crate")
+    };
+    assert_eq!(lines.iter().filter(is_error).count(), 1, "{lines:#?}");
 }

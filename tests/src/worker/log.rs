@@ -29,6 +29,7 @@ pub(super) fn doors(cluster: &Cluster, is_logging: bool) -> Router {
         .route("/log", get(log))
         .route("/log-levels", get(log_levels))
         .route("/log-text", get(log_text))
+        .route("/log-by-nobody", get(log_by_nobody))
         .route("/panic", get(panic))
         .route("/panic-in-task", get(panic_in_task))
         .route("/spoil-ring", get(super::spoiled_ring::spoil))
@@ -154,6 +155,18 @@ async fn log_levels() -> &'static str {
     log::warn!("from the log crate");
     log::debug!("as a detail from the log crate");
     "logged"
+}
+
+/// Logs on a thread that says to nobody whose it is.
+async fn log_by_nobody() -> &'static str {
+    let logged = thread::spawn(|| {
+        tracing::warn!("by a thread of nobody");
+        tracing::debug!("too detailed");
+    });
+    match logged.join() {
+        Ok(()) => "logged",
+        Err(_) => "not logged",
+    }
 }
 
 /// Puts the text wherever a text can stand in a record: message, field, span, thread and target.

@@ -16,6 +16,7 @@ pub(super) fn doors() -> Router {
         .route("/status", get(status))
         .route("/grow", get(grow))
         .route("/append", get(append))
+        .route("/child", get(child))
         .route("/orphan", get(super::orphan::leave))
 }
 
@@ -41,6 +42,15 @@ async fn append(parameters: Parameters) -> String {
     let opened = fs::File::options().append(true).open(path);
     match opened.and_then(|mut file| file.write_all(b"appended\n")) {
         Ok(()) => "appended".to_owned(),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// Starts a child, waits for it, and says how it ended.
+async fn child() -> String {
+    let mut child = std::process::Command::new("sh");
+    match child.args(["-c", "exit 7"]).status() {
+        Ok(status) => format!("exited with {}", status.code().unwrap_or(-1)),
         Err(error) => error.to_string(),
     }
 }

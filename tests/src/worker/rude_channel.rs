@@ -16,7 +16,7 @@ const GARBAGE: &[u8] = b"\x02\x02garbage";
 const TOO_MANY: &[u8] = b"\x02\x02\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x00";
 
 /// Gets a channel and does what the word stands for, over the link of a worker that has said `Hello`.
-pub(crate) fn misuse(link: &OwnedFd, word: &str) -> Result<(), Box<dyn Error>> {
+pub(super) fn misuse(link: &OwnedFd, word: &str) -> Result<(), Box<dyn Error>> {
     send(link, LISTEN, SendFlags::NOSIGNAL)?;
     let [channel] = await_frame(link, GRANTED)?
         .try_into()

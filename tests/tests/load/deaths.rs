@@ -1,10 +1,10 @@
 //! Workers that are killed under load.
 
 use everport_load::{FailureKind, Report};
-use everport_tests::{Cluster, WorkerSeen, stop_and_count, take_turn};
+use everport_tests::{Cluster, Kind, WorkerSeen, stop_and_count, take_turn};
 use rustix::process::Signal;
 
-use crate::{go_on, one_shot_load_of, timed_out};
+use crate::{CLIENTS, go_on, one_shot_load_of, timed_out};
 
 /// Takes long enough for every worker to be serving some at any time.
 const PATH: &str = "/slow?ms=20";
@@ -63,6 +63,27 @@ fn killing_a_worker_loses_only_what_it_served_by_reuseport() {
 #[test]
 fn killing_a_worker_loses_only_what_it_served_by_transfer() {
     killing_one_loses_only_what_it_served("transfer");
+}
+
+/// A panic that unwinds a thread's main function ends what that thread served, and nothing else in its process.
+#[test]
+fn threads_that_panic_lose_only_what_they_served() {
+    const DEATHS: u64 = 3;
+    let _turn = take_turn();
+    for share in ["reuseport", "transfer", "dispatch"] {
+        let options = format!("-w 4 --share {share}");
+        let cluster = Kind::Threads.ready(&options, "--listen 127.0.0.1:0");
+        let load = one_shot_load_of(cluster.address(), PATH);
+        for _ in 0..DEATHS {
+            go_on(&load, 100);
+            let ready = cluster.log().matching("is ready after").len();
+            cluster.crash(cluster.workers()[0]);
+            cluster.log().wait_for_many(ready + 1, "is ready after");
+        }
+        go_on(&load, 100);
+        // Each client has one request at most with a worker that dies.
+        check(&load.stop(), DEATHS * CLIENTS);
+    }
 }
 
 #[test]

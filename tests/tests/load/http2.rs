@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use everport_tests::{Cluster, PATIENCE, take_turn};
+use everport_tests::{Kind, PATIENCE, take_turn};
 use h2::RecvStream;
 use h2::client::SendRequest;
 use hyper::body::Bytes;
@@ -242,9 +242,9 @@ async fn crowd(address: SocketAddr) -> Vec<Load> {
     loads
 }
 
-async fn restarts_lose_no_request(share: &str, restarts: usize) {
+async fn restarts_lose_no_request(kind: Kind, share: &str, restarts: usize) {
     let options = format!("-w 4 --settle 0 --share {share}");
-    let cluster = Arc::new(Cluster::ready(&options, "--http --listen 127.0.0.1:0"));
+    let cluster = Arc::new(kind.ready(&options, "--http --listen 127.0.0.1:0"));
     let mut loads = crowd(cluster.address()).await;
     for _ in 0..restarts {
         for load in &loads {
@@ -272,7 +272,14 @@ async fn restarts_lose_no_request(share: &str, restarts: usize) {
 fn rolling_restarts_lose_no_request_of_http2() {
     let _turn = take_turn();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(restarts_lose_no_request("reuseport", 3));
-    runtime.block_on(restarts_lose_no_request("transfer", 2));
-    runtime.block_on(restarts_lose_no_request("dispatch", 2));
+    runtime.block_on(restarts_lose_no_request(Kind::Processes, "reuseport", 3));
+    runtime.block_on(restarts_lose_no_request(Kind::Processes, "transfer", 2));
+    runtime.block_on(restarts_lose_no_request(Kind::Processes, "dispatch", 2));
+}
+
+#[test]
+fn rolling_restarts_of_threads_lose_no_request_of_http2() {
+    let _turn = take_turn();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(restarts_lose_no_request(Kind::Threads, "transfer", 1));
 }

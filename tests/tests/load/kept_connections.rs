@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use everport_load::{Load, Report, RunningLoad};
-use everport_tests::{Cluster, PATIENCE, take_turn};
+use everport_tests::{Cluster, Kind, PATIENCE, take_turn};
 
 use crate::go_on;
 
@@ -45,10 +45,10 @@ fn assert_as_many_as_expected(report: &Report, least: f64) {
     );
 }
 
-fn restarts_lose_no_request(share: &str, restarts: usize) {
+fn restarts_lose_no_request(kind: Kind, share: &str, restarts: usize) {
     let _turn = take_turn();
     let options = format!("-w 4 --settle 0 --share {share}");
-    let cluster = Cluster::ready(&options, "--http --listen 127.0.0.1:0");
+    let cluster = kind.ready(&options, "--http --listen 127.0.0.1:0");
     let loads = crowd(&cluster);
     let all_go_on = || loads.iter().for_each(|(load, _)| go_on(load, 1));
     all_go_on();
@@ -68,15 +68,20 @@ fn restarts_lose_no_request(share: &str, restarts: usize) {
 
 #[test]
 fn rolling_restarts_lose_no_request_on_a_kept_connection_by_reuseport() {
-    restarts_lose_no_request("reuseport", 3);
+    restarts_lose_no_request(Kind::Processes, "reuseport", 3);
+}
+
+#[test]
+fn rolling_restarts_of_threads_lose_no_request_on_a_kept_connection() {
+    restarts_lose_no_request(Kind::Threads, "reuseport", 1);
 }
 
 #[test]
 fn rolling_restarts_lose_no_request_on_a_kept_connection_by_transfer() {
-    restarts_lose_no_request("transfer", 2);
+    restarts_lose_no_request(Kind::Processes, "transfer", 2);
 }
 
 #[test]
 fn rolling_restarts_lose_no_request_on_a_kept_connection_by_dispatch() {
-    restarts_lose_no_request("dispatch", 2);
+    restarts_lose_no_request(Kind::Processes, "dispatch", 2);
 }

@@ -6,7 +6,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use everport_tests::{Answer, Cluster, PATIENCE, take_turn};
+use everport_tests::{Answer, Kind, PATIENCE, for_each_kind, take_turn};
+
+for_each_kind!(
+    a_slow_upload_and_a_slow_download_outlast_a_rolling_restart,
+    an_upgraded_connection_is_told_of_the_drain_and_ends_at_its_deadline,
+    fresh_connections_that_hesitate_lose_nothing_to_plain_axum,
+    fresh_connections_that_hesitate_lose_nothing_to_everport_http,
+);
 
 /// How long an upload and a download take.
 const SLOW: Duration = Duration::from_secs(5);
@@ -37,10 +44,9 @@ fn upload(mut connection: TcpStream) -> Answer {
     answer(connection)
 }
 
-#[test]
-fn a_slow_upload_and_a_slow_download_outlast_a_rolling_restart() {
+fn a_slow_upload_and_a_slow_download_outlast_a_rolling_restart(kind: Kind) {
     let _turn = take_turn();
-    let cluster = Cluster::ready("-w 1 --settle 0", "--http --listen 127.0.0.1:0");
+    let cluster = kind.ready("-w 1 --settle 0", "--http --listen 127.0.0.1:0");
     let old = cluster.workers()[0].worker;
     let mut down = connect(cluster.address());
     write!(
@@ -74,14 +80,13 @@ fn a_slow_upload_and_a_slow_download_outlast_a_rolling_restart() {
     ));
 }
 
-#[test]
-fn an_upgraded_connection_is_told_of_the_drain_and_ends_at_its_deadline() {
+fn an_upgraded_connection_is_told_of_the_drain_and_ends_at_its_deadline(kind: Kind) {
     let _turn = take_turn();
     let directory = tempfile::tempdir().unwrap();
     let release = directory.path().join("release");
     // The process goes on after the deadline: it is not its end that ends the connection.
     std::fs::write(&release, "v1 ignores-drain").unwrap();
-    let cluster = Cluster::ready(
+    let cluster = kind.ready(
         "-w 1 --settle 0 --shutdown-timeout 4",
         &format!(
             "--http --listen 127.0.0.1:0 --release {}",
@@ -158,10 +163,10 @@ fn ask_late(address: SocketAddr, hesitation: Duration) -> std::io::Result<String
     Ok(answer)
 }
 
-fn restarts_lose_no_fresh_connection(arguments: &str) {
+fn restarts_lose_no_fresh_connection(kind: Kind, arguments: &str) {
     const CLIENTS: u32 = 32;
     let arguments = format!("{arguments} --listen 127.0.0.1:0");
-    let cluster = Cluster::ready("-w 2 --settle 0", &arguments);
+    let cluster = kind.ready("-w 2 --settle 0", &arguments);
     let (address, tally) = (cluster.address(), Tally::default());
     thread::scope(|scope| {
         for number in 0..CLIENTS {
@@ -191,14 +196,12 @@ fn restarts_lose_no_fresh_connection(arguments: &str) {
     assert_eq!(lost, 0, "of {}", answered + lost);
 }
 
-#[test]
-fn fresh_connections_that_hesitate_lose_nothing_to_plain_axum() {
+fn fresh_connections_that_hesitate_lose_nothing_to_plain_axum(kind: Kind) {
     let _turn = take_turn();
-    restarts_lose_no_fresh_connection("");
+    restarts_lose_no_fresh_connection(kind, "");
 }
 
-#[test]
-fn fresh_connections_that_hesitate_lose_nothing_to_everport_http() {
+fn fresh_connections_that_hesitate_lose_nothing_to_everport_http(kind: Kind) {
     let _turn = take_turn();
-    restarts_lose_no_fresh_connection("--http");
+    restarts_lose_no_fresh_connection(kind, "--http");
 }

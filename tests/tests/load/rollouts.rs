@@ -3,15 +3,22 @@
 use std::fs;
 
 use everport_load::FailureKind;
-use everport_tests::{Cluster, take_turn};
+use everport_tests::{Cluster, Kind, for_each_kind, take_turn};
 use rustix::process::Signal;
 
 use crate::{CLIENTS, go_on, one_shot_load, timed_out};
 
-fn restarts_lose_nothing(share: &str, workers: u32) {
+for_each_kind!(
+    rolling_restarts_lose_nothing_by_reuseport,
+    rolling_restarts_lose_nothing_by_transfer,
+    rolling_restarts_lose_nothing_by_dispatch,
+    rolling_restarts_of_a_single_worker_lose_nothing,
+);
+
+fn restarts_lose_nothing(kind: Kind, share: &str, workers: u32) {
     let _turn = take_turn();
     let options = format!("-w {workers} --settle 0.05 --share {share}");
-    let cluster = Cluster::ready(&options, "--listen 127.0.0.1:0");
+    let cluster = kind.ready(&options, "--listen 127.0.0.1:0");
     let load = one_shot_load(cluster.address());
     go_on(&load, 200);
     for _ in 0..4 {
@@ -27,24 +34,20 @@ fn restarts_lose_nothing(share: &str, workers: u32) {
     );
 }
 
-#[test]
-fn rolling_restarts_lose_nothing_by_reuseport() {
-    restarts_lose_nothing("reuseport", 4);
+fn rolling_restarts_lose_nothing_by_reuseport(kind: Kind) {
+    restarts_lose_nothing(kind, "reuseport", 4);
 }
 
-#[test]
-fn rolling_restarts_lose_nothing_by_transfer() {
-    restarts_lose_nothing("transfer", 4);
+fn rolling_restarts_lose_nothing_by_transfer(kind: Kind) {
+    restarts_lose_nothing(kind, "transfer", 4);
 }
 
-#[test]
-fn rolling_restarts_lose_nothing_by_dispatch() {
-    restarts_lose_nothing("dispatch", 4);
+fn rolling_restarts_lose_nothing_by_dispatch(kind: Kind) {
+    restarts_lose_nothing(kind, "dispatch", 4);
 }
 
-#[test]
-fn rolling_restarts_of_a_single_worker_lose_nothing() {
-    restarts_lose_nothing("reuseport", 1);
+fn rolling_restarts_of_a_single_worker_lose_nothing(kind: Kind) {
+    restarts_lose_nothing(kind, "reuseport", 1);
 }
 
 #[test]

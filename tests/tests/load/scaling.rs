@@ -1,13 +1,19 @@
 //! Scaling under load.
 
-use everport_tests::{Cluster, get, take_turn};
+use everport_tests::{Cluster, Kind, for_each_kind, get, take_turn};
 use rustix::process::Signal;
 
 use crate::{go_on, one_shot_load};
 
-fn scaling_loses_nothing(share: &str) {
+for_each_kind!(
+    scaling_down_and_up_loses_nothing_by_reuseport,
+    scaling_down_and_up_loses_nothing_by_transfer,
+    scaling_down_and_up_loses_nothing_by_dispatch,
+);
+
+fn scaling_loses_nothing(kind: Kind, share: &str) {
     let _turn = take_turn();
-    let cluster = Cluster::ready(&format!("-w 4 --share {share}"), "--listen 127.0.0.1:0");
+    let cluster = kind.ready(&format!("-w 4 --share {share}"), "--listen 127.0.0.1:0");
     let load = one_shot_load(cluster.address());
     go_on(&load, 100);
     for step in ["from 4 to 3", "from 3 to 2"] {
@@ -33,19 +39,16 @@ fn scaling_loses_nothing(share: &str) {
     assert!(get(cluster.address(), "/").worker() > 0);
 }
 
-#[test]
-fn scaling_down_and_up_loses_nothing_by_reuseport() {
-    scaling_loses_nothing("reuseport");
+fn scaling_down_and_up_loses_nothing_by_reuseport(kind: Kind) {
+    scaling_loses_nothing(kind, "reuseport");
 }
 
-#[test]
-fn scaling_down_and_up_loses_nothing_by_transfer() {
-    scaling_loses_nothing("transfer");
+fn scaling_down_and_up_loses_nothing_by_transfer(kind: Kind) {
+    scaling_loses_nothing(kind, "transfer");
 }
 
-#[test]
-fn scaling_down_and_up_loses_nothing_by_dispatch() {
-    scaling_loses_nothing("dispatch");
+fn scaling_down_and_up_loses_nothing_by_dispatch(kind: Kind) {
+    scaling_loses_nothing(kind, "dispatch");
 }
 
 #[test]

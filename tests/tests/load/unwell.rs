@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use everport_load::{Load, Report, RunningLoad};
-use everport_tests::{Cluster, PATIENCE, check_share, get, take_turn};
+use everport_tests::{Cluster, Kind, PATIENCE, check_share, for_each_kind, get, take_turn};
 use rustix::process::Signal;
 
 use crate::go_on;
@@ -20,6 +20,8 @@ const BOUND: Duration = Duration::from_secs(1);
 /// come while all clients wait for a worker that is found to be unwell only after a second or two.
 const LONG: Duration = Duration::from_millis(250);
 const FEW: u64 = 60;
+
+for_each_kind!(nobody_waits_for_a_worker_that_hangs_by_reuseport);
 
 fn load(cluster: &Cluster) -> RunningLoad {
     let load = Load::new(cluster.address())
@@ -82,35 +84,38 @@ fn nobody_waits_for_a_stopped_worker_by_dispatch() {
     nobody_waits_for_a_stopped_worker("dispatch");
 }
 
-fn nobody_waits_for_a_worker_that_hangs(share: &str) {
+fn nobody_waits_for_a_worker_that_hangs(kind: Kind, share: &str) {
     let _turn = take_turn();
-    let cluster = Cluster::ready(&format!("-w 4 --share {share}"), "--listen 127.0.0.1:0");
+    let cluster = kind.ready(&format!("-w 4 --share {share}"), "--listen 127.0.0.1:0");
     let load = load(&cluster);
     let address = cluster.address();
     let asking = std::thread::spawn(move || get(address, "/spin?ms=5000"));
     let begins = cluster.log().wait_for("spin begins");
     cluster.log().wait_for("answers again after");
     let hung = asking.join().unwrap().worker();
-    assert!(begins.contains(&format!(".{hung} out ")), "{begins}");
+    let its_mark = match kind {
+        Kind::Processes => format!(".{hung} out "),
+        Kind::Threads => format!("worker-{hung}"),
+    };
+    assert!(begins.contains(&its_mark), "{begins}");
     check_share(address, hung, 4);
     go_on(&load, 100);
     check(&load.stop(), 1);
     assert_eq!(cluster.log().matching("is killed").len(), 0);
 }
 
-#[test]
-fn nobody_waits_for_a_worker_that_hangs_by_reuseport() {
-    nobody_waits_for_a_worker_that_hangs("reuseport");
+fn nobody_waits_for_a_worker_that_hangs_by_reuseport(kind: Kind) {
+    nobody_waits_for_a_worker_that_hangs(kind, "reuseport");
 }
 
 #[test]
 fn nobody_waits_for_a_worker_that_hangs_by_transfer() {
-    nobody_waits_for_a_worker_that_hangs("transfer");
+    nobody_waits_for_a_worker_that_hangs(Kind::Processes, "transfer");
 }
 
 #[test]
 fn nobody_waits_for_a_worker_that_hangs_by_dispatch() {
-    nobody_waits_for_a_worker_that_hangs("dispatch");
+    nobody_waits_for_a_worker_that_hangs(Kind::Processes, "dispatch");
 }
 
 fn nobody_waits_for_a_slot_in_back_off(share: &str) {

@@ -5,7 +5,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use everport_tests::{Cluster, Kind, PATIENCE, WorkerSeen, for_each_kind, get, is_alive, program};
+use everport_tests::{
+    Cluster, Exit, Kind, PATIENCE, WorkerSeen, for_each_kind, get, is_alive, program,
+};
 use rustix::process::Signal;
 
 use crate::waiting::{ask_many, block_for, check_answered, spin_one};
@@ -296,4 +298,20 @@ fn time_in_which_the_watcher_was_stopped_does_not_count_towards_the_shutdown_tim
     cluster.signal(Signal::TERM);
     cluster.log().wait_for("stopping: every worker drains");
     check_that_it_does_not_count(&cluster, "has not drained within 4 s and is killed");
+}
+
+#[test]
+fn a_program_ends_for_a_thread_that_cannot_be_ended_if_it_is_to() {
+    let options = "-w 2 --hang-timeout 1 --exit-on-abandoned-thread";
+    let mut cluster = Kind::Threads.ready(options, "--listen 127.0.0.1:0");
+    let (hung, _served) = spin_one(&cluster);
+    check_answered(ask_many(cluster.address()));
+    let who = name(&hung);
+    cluster.log().wait_for(&format!("{who} ended: left behind"));
+    cluster
+        .log()
+        .wait_for(&format!("{who} hangs, and its thread cannot be ended"));
+    assert_eq!(cluster.wait(), Exit::Code(9));
+    let told = "stopped because the thread of worker";
+    cluster.log().wait_for(told);
 }

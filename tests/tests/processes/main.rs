@@ -16,6 +16,7 @@ mod leaving;
 mod log_files;
 #[cfg(all(target_os = "linux", not(everport_portable)))]
 mod logs;
+mod messages;
 mod output;
 #[cfg(target_os = "linux")]
 mod passed_sockets;
@@ -34,6 +35,7 @@ mod supervision;
 // `setsid` of util-linux gives a program a terminal of its own.
 #[cfg(target_os = "linux")]
 mod terminal;
+mod thread_workers;
 mod transfer;
 mod unix_sockets;
 mod waiting;

@@ -333,7 +333,6 @@ mod tests {
         check(StartError::NoProgram(path).into(), 127);
         check(RunError::from(io::Error::other("x")).into(), 1);
         check(RunError::ThreadLeftBehind(WorkerId(3)).into(), 9);
-        check(StartError::PanicAborts.into(), 1);
         let option = "env (--env)";
         check(StartError::NotForThreads { option }.into(), 2);
     }

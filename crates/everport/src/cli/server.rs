@@ -64,6 +64,10 @@ pub struct ServerArgs {
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count::parse,
         conflicts_with_all = OF_PROCESSES, help_heading = CLUSTER)]
     threads: Option<u32>,
+
+    /// End the process, after a graceful stop, when a thread hangs and cannot be ended
+    #[arg(long, requires = "threads", conflicts_with = "workers", help_heading = CLUSTER)]
+    exit_on_abandoned_thread: bool,
 }
 
 impl ServerArgs {
@@ -92,18 +96,22 @@ impl ServerArgs {
             Err(error) => return CommandError::Runtime(error).report().into(),
         };
         match self.threads {
-            Some(threads) if !inherited_link() => runtime.block_on(watch_threads(
-                &self.cluster,
-                Watcher::threads(threads, main),
-            )),
+            Some(threads) if !inherited_link() => {
+                let threads = Watcher::threads(threads, main);
+                runtime.block_on(self.watch(threads))
+            }
             _ => runtime.block_on(be_a_process(self.cluster, main)),
         }
     }
-}
 
-async fn watch_threads(args: &ClusterArgs, threads: Builder) -> ExitCode {
-    let ended = run_threads(args, threads).await;
-    ended.unwrap_or_else(|error| error.report()).into()
+    async fn watch(&self, threads: Builder) -> ExitCode {
+        let threads = match self.exit_on_abandoned_thread {
+            true => threads.exit_on_abandoned_thread(),
+            false => threads,
+        };
+        let ended = run_threads(&self.cluster, threads).await;
+        ended.unwrap_or_else(|error| error.report()).into()
+    }
 }
 
 /// What this process does that has no threads as workers: it serves, or watches others that do.
@@ -122,6 +130,69 @@ async fn be_a_process<E: MainError<Kind>, Kind>(
             // Whoever closed our standard error does not want to know.
             let _ = writeln!(io::stderr(), "Error: {error}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Flags {
+        #[command(flatten)]
+        server: ServerArgs,
+    }
+
+    #[test]
+    fn the_parser_is_consistent() {
+        Flags::command().debug_assert();
+    }
+
+    #[test]
+    fn what_threads_can_be_told_is_taken() {
+        let words = "server --threads 4 --share transfer --pin --settle 0 -l debug --max-connections 9 --core-dumps \
+                     --exit-on-abandoned-thread";
+        let flags = Flags::try_parse_from(words.split_whitespace()).unwrap();
+        assert_eq!(flags.server.threads, Some(4));
+        assert!(flags.server.exit_on_abandoned_thread);
+    }
+
+    #[test]
+    fn what_only_processes_can_have_is_refused_by_name() {
+        let of_processes = [
+            "--workers 4",
+            "--max-memory 1G",
+            "--env A=b",
+            "--chdir /",
+            "--user www",
+            "--group www",
+            "--umask 027",
+            "--new-privileges",
+        ];
+        assert_eq!(of_processes.len(), OF_PROCESSES.len());
+        for option in of_processes {
+            let words = format!("server --threads 4 {option}");
+            let refused = Flags::try_parse_from(words.split_whitespace()).unwrap_err();
+            assert_eq!(refused.exit_code(), 2);
+            let text = refused.to_string();
+            let name = option.split_whitespace().next().unwrap();
+            assert!(
+                text.contains("'--threads <N>' cannot be used with"),
+                "{text}"
+            );
+            assert!(text.contains(name), "{text}");
+        }
+    }
+
+    #[test]
+    fn who_has_no_threads_abandons_none() {
+        for (words, named) in [("", "--threads <N>"), ("--workers 4", "--workers <N>")] {
+            let words = format!("server --exit-on-abandoned-thread {words}");
+            let refused = Flags::try_parse_from(words.split_whitespace()).unwrap_err();
+            assert!(refused.to_string().contains(named), "{refused}");
         }
     }
 }

@@ -59,7 +59,7 @@ impl Guard {
         }
         while self.link.is_some() || !self.state.has_left() {
             if self.state.is_over() {
-                return;
+                return self.give_up();
             }
             let now = Instant::now();
             let left = match self.state.must_end_at() {
@@ -79,6 +79,15 @@ impl Guard {
             self.receive_waiting();
         }
         self.enforce_deadline();
+    }
+
+    /// Nothing of this worker runs any more. Who still has a handle to it learns that nobody answers.
+    fn give_up(&mut self) {
+        self.link = None;
+        self.state.outbox.close();
+        self.state.requests.give_up();
+        self.state.messages.give_up_waiting();
+        self.state.close_log();
     }
 
     /// A worker whose watcher is gone and who has left must still end in time.
@@ -200,11 +209,7 @@ impl Guard {
 
     /// The watcher is gone, or no watcher: this worker is alone and drains.
     fn lose_link(&mut self) {
-        self.link = None;
-        self.state.outbox.close();
-        self.state.requests.give_up();
-        self.state.messages.give_up_waiting();
-        self.state.close_log();
+        self.give_up();
         if !self.state.is_draining() {
             self.state
                 .begin_drain(Drain::alone(self.state.shutdown_timeout));

@@ -7,6 +7,8 @@ mod describe_life;
 mod describe_lost;
 mod describe_port;
 mod describe_rollout;
+#[cfg(test)]
+mod describe_thread_tests;
 mod describe_watcher;
 mod describe_worker;
 mod destination;
@@ -23,6 +25,7 @@ mod message;
 mod notice;
 mod notice_details;
 mod notice_event;
+mod notice_level;
 mod notice_subject;
 mod queue;
 mod records;

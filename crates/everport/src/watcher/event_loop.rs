@@ -120,10 +120,7 @@ impl EventLoop {
         let (passed, surplus) = PassedSockets::new(builder.passed);
         let mut refused = builder.refused;
         refused.extend(surplus.into_iter().map(Refused::from));
-        let dispatching = Dispatching {
-            placement: builder.placement,
-            inbox: sender.clone(),
-        };
+        let dispatching = Dispatching::new(builder.placement, sender.clone());
         let program = builder.workforce.program()?;
         let recruiter = match builder.workforce {
             Workforce::Processes(program) => Recruiter::Processes {
@@ -360,17 +357,7 @@ impl EventLoop {
             Input::Described { worker, threads } => self.handle_described(worker, threads),
             Input::Measured { worker, usage } => self.handle_measured(worker, usage),
             Input::Opened { key, result } => self.handle_opened(&key, result),
-            Input::ChannelFailed {
-                worker,
-                address,
-                error,
-            } => self.break_link(
-                worker,
-                &format!("its channel for {address} failed: {error}"),
-            ),
-            Input::AcceptRefused { address, error } => {
-                self.tell(Notice::AcceptRefused { address, error });
-            }
+            Input::Dispatching(trouble) => self.handle_dispatching(trouble),
         }
     }
 

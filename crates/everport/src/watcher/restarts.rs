@@ -20,7 +20,8 @@ pub struct Restart {
     answer: oneshot::Receiver<Outcome>,
 }
 
-/// A rollout that has finished: every slot runs the new generation.
+/// A rollout that has finished: every slot runs the new generation. Workers of the old one may still drain, which
+/// [`Handle::at_rest`](super::Handle::at_rest) waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Restarted {

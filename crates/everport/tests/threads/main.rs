@@ -1,5 +1,7 @@
 //! Workers that are threads of the test's own process.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod clusters;
 mod ends;
 mod failures;

@@ -238,9 +238,17 @@ impl Switch {
         lane: Lane,
         bytes: u32,
     ) -> Result<(), Breach> {
+        let is_there = match self.standings.get(&sender) {
+            Some(Standing::Deaf | Standing::Attached(_)) => true,
+            Some(Standing::Parted) | None => false,
+        };
         let Some(seat) = self.seat(receiver) else {
             return Ok(());
         };
+        if !is_there {
+            // It was told so, or is about to be: nobody keeps the books of one that is gone.
+            return Ok(());
+        }
         let owed = seat.take_credit(sender, lane, bytes)?;
         if owed > 0 {
             self.with_seat(sender, |seat| seat.owe_credit(receiver, lane, owed));

@@ -138,17 +138,14 @@ impl Seat {
         self.queue(by);
     }
 
-    /// It has consumed what somebody else has sent. How much that one gets credit for. One that is gone gets none.
+    /// It has consumed what somebody else has sent, who is there. How much that one gets credit for.
     pub(super) fn take_credit(
         &mut self,
         sender: Peer,
         lane: Lane,
         bytes: u32,
     ) -> Result<u32, Breach> {
-        match self.passages.get_mut(&sender) {
-            Some(passage) if !passage.is_gone() => passage.incoming(lane).credit(sender, bytes),
-            _ => Ok(0),
-        }
+        self.passage(sender).incoming(lane).credit(sender, bytes)
     }
 
     /// The next frame.

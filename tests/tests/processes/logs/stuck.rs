@@ -21,10 +21,8 @@ fn workers_and_control_go_on_and_every_record_is_told_or_counted() {
     cluster.wait_until("the new one logs", || {
         cluster.get("/log?records=1&wait=1&spare=1").body == "logging"
     });
-    let is_newest = |line: &String| line.contains(r#""worker":2"#) && line.contains("numbered");
-    log.wait_until("the newest record", |lines| {
-        lines.iter().any(is_newest).then_some(())
-    });
+    let is_newest = |line: &str| line.contains(r#""worker":2"#) && line.contains("numbered");
+    log.wait_for_line("the newest record", is_newest);
     cluster.stop();
     log.wait_for_end(1);
     let entries = log.lines();

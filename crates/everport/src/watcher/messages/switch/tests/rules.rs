@@ -308,7 +308,9 @@ fn what_breaks_the_rules_costs_the_socket() {
         Breach::TooLong { length, limit },
     );
     let excess = 1;
-    check(&[credit(BOB, 1)], Breach::Overcredited { to: BOB, excess });
+    for to in [BOB, ANN, Peer::Watcher] {
+        check(&[credit(to, 1)], Breach::Overcredited { to, excess });
+    }
     // To somebody who is there, and to somebody who uses no messages.
     for to in [BOB, Peer::Watcher] {
         let frame = message(to, "e", &[0; 60_000]);

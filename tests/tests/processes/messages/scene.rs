@@ -144,11 +144,11 @@ impl Told {
 
     fn pid_of(&self, wanted: WorkerId) -> Pid {
         let notices = self.notices.lock().unwrap();
-        let pids = notices.iter().filter_map(|notice| match notice {
+        let mut pids = notices.iter().filter_map(|notice| match notice {
             Notice::Spawned { worker, pid, .. } if *worker == wanted => Some(*pid),
             _ => None,
         });
-        let pid = pids.last().expect("a worker that was started");
+        let pid = pids.next_back().expect("a worker that was started");
         Pid::from_raw(i32::try_from(pid).unwrap()).unwrap()
     }
 }

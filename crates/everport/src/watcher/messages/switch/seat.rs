@@ -1,5 +1,6 @@
 //! What waits for one peer, and whose turn it is.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 
 use super::Breach;
@@ -91,8 +92,8 @@ impl Seat {
 
     /// The frame was for somebody who is gone or never was.
     pub(super) fn answer_gone(&mut self, nobody: Peer) {
-        if !self.passages.contains_key(&nobody) {
-            self.passages.insert(nobody, Passage::to_nobody());
+        if let Entry::Vacant(passage) = self.passages.entry(nobody) {
+            passage.insert(Passage::to_nobody());
             self.answers += 1;
             self.queue(nobody);
         }

@@ -141,8 +141,9 @@ fn a_worker_can_write_to_itself() {
     let mut switch = switch_of(&[ANN]);
     let frame = message(ANN, "e", b"1");
     switch.receive(ANN, &frame).unwrap();
-    assert_eq!(heard(&mut switch, ANN), [frame.clone()]);
-    let credit = credit(ANN, frame.len() as u32);
+    let consumed = frame.len() as u32;
+    assert_eq!(heard(&mut switch, ANN), [frame]);
+    let credit = credit(ANN, consumed);
     switch.receive(ANN, &credit).unwrap();
     assert_eq!(heard(&mut switch, ANN), [credit]);
 }

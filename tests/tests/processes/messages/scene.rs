@@ -8,13 +8,16 @@ use everport::log::{Entry, Notice, Sink};
 use everport::messages::CallError;
 use everport::watcher::{Builder, ExitReason, Handle, Program, RunError};
 use everport::{SlotId, Watcher, WorkerId};
-use everport_tests::{PATIENCE, program};
+use everport_tests::{PATIENCE, program, worker};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 /// A deadline that no call of these tests reaches unless something is wrong.
 pub(super) const LONG: Duration = PATIENCE;
+
+/// What the workers are told.
+const ARGUMENTS: &str = "--listen 127.0.0.1:0 --messages";
 
 /// A running cluster.
 pub(super) struct Scene {
@@ -43,13 +46,21 @@ impl Scene {
         before: impl FnOnce(&Handle),
     ) -> Self {
         let worker = Program::find(program("test-worker")).unwrap();
-        let worker = worker.args(["--listen", "127.0.0.1:0", "--messages"]);
+        let worker = worker.args(ARGUMENTS.split_whitespace());
+        let builder = Watcher::builder(worker).workers(workers);
+        Self::of(options(builder), before).await
+    }
+
+    /// A cluster of so many ready workers that are threads.
+    pub(super) async fn of_threads(workers: u32) -> Self {
+        let serve = async |cluster| worker::serve_as_told(cluster, ARGUMENTS).await;
+        Self::of(Watcher::threads(workers, serve), |_| ()).await
+    }
+
+    async fn of(builder: Builder, before: impl FnOnce(&Handle)) -> Self {
         let told = Arc::new(Told::default());
-        let builder = Watcher::builder(worker)
-            .workers(workers)
-            .settle(Duration::ZERO)
-            .sink(told.clone());
-        let watcher = options(builder).build().unwrap();
+        let builder = builder.settle(Duration::ZERO).sink(told.clone());
+        let watcher = builder.build().unwrap();
         let handle = watcher.handle();
         before(&handle);
         let running = tokio::spawn(watcher.run());

@@ -3,7 +3,7 @@
 #[path = "tidy/links.rs"]
 mod links;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -142,7 +142,7 @@ fn every_fault_names_tests_that_exist() {
 fn what_somebody_elses_names_are_here_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let page = fs::read_to_string(root.join("docs/coming-from.md")).expect("the page");
-    let library = text_of(&root.join("crates/everport/src"));
+    let library = texts_of(&root.join("crates/everport/src"));
     let help = Command::new(program("everport"))
         .args(["run", "--help"])
         .output()
@@ -154,38 +154,81 @@ fn what_somebody_elses_names_are_here_exists() {
     assert!(names.len() > 120, "only {} names found", names.len());
     for name in names {
         let is_here = match name.rsplit_once("::") {
-            Some((_, item)) => defines(&library, item),
+            Some((owner, item)) => defines(&library, owner, item),
             // Options of programs that are their own watcher are in the library's sources.
             None if name.starts_with("--") => {
                 help.contains(&format!("{name} "))
                     || help.contains(&format!("{name}\n"))
-                    || library.contains(&format!("`{name}`"))
+                    || library
+                        .values()
+                        .any(|text| text.contains(&format!("`{name}`")))
             }
             None => true,
         };
         assert!(is_here, "nothing is called {name}");
     }
+    let is_mistaken = |owner, item| defines(&library, owner, item);
+    assert!(!is_mistaken("Cluster", "scale") && !is_mistaken("Handle", "listen"));
 }
 
-/// Whether there is a public function, type, field, variant or module of this name.
-fn defines(library: &str, item: &str) -> bool {
+/// Whether a type has a public function, field or variant of this name, or a module anything public of it. That is so if a
+/// file is about both: it defines or implements the type, or belongs to the module, and has the name.
+fn defines(library: &HashMap<PathBuf, String>, owner: &str, item: &str) -> bool {
+    let owner = owner.rsplit("::").next().expect("a name");
+    let is_module = owner.starts_with(char::is_lowercase);
+    library.iter().any(|(path, text)| match is_module {
+        true => {
+            path.iter().any(|part| {
+                let part = Path::new(part).file_stem();
+                part.is_some_and(|part| part == owner)
+            }) && names(text, item)
+        }
+        false => is_about(text, owner) && names(text, item),
+    })
+}
+
+/// Whether a file defines or implements a type.
+fn is_about(text: &str, owner: &str) -> bool {
+    let begins = [
+        "pub struct ",
+        "pub enum ",
+        "pub trait ",
+        "impl ",
+        "impl<S> ",
+    ];
+    let ends = [" ", "<", ";", "("];
+    begins.iter().any(|begin| {
+        ends.iter()
+            .any(|end| text.contains(&format!("{begin}{owner}{end}")))
+    })
+}
+
+/// Whether a file has something public of this name.
+fn names(text: &str, item: &str) -> bool {
     let is_defined = |kind: &str| {
         let ends = ["(", "<", " ", ";"];
         ends.iter()
-            .any(|end| library.contains(&format!("pub {kind} {item}{end}")))
+            .any(|end| text.contains(&format!("pub {kind} {item}{end}")))
     };
     let kinds = ["fn", "async fn", "struct", "enum", "trait", "mod", "const"];
-    kinds.into_iter().any(is_defined) || library.contains(&format!("    pub {item}: "))
+    let ends = [",", " {", "("];
+    kinds.into_iter().any(is_defined)
+        || text.contains(&format!("    pub {item}: "))
+        || (item.starts_with(char::is_uppercase)
+            && ends
+                .iter()
+                .any(|end| text.contains(&format!("\n    {item}{end}"))))
 }
 
 /// All sources below a folder.
-fn text_of(folder: &Path) -> String {
+fn texts_of(folder: &Path) -> HashMap<PathBuf, String> {
     let mut files = Vec::new();
     collect(folder, &mut files);
-    let texts = files
-        .iter()
-        .map(|path| fs::read_to_string(path).expect("a text"));
-    texts.collect()
+    let read = |path: PathBuf| {
+        let text = fs::read_to_string(&path).expect("a text");
+        (path, text)
+    };
+    files.into_iter().map(read).collect()
 }
 
 #[test]

@@ -17,7 +17,8 @@ pub enum SendError {
     /// The worker has ended, before the message was sent whole, or never was.
     #[error("worker {0} is gone: it has ended or never was (its successor has another id)")]
     WorkerGone(WorkerId),
-    /// The watcher, through which every message goes, has ended.
+    /// The watcher, through which every message goes, has ended; or this worker has, a thread whose `Cluster` is used
+    /// elsewhere.
     #[error("the watcher is gone, and every way to other workers with it (drain and leave)")]
     WatcherGone,
     /// The message is too long for this cluster.

@@ -13,7 +13,7 @@ use super::rehearsal::rehearse;
 use super::worker_thread::ThreadMain;
 use super::workforce::{Workforce, check_for_processes, check_for_threads};
 use super::{Builder, Handle, MainError, Program, StartError};
-use crate::messages::{Endpoint, Peer};
+use crate::messages::{Endpoint, LIMITS, Peer};
 use crate::{Cluster, WorkerId};
 
 /// Holds every port of a cluster and keeps its workers running.
@@ -94,6 +94,7 @@ impl Watcher {
         if builder.workers == 0 {
             return Err(StartError::NoWorkers);
         }
+        check_message_limit(builder.message_limit)?;
         match &builder.workforce {
             Workforce::Processes(program) => {
                 check_for_processes(&builder)?;
@@ -142,6 +143,13 @@ impl Watcher {
         let event_loop =
             EventLoop::new(self.builder, self.open_files, self.pinning, desk, messages)?;
         event_loop.run().await
+    }
+}
+
+fn check_message_limit(bytes: u64) -> Result<(), StartError> {
+    match u32::try_from(bytes).is_ok_and(|bytes| LIMITS.contains(&bytes)) {
+        true => Ok(()),
+        false => Err(StartError::MessageLimit(bytes)),
     }
 }
 

@@ -143,9 +143,7 @@ async fn what_a_worker_had_sent_when_it_is_killed_arrives_whole_in_order_and_onc
         .send_to(WorkerId(4711), "note", &1)
         .await
         .unwrap_err();
-    let successor = scene
-        .wait_until("a successor", newest_ready)
-        .await;
+    let successor = scene.wait_until("a successor", newest_ready).await;
     let order = json!({ "do": "send", "event": "count", "value": [0, "the end"] });
     scene.order(successor, order).await;
     loop {

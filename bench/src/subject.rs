@@ -13,8 +13,9 @@ use everport_tests::{Cluster, program};
 
 use crate::accounting::processor_time;
 
-/// Both ways to share a port.
-pub(crate) const SHARINGS: [Sharing; 2] = [Sharing::Reuseport, Sharing::Transfer];
+/// All ways to share a port.
+pub(crate) const SHARINGS: [Sharing; 3] =
+    [Sharing::Reuseport, Sharing::Transfer, Sharing::Dispatch];
 
 /// Starts a cluster of the server under test on a port of its own and waits until it is ready. It serves by
 /// `axum::serve`, as the unmanaged server does.

@@ -77,6 +77,9 @@ pub(crate) const LOST: &str = "requests";
 /// The unit of figures that count log records which are missing and must not be.
 pub(crate) const LOST_RECORDS: &str = "records";
 
+/// The same for messages.
+pub(crate) const LOST_MESSAGES: &str = "messages";
+
 impl Figure {
     /// A count that must be zero.
     pub(crate) fn lost(what: String, requests: u64) -> Self {
@@ -93,6 +96,14 @@ impl Figure {
         Self {
             unit: LOST_RECORDS,
             ..Self::lost(what, records)
+        }
+    }
+
+    /// The same for messages.
+    pub(crate) fn lost_messages(what: String, messages: u64) -> Self {
+        Self {
+            unit: LOST_MESSAGES,
+            ..Self::lost(what, messages)
         }
     }
 
@@ -133,7 +144,7 @@ impl Outcome {
 
     /// Whether requests or records were lost that may not be lost. A count is no matter of how fast the machine is.
     pub(crate) fn has_losses(&self) -> bool {
-        let counts = |figure: &Figure| [LOST, LOST_RECORDS].contains(&figure.unit);
+        let counts = |figure: &Figure| [LOST, LOST_RECORDS, LOST_MESSAGES].contains(&figure.unit);
         let is_lost = |figure: &Figure| counts(figure) && figure.verdict() == Verdict::Missed;
         self.figures.iter().any(is_lost)
     }

@@ -30,6 +30,11 @@ fn a_flood_of_records_loses_none_that_is_not_counted() {
     check("logs", "0.3", 0);
 }
 
+#[test]
+fn a_stream_of_messages_loses_none() {
+    check("messages", "0.2", 0);
+}
+
 /// Runs a scenario for a moment; it exits with 0 only if nothing was lost. So many plots come of it.
 fn check(scenario: &str, seconds: &str, plots: usize) {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(scenario);

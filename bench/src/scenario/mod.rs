@@ -4,6 +4,7 @@ mod at_rest;
 mod keep_alive;
 mod kills;
 mod logs;
+mod messages;
 mod respawn;
 mod restart_time;
 mod restarts;
@@ -21,7 +22,7 @@ pub(crate) struct Scenario {
 }
 
 /// In the order in which they are measured.
-pub(crate) const ALL: [Scenario; 9] = [
+pub(crate) const ALL: [Scenario; 10] = [
     Scenario {
         name: restarts::NAME,
         about: "What one-connection requests lose under endless rolling restarts, and how long they take",
@@ -66,5 +67,10 @@ pub(crate) const ALL: [Scenario; 9] = [
         name: logs::NAME,
         about: "How many log records a second come through the link, and what each costs its worker",
         run: logs::run,
+    },
+    Scenario {
+        name: messages::NAME,
+        about: "How long messages take, and how many get through, beside Node's cluster module",
+        run: messages::run,
     },
 ];

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::ensure;
+use everport::Sharing;
 use everport_load::Load;
 use everport_tests::take_turn;
 
@@ -24,8 +25,8 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
         scenario: NAME,
         method: format!(
             "{CLIENTS} clients as fast as they can. Each of {rounds} rounds starts every server anew, warms it \
-             up for {WARM_UP:?} and measures it for {seconds:?} in {SLICES} slices, in the order reuseport, \
-             unmanaged, transfer and back. Ratios are taken within a round: their median and its 95 % interval. Processor \
+             up for {WARM_UP:?} and measures it for {seconds:?} in {SLICES} slices, in an order that changes \
+             with each: those in a cluster in turn around the unmanaged one. Ratios are taken within a round: their median and its 95 % interval. Processor \
              time is that of all server processes, the watcher included, in user and kernel mode. *pinned*: one \
              worker on one core, the generator on another. *spread*: two workers, and the generator, wherever \
              the kernel puts them. The generator is often the slower side: then throughput says little, \
@@ -42,7 +43,9 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
                 .collect::<Result<_, _>>()?;
             for (index, sharing) in SHARINGS.into_iter().enumerate() {
                 let title = format!("{place}, {manner}, {sharing}");
-                Comparison::new(&rounds, index).tell(&title, &mut outcome);
+                // What `dispatch` costs is told, and promised by nobody.
+                let is_promised = sharing != Sharing::Dispatch;
+                Comparison::new(&rounds, index).tell(&title, is_promised, &mut outcome);
             }
         }
     }
@@ -87,7 +90,7 @@ struct Measured {
 struct Round {
     unmanaged: Measured,
     /// In the order of [`SHARINGS`].
-    managed: [Measured; 2],
+    managed: [Measured; SHARINGS.len()],
 }
 
 impl Round {
@@ -95,26 +98,34 @@ impl Round {
         let _turn = take_turn();
         let mut contest = Contest::start(place, manner)?;
         for slice in 0..SLICES {
-            // Each managed server comes next to the unmanaged one, as often before as after it.
-            let order = if slice % 2 == 0 { [0, 1, 2] } else { [2, 1, 0] };
-            for lane in order {
+            for lane in order_of(slice) {
                 contest.run(lane, seconds / SLICES)?;
             }
         }
-        let [first, unmanaged, second] = contest.lanes.map(|lane| lane.measured);
-        Ok(Self {
-            unmanaged,
-            managed: [first, second],
-        })
+        let [unmanaged, managed @ ..] = contest.lanes.map(|lane| lane.measured);
+        Ok(Self { unmanaged, managed })
     }
+}
+
+/// In which order the lanes have their turns: those in a cluster take turns in coming next to the unmanaged one, before
+/// and after it.
+fn order_of(slice: u32) -> [usize; LANES] {
+    let mut managed = [1, 2, 3];
+    managed.rotate_left(slice as usize % SHARINGS.len());
+    let [before, after, last] = managed;
+    let mut order = [before, 0, after, last];
+    if (slice / 3) % 2 == 1 {
+        order.reverse();
+    }
+    order
 }
 
 /// The servers of one round, each on its own port; all but one are idle at any time.
 struct Contest {
     place: Place,
     manner: Manner,
-    /// The unmanaged one in the middle.
-    lanes: [Lane; 3],
+    /// The unmanaged one first.
+    lanes: [Lane; LANES],
 }
 
 struct Lane {
@@ -155,13 +166,18 @@ impl Contest {
     }
 }
 
-fn start_servers(place: Place) -> anyhow::Result<[Box<dyn Subject>; 3]> {
+fn start_servers(place: Place) -> anyhow::Result<[Box<dyn Subject>; LANES]> {
     // The servers keep the core they are started on; the generator has its own when this ends.
     let _pinned = place.pinned_to(0)?;
     let workers = place.workers();
-    let [first, second] = SHARINGS.map(|sharing| cluster(workers, sharing, ""));
+    let [first, second, third] = SHARINGS.map(|sharing| cluster(workers, sharing, ""));
     let unmanaged = Unmanaged::start(workers)?;
-    Ok([Box::new(first), Box::new(unmanaged), Box::new(second)])
+    Ok([
+        Box::new(unmanaged),
+        Box::new(first),
+        Box::new(second),
+        Box::new(third),
+    ])
 }
 
 impl Measured {
@@ -208,7 +224,7 @@ impl Comparison {
         self.pairs.iter().map(of).collect::<Sample>().median()
     }
 
-    fn tell(&self, title: &str, outcome: &mut Outcome) {
+    fn tell(&self, title: &str, is_promised: bool, outcome: &mut Outcome) {
         let throughput = self.ratio(|measured| measured.throughput());
         let cost = self.ratio(|measured| measured.cost());
         outcome.tables[0].row([
@@ -221,6 +237,9 @@ impl Comparison {
             Cell::Interval(cost, 3),
             Cell::Number(self.median(|pair| pair.1.busy()), 2),
         ]);
+        if !is_promised {
+            return;
+        }
         let figure = |what: &str, limit, measured| Figure {
             what: format!("{what} against unmanaged, {title}"),
             limit,
@@ -281,6 +300,8 @@ impl fmt::Display for Manner {
     }
 }
 
+/// All ways to share, and the server that is in no cluster.
+const LANES: usize = 1 + SHARINGS.len();
 /// Enough to keep a worker from ever waiting for work, few enough to fit any queue.
 const CLIENTS: usize = 32;
 /// Each has port numbers of its own, so that a client never looks long for a free one.

@@ -46,9 +46,9 @@ fn as_we_are(command: &mut Command) -> &mut Command {
     command
 }
 
-/// A limit that leaves the watcher no descriptor but those it has open.
-fn no_more_descriptors(cluster: &Cluster) -> String {
-    let folder = format!("/proc/{}/fd", cluster.pid());
+/// A limit that leaves the process no descriptor but those it has open.
+fn no_more_descriptors(pid: u32) -> String {
+    let folder = format!("/proc/{pid}/fd");
     // While it starts it may close one that is lower than others; it keeps all it has.
     let is_free = |number: &u64| !std::fs::exists(format!("{folder}/{number}")).unwrap();
     (0..).find(is_free).unwrap().to_string()
@@ -85,7 +85,7 @@ fn a_watcher_out_of_descriptors_serves_on_and_recovers() {
     };
     check_refused(
         &limit,
-        &no_more_descriptors(&cluster),
+        &no_more_descriptors(cluster.pid()),
         "Too many open files",
     );
     cluster.log().wait_for_many(2, "ended: exited");
@@ -107,13 +107,69 @@ fn a_restart_without_descriptors_is_rolled_back_and_a_stop_is_graceful() {
         resource: "nofile",
         as_user: as_we_are,
     };
-    limit.set(&no_more_descriptors(&cluster));
+    limit.set(&no_more_descriptors(cluster.pid()));
     cluster.signal(Signal::USR1);
     cluster.log().wait_for("aborted: ");
     assert_eq!(get(cluster.address(), "/").body, "Hello, World!");
     let log = cluster.log().clone();
     assert_eq!(cluster.stop(), Exit::Code(0));
     assert_eq!(log.matching("has drained").len(), 2);
+}
+
+#[test]
+fn a_watcher_without_descriptors_for_connections_lets_them_wait_says_so_once_and_does_not_spin() {
+    let cluster = Cluster::inspectable("-w 2 --share dispatch", "--listen 127.0.0.1:0");
+    let limit = Limit {
+        cluster: &cluster,
+        resource: "nofile",
+        as_user: as_we_are,
+    };
+    let before = limit.set(&no_more_descriptors(cluster.pid()));
+    let address = cluster.address();
+    let (begin, cpu_before) = (Instant::now(), cpu_time(cluster.pid()));
+    let ask = || std::thread::spawn(move || get(address, "/").body);
+    let clients: Vec<_> = (0..20).map(|_| ask()).collect();
+    let position = cluster.log().position();
+    cluster.log().wait_for("cannot accept on 127.0.0.1:");
+    // What tells that time has passed is a death, whose successor there are no descriptors for either.
+    cluster.workers()[0].signal(Signal::KILL);
+    cluster.log().wait_for_many(4, "Too many open files");
+    let (took, cpu) = (begin.elapsed(), cpu_time(cluster.pid()) - cpu_before);
+    assert!(cpu < took / 5, "{cpu:?} of CPU time in {took:?}");
+    limit.set(&before);
+    for client in clients {
+        assert_eq!(client.join().unwrap(), "Hello, World!");
+    }
+    let told = cluster.log().arrivals_since(position, "cannot accept on");
+    assert!(told.len() <= 1, "{told:?}");
+}
+
+#[test]
+fn a_worker_without_descriptors_loses_no_connection_that_was_passed_to_it() {
+    let cluster = Cluster::ready("-w 1 --share dispatch", "--listen 127.0.0.1:0");
+    let address = cluster.address();
+    assert_eq!(get(address, "/").body, "Hello, World!");
+    let pid = cluster.workers()[0].pid;
+    let set = |soft: &str| {
+        let limit = format!("--nofile={soft}:");
+        run(Command::new("prlimit").args(["--pid", &pid.to_string(), &limit]));
+    };
+    let all = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+    let all = all.lines().find(|line| line.starts_with("Max open files"));
+    let before = all.unwrap().split_whitespace().nth(3).unwrap().to_owned();
+    set(&no_more_descriptors(pid));
+    let ask = || std::thread::spawn(move || get(address, "/").body);
+    let clients: Vec<_> = (0..20).map(|_| ask()).collect();
+    // Some lie in its channel by the time it is asked, and looks, again.
+    let deadline = Instant::now() + Duration::from_millis(300);
+    while Instant::now() < deadline {
+        std::thread::yield_now();
+    }
+    assert!(clients.iter().all(|client| !client.is_finished()));
+    set(&before);
+    for client in clients {
+        assert_eq!(client.join().unwrap(), "Hello, World!");
+    }
 }
 
 #[test]

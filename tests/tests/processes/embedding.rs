@@ -2,6 +2,7 @@
 
 mod ending;
 mod hooks;
+mod kinds;
 mod notices;
 mod restarting;
 mod waiting;

@@ -152,7 +152,7 @@ fn everything_that_is_wrong_is_told_with_its_place() {
         "7:10: settle: not one value but a list",
         "8:8: env: no `=` in it (write KEY=VALUE, or KEY= for an empty value)",
         "9:1: config: only the command line can say which file to read",
-        "10:9: share: not known: both (give one of reuseport, transfer)",
+        "10:9: share: not known: both (give one of reuseport, transfer, dispatch)",
         "11:8: name: a name has at least one character",
         "12:1: unknown key: date (a key is the long name of an option: see `everport run -h`)",
     ];

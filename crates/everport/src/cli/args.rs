@@ -289,6 +289,7 @@ mod tests {
         let args = parse("").unwrap();
         assert_eq!(args.workers, None);
         assert_eq!(args.share, None);
+        assert_eq!(args.placement, Placement::RoundRobin);
         assert_eq!(args.boot_timeout, Duration::from_secs(30));
         assert_eq!(args.shutdown_timeout, Duration::from_secs(30));
         assert_eq!(args.settle, Duration::from_secs(1));
@@ -300,12 +301,13 @@ mod tests {
     #[test]
     fn flags_become_typed_values() {
         let args = parse(
-            "-w 4 --share transfer -n shop -t 2.5 --settle 0 --surge 2 --boot-timeout 5 \
+            "-w 4 --share dispatch --placement fewest -n shop -t 2.5 --settle 0 --surge 2 --boot-timeout 5 \
              --env A=b --env C= --chdir /srv -l WARN -f log-* -p pid --exit-on-crash-loop",
         )
         .unwrap();
         assert_eq!(args.workers, Some(4));
-        assert_eq!(args.share, Some(Sharing::Transfer));
+        assert_eq!(args.share, Some(Sharing::Dispatch));
+        assert_eq!(args.placement, Placement::Fewest);
         assert_eq!(args.name.as_deref(), Some("shop"));
         assert_eq!(args.shutdown_timeout, Duration::from_millis(2500));
         assert_eq!((args.settle, args.surge), (Duration::ZERO, 2));
@@ -327,7 +329,10 @@ mod tests {
         check_refused::<Flags>("-t -1", "a time cannot be negative");
         check_refused::<Flags>("-t inf", "longer than a day");
         check_refused::<Flags>("--boot-timeout 0", "zero leaves no time");
-        check_refused::<Flags>("--share both", "[possible values: reuseport, transfer]");
+        check_refused::<Flags>(
+            "--share both",
+            "[possible values: reuseport, transfer, dispatch]",
+        );
         check_refused::<Flags>("--env A", "write KEY=VALUE");
         check_refused::<Flags>(
             "-l loud",

@@ -67,11 +67,6 @@ pub enum ListenError {
         /// How long the answer was waited for.
         waited: Duration,
     },
-    /// A port that is shared by `dispatch` gives workers connections, not a socket to accept from.
-    #[error(
-        "cannot listen on {0} by dispatch with a listener of the standard library: there is no socket to accept from (use Cluster::listen, or another way of sharing)"
-    )]
-    NoSocket(crate::PortAddress),
     /// The system refused what a listener needs: a thread, a descriptor or memory.
     #[error("cannot listen on {address}: {error}")]
     System {

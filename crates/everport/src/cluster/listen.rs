@@ -50,9 +50,6 @@ pub(super) async fn listen_std(
     address: SocketAddr,
     options: ListenOptions,
 ) -> Result<std::net::TcpListener, ListenError> {
-    if options.sharing == Some(Sharing::Dispatch) {
-        return Err(ListenError::NoSocket(address.into()));
-    }
     let options = options.sharing(Sharing::Transfer);
     let listening = obtain(state, &address.into(), options).await?;
     // Nobody sees when such a listener is polled or dropped: the application says when it is ready, and

@@ -13,9 +13,9 @@ use crate::messages::Endpoint;
 
 /// Tells a running watcher what to do, and asks it how things are. Cheap to clone.
 ///
-/// Commands are taken in turn with everything else the watcher does; none of these methods waits for it, but the
-/// futures do. Before [`Watcher::run`](super::Watcher::run) commands wait for it. After the watcher's end they do
-/// nothing, and every future resolves with that.
+/// To give a command never waits: the watcher takes it in turn with everything else it does. What is given before
+/// [`Watcher::run`](super::Watcher::run) waits there for it. After the watcher's end commands do nothing, and whatever is
+/// awaited resolves with that.
 #[derive(Debug, Clone)]
 pub struct Handle {
     desk: Arc<Desk>,

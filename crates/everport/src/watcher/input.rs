@@ -1,10 +1,11 @@
 //! What the watcher's tasks tell its loop.
 
+use super::dispatching::Trouble;
 use super::memory_usage::MemoryUsage;
 use super::ports::{Opened, PortKey};
 use crate::link::{FromWorker, LinkError};
 use crate::log::{Thread, ThreadEnding};
-use crate::{BindError, PortAddress, WorkerId};
+use crate::{BindError, WorkerId};
 
 /// What the loop is told by its tasks.
 #[derive(Debug)]
@@ -37,12 +38,6 @@ pub(crate) enum Input {
         key: PortKey,
         result: Result<Opened, BindError>,
     },
-    /// A worker's channel of a dispatched port can't be used any more.
-    ChannelFailed {
-        worker: WorkerId,
-        address: PortAddress,
-        error: String,
-    },
-    /// The system does not let us accept at a dispatched port.
-    AcceptRefused { address: PortAddress, error: String },
+    /// Something went wrong at a dispatched port.
+    Dispatching(Trouble),
 }

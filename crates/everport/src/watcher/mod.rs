@@ -9,6 +9,7 @@ mod commands;
 mod config;
 mod credentials;
 mod death;
+mod dispatching;
 mod effects;
 mod event_loop;
 mod handle;

@@ -162,8 +162,6 @@ impl Watcher {
         self.end.send(frame, &[]).unwrap();
     }
 
-    /// Elsewhere no frame about rings has any.
-    #[cfg(all(target_os = "linux", not(everport_portable)))]
     pub(crate) fn send_with(&self, frame: &FromWatcher, fds: &[std::os::fd::BorrowedFd<'_>]) {
         self.end.send(frame, fds).unwrap();
     }

@@ -3,12 +3,14 @@
 #[cfg(feature = "axum")]
 mod axum;
 mod beats;
+mod dispatch;
 mod draining;
 pub(crate) mod harness;
 mod joining;
 mod leaving;
 mod lending;
 mod listening;
+mod messages;
 mod process;
 mod readiness;
 mod records;

@@ -267,7 +267,7 @@ fn what_a_worker_sends_is_exactly_a_frame_or_an_error() {
         &format!("{options} 00 00000000 01000000 00000000 00"),
         DecodeError::Meaningless("option flags"),
     );
-    let sharing = format!("{options} 00 00000000 00000000 00000000 03");
+    let sharing = format!("{options} 00 00000000 00000000 00000000 04");
     check(&sharing, DecodeError::Meaningless("sharing"));
 }
 

@@ -1,5 +1,7 @@
 //! Every port of the cluster: the one owner of its sockets.
 
+mod asking;
+mod channels;
 mod dispatch;
 mod filter;
 mod group;
@@ -18,7 +20,9 @@ use std::time::Duration;
 use everport_core::{PortId, Serving};
 use tokio::time::Instant;
 
+pub(crate) use asking::{Answer, Asker, PortKey};
 pub(crate) use dispatch::Dispatching;
+use open::by_one_socket;
 pub(crate) use open::{Opened, open};
 pub(crate) use passed::PassedSockets;
 use port::Port;
@@ -41,37 +45,6 @@ const MOST_POSTPONEMENTS: u32 = 10;
 
 /// How many ports a cluster may have, so that no worker can use up the watcher's descriptors.
 const MOST_PORTS: usize = 1024;
-
-/// What tells ports apart: the address asked for and, for port number 0, the how-manieth such request of
-/// a worker it is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct PortKey {
-    pub(crate) address: PortAddress,
-    pub(crate) ordinal: u32,
-}
-
-/// A worker's request for a port.
-#[derive(Debug, Clone)]
-pub(crate) struct Asker {
-    pub(crate) worker: WorkerId,
-    pub(crate) slot: SlotId,
-    pub(crate) request: u32,
-}
-
-/// What a request leads to at once.
-#[derive(Debug)]
-pub(crate) enum Answer {
-    /// The socket has been sent.
-    Granted(PortId),
-    /// The port has to be opened first: perform [`open`] and hand its result to [`PortTable::opened`].
-    Open(ListenOptions, Sharing),
-    /// Its socket was passed in, or one that was is in the way: hand this to [`PortTable::opened`].
-    Found(Result<Opened, BindError>),
-    /// The port is being opened already; the request waits.
-    Wait,
-    /// It can't be had.
-    Denied(BindError),
-}
 
 /// The ports, open and opening.
 #[derive(Debug)]
@@ -193,12 +166,11 @@ impl PortTable {
             return Ok(());
         };
         let sharing = port.sharing();
-        // A socket that was passed in is the only one, whatever the application would rather have.
         let wanted = options.sharing.map(|wanted| match port.address {
-            PortAddress::Tcp(_) => wanted,
+            PortAddress::Tcp(_) if !port.is_passed_in() => wanted,
             _ => by_one_socket(wanted),
         });
-        if wanted.is_some_and(|wanted| wanted != sharing) && !port.is_passed_in() {
+        if wanted.is_some_and(|wanted| wanted != sharing) {
             return Err(BindError::new(&port.address, BindCause::SharedAs(sharing)));
         }
         self.retired.remove(&asker.slot);
@@ -318,27 +290,6 @@ impl PortTable {
         self.arm_soon();
         for port in self.ports.values_mut() {
             port.forget_worker(worker);
-        }
-    }
-
-    /// The worker drains and takes what still comes to these ports, should nobody serve them.
-    pub(crate) fn empty(&self, worker: WorkerId, ports: &[PortId]) {
-        for port in ports.iter().filter_map(|id| self.ports.get(id)) {
-            port.empty(worker);
-        }
-    }
-
-    /// The worker has given the port back: what waits for it there is given to others.
-    pub(crate) fn release(&mut self, id: PortId, worker: WorkerId) {
-        if let Some(port) = self.ports.get_mut(&id) {
-            port.close_channel(worker, &self.watch);
-        }
-    }
-
-    /// The worker is dead, or can't be talked to any more: so it is for every port.
-    pub(crate) fn release_all(&mut self, worker: WorkerId) {
-        for port in self.ports.values_mut() {
-            port.close_channel(worker, &self.watch);
         }
     }
 
@@ -519,13 +470,5 @@ impl PortTable {
             }
         }
         notices
-    }
-}
-
-/// The kernel does not balance Unix sockets, and of one that was passed in there is no second.
-fn by_one_socket(wanted: Sharing) -> Sharing {
-    match wanted {
-        Sharing::Dispatch => Sharing::Dispatch,
-        Sharing::Reuseport | Sharing::Transfer => Sharing::Transfer,
     }
 }

@@ -81,6 +81,14 @@ fn listen(
     })
 }
 
+/// The kernel does not balance Unix sockets, and of one that was passed in there is no second.
+pub(super) fn by_one_socket(wanted: Sharing) -> Sharing {
+    match wanted {
+        Sharing::Dispatch => Sharing::Dispatch,
+        Sharing::Reuseport | Sharing::Transfer => Sharing::Transfer,
+    }
+}
+
 /// Looking for the owner reads a good part of `/proc`, so it does not hold up the watcher's loop.
 async fn explain(address: PortAddress, cause: BindCause) -> BindError {
     let unexplained = BindError::new(&address, cause.clone());

@@ -1,15 +1,16 @@
 //! One port: its address, its sockets, who serves it and who borrows from it.
 
+mod channels;
 mod queues;
 
 use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
 
 use everport_core::{PortId, Serving};
 use tokio::time::Instant;
 
+pub(crate) use self::channels::Source;
 use super::dispatch::{Dispatch, Dispatching};
 use super::filter::{self, Filter};
 use super::group::Group;
@@ -59,24 +60,6 @@ enum Sockets {
     },
     Transfer(Bound),
     Dispatch(Bound, Dispatch),
-}
-
-/// What a worker is given to accept from.
-#[derive(Debug)]
-pub(crate) enum Source<'port> {
-    /// A listening socket.
-    Socket(BorrowedFd<'port>),
-    /// The end of a channel.
-    Channel(Arc<OwnedFd>),
-}
-
-impl AsFd for Source<'_> {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Self::Socket(socket) => socket.as_fd(),
-            Self::Channel(end) => end.as_fd(),
-        }
-    }
 }
 
 impl Port {
@@ -296,25 +279,6 @@ impl Port {
         }
     }
 
-    /// A worker that drains takes what still comes, should nobody serve.
-    pub(crate) fn empty(&self, worker: WorkerId) {
-        if let Sockets::Dispatch(_, dispatch) = &self.sockets {
-            dispatch.empty(worker);
-        }
-    }
-
-    /// A worker is gone or has given the port back: what waits for it in its channel is given to others.
-    pub(crate) fn close_channel(&mut self, worker: WorkerId, watch: &SocketWatch) {
-        if let Sockets::Dispatch(_, dispatch) = &mut self.sockets {
-            dispatch.remove(worker, watch);
-        }
-    }
-
-    /// Whether what waits is left to whoever has the port after us. What has been accepted already cannot be.
-    pub(crate) fn outlives_us(&self) -> bool {
-        self.is_passed_in() && !matches!(self.sockets, Sockets::Dispatch(..))
-    }
-
     /// Whether anybody but this worker goes on serving the port. While it is being closed everybody who still
     /// accepts from it is about to stop.
     pub(crate) fn is_served_without(&self, worker: WorkerId) -> bool {
@@ -426,15 +390,6 @@ impl Port {
         if let Sockets::Dispatch(_, dispatch) = &self.sockets {
             dispatch.unwatch(watch);
         }
-    }
-
-    /// Ends the channels of a slot that a worker has shut down; whether its sockets are channels at all.
-    pub(crate) fn ends_shut_channel(&self, slot: SlotId, watch: &SocketWatch) -> bool {
-        let Sockets::Dispatch(_, dispatch) = &self.sockets else {
-            return false;
-        };
-        dispatch.end_shut(slot, watch);
-        true
     }
 
     /// Lets a socket listen again that a worker has shut down. One that can't is no longer watched: it would

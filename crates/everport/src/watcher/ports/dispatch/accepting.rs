@@ -15,6 +15,7 @@ use super::Shared;
 use super::hub::{Connection, Hub, Outcome};
 use crate::listener::is_of_one_connection;
 use crate::reactor;
+use crate::watcher::dispatching::Trouble;
 use crate::watcher::input::Input;
 
 /// How many connections are placed before other tasks have their turn.
@@ -142,10 +143,10 @@ impl Shared {
             return;
         }
         *told = Some(Instant::now());
-        let refused = Input::AcceptRefused {
+        let refused = Input::Dispatching(Trouble::Accept {
             address: self.address.clone(),
             error: error.to_string(),
-        };
+        });
         // A loop that has ended needs no news.
         let _ended = self.inbox.send(refused).await;
     }

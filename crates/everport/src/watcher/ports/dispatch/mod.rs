@@ -21,15 +21,22 @@ use self::hub::Hub;
 use super::socket_watch::SocketWatch;
 use crate::link::{self, PlacingEnd};
 use crate::watcher::Placement;
+use crate::watcher::dispatching::Trouble;
 use crate::watcher::input::Input;
 use crate::{PortAddress, SlotId, WorkerId};
 
 /// What dispatching needs beside a port.
 #[derive(Debug, Clone)]
 pub(crate) struct Dispatching {
-    pub(crate) placement: Placement,
+    placement: Placement,
     /// Where the loop is told of what goes wrong.
-    pub(crate) inbox: mpsc::Sender<Input>,
+    inbox: mpsc::Sender<Input>,
+}
+
+impl Dispatching {
+    pub(crate) fn new(placement: Placement, inbox: mpsc::Sender<Input>) -> Self {
+        Self { placement, inbox }
+    }
 }
 
 /// The channels of one port, and the tasks that use them.
@@ -216,11 +223,11 @@ impl Shared {
         };
         self.change(|hub| hub.break_off(worker));
         let address = self.address.clone();
-        let failed = Input::ChannelFailed {
+        let failed = Input::Dispatching(Trouble::Channel {
             worker,
             address,
             error,
-        };
+        });
         // A loop that has ended needs no news.
         let _ended = self.inbox.send(failed).await;
     }

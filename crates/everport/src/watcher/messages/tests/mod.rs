@@ -27,7 +27,8 @@ impl Scene {
     async fn new() -> Self {
         let mut board = Switchboard::new(1 << 20);
         let (inbox, told) = mpsc::channel(8);
-        [ANN, BOB].map(|worker| board.arrive(worker));
+        board.arrive(ANN);
+        board.arrive(BOB);
         let mut ends = [ANN, BOB].map(|worker| {
             let (ours, theirs) = pair().unwrap();
             board.attach(worker.into(), ours, inbox.clone()).unwrap();

@@ -92,13 +92,17 @@ impl Log {
     /// # Panics
     /// When it does not come in time; prints the log.
     pub fn wait_after(&self, position: usize, text: &str) -> String {
-        self.wait_until(text, |lines| {
-            lines
-                .get(position..)?
-                .iter()
-                .find(|line| line.contains(text))
-                .cloned()
-        })
+        let index = self.wait_for_index(position, text, |line| line.contains(text));
+        self.shared.lock().lines[index].clone()
+    }
+
+    /// Waits for a line of which something is so.
+    ///
+    /// # Panics
+    /// When it does not come in time; prints the log.
+    pub fn wait_for_line(&self, what: &str, is_it: impl Fn(&str) -> bool) -> String {
+        let index = self.wait_for_index(0, what, is_it);
+        self.shared.lock().lines[index].clone()
     }
 
     /// When each line at or after a position that contains the text arrived, so far.
@@ -117,11 +121,7 @@ impl Log {
     /// # Panics
     /// When it does not come in time; prints the log.
     pub fn arrival_after(&self, position: usize, text: &str) -> Instant {
-        let index = self.wait_until(text, |lines| {
-            let later = lines.get(position..)?;
-            let index = later.iter().position(|line| line.contains(text))?;
-            Some(position + index)
-        });
+        let index = self.wait_for_index(position, text, |line| line.contains(text));
         self.shared.lock().arrivals[index]
     }
 
@@ -164,6 +164,17 @@ impl Log {
             }
             state = self.wait_a_moment(state, deadline, what);
         }
+    }
+
+    /// Which line it is, at or after a position. Looks at each line once: nothing is read meanwhile, and a log can be long.
+    fn wait_for_index(&self, position: usize, what: &str, is_it: impl Fn(&str) -> bool) -> usize {
+        let mut next = position;
+        self.wait_until(what, |lines| {
+            let index = lines.get(next..)?.iter().position(|line| is_it(line));
+            let found = index.map(|index| next + index);
+            next = lines.len();
+            found
+        })
     }
 
     fn wait_a_moment<'a>(

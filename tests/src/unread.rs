@@ -1,5 +1,6 @@
 //! A cluster of one worker whose log nobody reads until the test does.
 
+use std::io::{Cursor, Read};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Stdio};
@@ -15,6 +16,8 @@ pub struct Unread {
     directory: TempDir,
     watcher: Child,
     stdout: Option<ChildStdout>,
+    /// What was read of its log before anybody followed it.
+    begun: Vec<u8>,
 }
 
 impl Unread {
@@ -39,6 +42,7 @@ impl Unread {
             directory,
             watcher,
             stdout,
+            begun: Vec::new(),
         };
         unread.wait_until("it listens", || UnixStream::connect(&socket).is_ok());
         unread
@@ -77,13 +81,24 @@ impl Unread {
         }
     }
 
-    /// Begins to read the log.
+    /// Reads so much of the log, and waits until there is so much.
+    ///
+    /// # Panics
+    /// When it ends before that, or is read already.
+    pub fn read_some(&mut self, bytes: usize) {
+        let stdout = self.stdout.as_mut().expect("nobody follows it");
+        let read = stdout.take(bytes as u64).read_to_end(&mut self.begun);
+        assert_eq!(read.expect("it can be read"), bytes, "the log has ended");
+    }
+
+    /// Begins to read the log, or goes on after what was read of it.
     ///
     /// # Panics
     /// When it is read already.
     pub fn read(&mut self) -> Log {
         let log = Log::default();
-        log.follow(self.stdout.take().expect("it is read once"));
+        let begun = Cursor::new(std::mem::take(&mut self.begun));
+        log.follow(begun.chain(self.stdout.take().expect("it is read once")));
         log
     }
 

@@ -57,6 +57,11 @@ pub use watcher::Watcher;
 #[doc = include_str!("../../../docs/guide.md")]
 struct Guide;
 
+/// Likewise those about messages.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/messages.md")]
+struct MessagesChapter;
+
 /// Likewise those about workers that are threads.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/threads.md")]

@@ -1,6 +1,7 @@
 //! Nothing of a worker's thread stays when it has ended: alone in a process, whose threads and descriptors it counts.
 
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::fs;
 use std::sync::Arc;
@@ -49,17 +50,20 @@ impl Sink for Counter {
     }
 }
 
-/// Serves from two ports that are shared in either way, with a blocking task on the side.
+/// Serves from two ports that are shared in either way, and hears messages, with a blocking task on the side.
 async fn serve(cluster: Cluster) -> Result<(), everport::ListenError> {
     let own = cluster.listen("127.0.0.1:0").await?;
     let options = everport::ListenOptions::default().sharing(Sharing::Transfer);
     let shared = cluster.listen_with("127.0.0.1:0", options).await?;
     tokio::task::spawn_blocking(|| {}).await.unwrap();
     cluster.on_terminate(async || {});
+    let mut news = cluster.messages::<u32>("news").unwrap();
+    cluster.broadcast("news", &1).await.unwrap();
     let accept = async { tokio::join!(own.accept(), shared.accept()) };
     tokio::select! {
         () = cluster.terminated() => {}
         accepted = accept => drop(accepted),
+        () = async { while news.next().await.is_some() {} } => {}
     }
     // A watcher that is gone needs no report.
     drop(cluster.leave().await);
@@ -120,7 +124,7 @@ async fn threads_and_descriptors_are_what_they_were_after_hundreds_of_restarts()
     assert_eq!(running.await.unwrap().unwrap(), ExitReason::Stopped);
     let workers = threads()
         .into_iter()
-        .filter(|name| name.starts_with("worker-"));
+        .filter(|name| name.starts_with("worker-") || name.starts_with("everport-guard"));
     assert_eq!(workers.count(), 0, "they are joined, not only told to end");
     assert_eq!(settled(&before.0, threads).await, before.0);
     assert_eq!(settled(&before.1, descriptors).await, before.1);

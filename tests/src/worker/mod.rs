@@ -3,11 +3,13 @@
 mod behaviour;
 mod end;
 mod log;
+mod messages;
 mod orphan;
 mod process;
 mod refusal;
 mod rude;
 mod rude_channel;
+mod rude_messages;
 mod rude_ring;
 mod serial;
 mod service;
@@ -64,6 +66,12 @@ struct Options {
     /// Goes on logging from its start on.
     #[arg(long, requires = "logging")]
     chatty: bool,
+    /// Exchanges messages, as it is told to by messages.
+    #[arg(long)]
+    messages: bool,
+    /// Tries what can be sent without knowing anybody, and prints what comes of it.
+    #[arg(long)]
+    try_messages: bool,
     /// Runs on a multi-threaded runtime.
     #[arg(long)]
     multi_threaded: bool,
@@ -123,6 +131,12 @@ async fn serve(cluster: Cluster, options: &Options) -> Result<(), Box<dyn Error>
     }
     if options.chatty {
         log::chatter(&cluster);
+    }
+    if options.messages {
+        messages::take_part(&cluster)?;
+    }
+    if options.try_messages {
+        messages::try_all(&cluster).await;
     }
     let crash = Crash::default();
     tokio::select! {

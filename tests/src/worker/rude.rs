@@ -5,12 +5,13 @@ use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::net::{SendFlags, send};
 
-use super::{rude_channel, rude_ring};
+use super::{rude_channel, rude_messages, rude_ring};
 
 /// `Hello` for versions 1 to 1 of a library called `r`.
 const HELLO: &[u8] = b"\x01\x00everport\x01\x00\x01\x00\x01\x00r";
 const READY: &[u8] = b"\x04\x00";
 const OPEN_RING: &[u8] = b"\x09\x00";
+const OPEN_MESSAGES: &[u8] = b"\x0a\x00";
 const RELEASE_OF_NO_PORT: &[u8] = b"\x03\x00\xff\xff\x00\x00";
 
 /// Says what the word stands for, then stays alive and silent.
@@ -32,8 +33,12 @@ pub(super) fn misbehave(word: &str) -> Result<(), Box<dyn Error>> {
         "ready-twice" => &[HELLO, READY, READY],
         "ready-then-garbage" => &[HELLO, READY, b"\xff\xff"],
         "flood" => return flood(&link),
+        "messages-nonsense" => return speak_badly(&link, "nonsense"),
+        "messages-overdrawn" => return speak_badly(&link, "overdrawn"),
+        "messages-overcredited" => return speak_badly(&link, "overcredited"),
         "ring-of-garbage" => return spoil_ring(&link),
         "ring-by-hand" => return log_by_hand(&link),
+        "messages-twice" => &[HELLO, OPEN_MESSAGES, OPEN_MESSAGES],
         "report-of-garbage" | "report-of-too-many" | "channel-shut-down" => {
             send(&link, HELLO, SendFlags::NOSIGNAL)?;
             rude_channel::misuse(&link, word)?;
@@ -57,6 +62,15 @@ fn spoil_ring(link: &OwnedFd) -> Result<(), Box<dyn Error>> {
     let ring = rude_ring::open(link)?;
     ring.fill_with_garbage()?;
     send(link, READY, SendFlags::NOSIGNAL)?;
+    say_when_the_link_ends(link)?;
+    stay()
+}
+
+/// Breaks the rules of messages, and is well otherwise.
+fn speak_badly(link: &OwnedFd, word: &str) -> Result<(), Box<dyn Error>> {
+    send(link, HELLO, SendFlags::NOSIGNAL)?;
+    send(link, READY, SendFlags::NOSIGNAL)?;
+    rude_messages::misbehave(link, word)?;
     say_when_the_link_ends(link)?;
     stay()
 }

@@ -48,7 +48,8 @@ pub(crate) fn await_frame(link: &OwnedFd, wanted: [u8; 2]) -> Result<Vec<OwnedFd
     }
 }
 
-fn receive(link: &OwnedFd) -> Result<([u8; 2], Vec<OwnedFd>), Box<dyn Error>> {
+/// A frame's kind and the descriptors that came with it.
+pub(crate) fn receive(link: &OwnedFd) -> Result<([u8; 2], Vec<OwnedFd>), Box<dyn Error>> {
     let mut buffer = [0; 4096];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
     let mut control = RecvAncillaryBuffer::new(&mut space);

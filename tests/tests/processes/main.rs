@@ -16,6 +16,7 @@ mod leaving;
 mod log_files;
 #[cfg(all(target_os = "linux", not(everport_portable)))]
 mod logs;
+mod messages;
 mod output;
 #[cfg(target_os = "linux")]
 mod passed_sockets;

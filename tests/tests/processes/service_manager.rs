@@ -6,15 +6,14 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::Path;
 use std::process::Command;
 
-use everport_tests::{Cluster, Deployment, Exit, Log, notifications, program};
+use everport_tests::{Cluster, Deployment, Exit, Kind, Log, for_each_kind, notifications, program};
 use rustix::process::Signal;
 use rustix::time::{ClockId, clock_gettime};
 
+for_each_kind!(a_start_a_rollout_and_a_stop_are_told);
+
 fn command(options: &str, arguments: &str) -> Command {
-    let mut command = Cluster::command(options.split_whitespace());
-    command.arg("--").arg(program("test-worker"));
-    command.args(arguments.split_whitespace());
-    command
+    Kind::Processes.command(options, arguments)
 }
 
 /// Starts the command with a service manager that listens at a path.
@@ -55,10 +54,9 @@ fn steps(told: &Log) -> Vec<String> {
         .collect()
 }
 
-#[test]
-fn a_start_a_rollout_and_a_stop_are_told() {
+fn a_start_a_rollout_and_a_stop_are_told(kind: Kind) {
     let directory = tempfile::tempdir().unwrap();
-    let command = command("-w 2 --settle 0", "--listen 127.0.0.1:0");
+    let command = kind.command("-w 2 --settle 0", "--listen 127.0.0.1:0");
     let (cluster, told) = ready(command, directory.path());
     let line = told.wait_for("READY=1");
     assert_eq!(
@@ -76,7 +74,7 @@ fn a_start_a_rollout_and_a_stop_are_told() {
     told.wait_for_many(2, "READY=1");
     told.wait_for("STATUS=2 of 2 workers ready, generation 2");
     // Old ones that still drain count as left, too.
-    cluster.log().wait_for_many(2, "ended: exited");
+    cluster.log().wait_for_many(2, kind.ended());
     assert_eq!(cluster.stop(), Exit::Code(0));
     let line = told.wait_for("STOPPING=1");
     assert_eq!(value(&line, "STATUS"), Some("draining: 2 workers left"));

@@ -102,6 +102,11 @@ pub struct ClusterArgs {
         help_heading = LIMITS)]
     max_connections: Option<u64>,
 
+    /// How long a message between workers, or with the watcher, may be, from 64K to 1G
+    #[arg(long, value_name = "SIZE", default_value = "16M", allow_negative_numbers = true,
+        value_parser = size::parse_message, help_heading = WORKERS)]
+    message_limit: u64,
+
     /// Set a variable in the workers' environment; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = env_parser(), help_heading = WORKERS)]
     env: Vec<EnvVar>,
@@ -194,7 +199,8 @@ impl ClusterArgs {
             .hang_timeout(self.hang_timeout)
             .drain_delay(self.drain_delay)
             .settle(self.settle)
-            .surge(self.surge);
+            .surge(self.surge)
+            .message_limit(self.message_limit);
         let mut builder = self.log.apply(builder);
         if let Some(lifetime) = self.max_lifetime {
             builder = builder.max_lifetime(lifetime);

@@ -65,7 +65,7 @@ pub struct ServerArgs {
         conflicts_with_all = OF_PROCESSES, help_heading = CLUSTER)]
     threads: Option<u32>,
 
-    /// Stop when a thread hangs and is left behind, because only the end of the process ends it
+    /// End the process, after a graceful stop, when a thread hangs and cannot be ended
     #[arg(long, requires = "threads", conflicts_with = "workers", help_heading = CLUSTER)]
     exit_on_abandoned_thread: bool,
 }

@@ -1,5 +1,7 @@
 //! Amounts of memory on the command line: bytes, or with a unit.
 
+use crate::messages::LIMITS;
+
 /// Below this no program runs: such an amount is a slip in the unit.
 const LEAST: u64 = 1024 * 1024;
 
@@ -8,6 +10,9 @@ const LEAST_FILE: u64 = 64 * 1024;
 
 /// The sizes that rings can have: see [`Builder::log_ring`](crate::watcher::Builder::log_ring).
 const RING: std::ops::RangeInclusive<u64> = 256 * 1024..=64 * 1024 * 1024;
+
+/// The limits that messages can have.
+const MESSAGE: std::ops::RangeInclusive<u64> = *LIMITS.start() as u64..=*LIMITS.end() as u64;
 
 /// Why a text is not an amount of memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +25,8 @@ pub(super) enum SizeError {
     TooSmallForFile,
     #[error("not a size that a worker's records can have (give one from 256K to 64M)")]
     NotForRing,
+    #[error("not a limit that messages can have (give one from 64K to 1G)")]
+    NotForMessages,
 }
 
 /// An amount of memory in bytes. The units are powers of 1024, as everywhere where memory is meant: `512M`,
@@ -44,6 +51,14 @@ pub(super) fn parse_ring(text: &str) -> Result<u64, SizeError> {
     match bytes(text)? {
         bytes if RING.contains(&bytes) => Ok(bytes),
         _ => Err(SizeError::NotForRing),
+    }
+}
+
+/// How long a message may be.
+pub(super) fn parse_message(text: &str) -> Result<u64, SizeError> {
+    match bytes(text)? {
+        bytes if MESSAGE.contains(&bytes) => Ok(bytes),
+        _ => Err(SizeError::NotForMessages),
     }
 }
 
@@ -96,6 +111,10 @@ mod tests {
             "99999999T",
         ] {
             assert_eq!(parse(text), Err(SizeError::NotASize), "{text}");
+        }
+        for text in ["63K", "1025M", "0"] {
+            let error = Err(SizeError::NotForMessages);
+            assert_eq!(parse_message(text), error, "{text}");
         }
         assert_eq!(parse("512"), Err(SizeError::TooSmall));
         assert_eq!(parse("0"), Err(SizeError::TooSmall));

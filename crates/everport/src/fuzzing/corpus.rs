@@ -28,6 +28,11 @@ fn conversations_are_replayed() {
 }
 
 #[test]
+fn messages_are_replayed() {
+    replay("message", super::message);
+}
+
+#[test]
 fn output_is_replayed() {
     replay("output", super::output);
 }

@@ -4,6 +4,7 @@
 
 mod address;
 mod frames;
+mod messages;
 mod output;
 mod records;
 mod transfer;
@@ -13,6 +14,7 @@ mod corpus;
 
 pub use address::address;
 pub use frames::{conversation, frame};
+pub use messages::message;
 pub use output::output;
 pub use records::{record, ring};
 pub use transfer::transfer;

@@ -47,6 +47,10 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! A worker that is a thread sets its subscriber for its own thread: `tracing::subscriber::set_default(..)` instead of
+//! `try_init()`, with a guard that lives as long as the worker. Threads of its runtime for blocking work, and others that it
+//! starts, have to do the same; [`init`] does it for the former.
 
 mod backtrace;
 mod console;

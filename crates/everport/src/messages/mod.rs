@@ -1,4 +1,24 @@
 //! Messages between the workers of a cluster and its watcher.
+//!
+//! A worker sends with [`Cluster::send`](crate::Cluster::send) and its siblings, the application that the watcher is embedded in
+//! with those of its [`Handle`](crate::watcher::Handle). What is sent has an event's name and a value of any serde type, and is
+//! received as a stream ([`Messages`]). A request has one answer, or a [`CallError`] by its deadline at the latest.
+//!
+//! Each message arrives whole, once, and after those that the same sender has sent the same receiver before; or, when
+//! either of them dies, not at all. Nobody is sent more than he takes: whoever sends waits. Nothing is opened for
+//! messages until they are used.
+//!
+//! ```no_run
+//! # async fn example(cluster: everport::Cluster) -> Result<(), Box<dyn std::error::Error>> {
+//! let mut flags = cluster.messages::<Vec<String>>("flags")?;
+//! cluster.broadcast("flags", &["dark-mode"]).await?;
+//! while let Some(message) = flags.next().await {
+//!     let message = message?;
+//!     println!("{} has set {:?}", message.from, message.value);
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 mod endpoint;
 mod error;
@@ -11,10 +31,9 @@ mod tests;
 pub(crate) use endpoint::{Closed, Endpoint};
 pub use endpoint::{Message, Messages};
 pub use error::{CallError, EventNameError, ReceiveError, SendError, SubscribeError, ValueError};
-#[allow(unused_imports, reason = "the endpoint and the switch speak them")]
 pub(crate) use frame::{
-    Disorder, Frame, Head, KEPT, LONGEST_EVENT, LONGEST_FRAME, Lane, Outcome, Progress, WINDOW,
-    is_event, readdress,
+    Disorder, Frame, Head, KEPT, LONGEST_FRAME, Lane, Outcome, Progress, WINDOW, is_event,
+    readdress,
 };
 pub use peer::Peer;
 

@@ -15,7 +15,6 @@ pub enum Peer {
 
 impl Peer {
     /// The peer's number in a frame.
-    #[allow(dead_code, reason = "the endpoint and the switch speak of it")]
     pub(crate) fn number(self) -> u64 {
         match self {
             Self::Watcher => WATCHER,

@@ -27,7 +27,6 @@ use super::notices::Announcer;
 use super::oom_score::OomScore;
 use super::pinning::Pinning;
 use super::ports::{Dispatching, PassedSockets, PortTable, Seen};
-use super::programs::Programs;
 use super::pulse::Pulse;
 use super::releases::Releases;
 use super::restarts::Restarts;
@@ -35,7 +34,7 @@ use super::rings::Rings;
 use super::spawn::Spawner;
 use super::waits::Waits;
 use super::worker::Worker;
-use super::workforce::{Recruiter, Workforce};
+use super::workforce::Recruiter;
 use super::{Builder, RunError};
 use crate::WorkerId;
 use crate::log::{Entry, Notice, Sink, Source};
@@ -122,20 +121,14 @@ impl EventLoop {
         refused.extend(surplus.into_iter().map(Refused::from));
         let dispatching = Dispatching::new(builder.placement, sender.clone());
         let program = builder.workforce.program()?;
-        let recruiter = match builder.workforce {
-            Workforce::Processes(program) => Recruiter::Processes {
-                spawner: Spawner {
-                    program,
-                    env: builder.env,
-                    chdir: builder.chdir,
-                    open_files,
-                    privileges: builder.privileges.into(),
-                    oom_score: OomScore::above_ours(),
-                },
-                programs: Programs::default(),
-            },
-            Workforce::Threads(main) => Recruiter::Threads { main },
-        };
+        let recruiter = builder.workforce.recruiter(|program| Spawner {
+            program,
+            env: builder.env,
+            chdir: builder.chdir,
+            open_files,
+            privileges: builder.privileges.into(),
+            oom_score: OomScore::above_ours(),
+        });
         let seed = RandomState::new().build_hasher().finish();
         Ok(Self {
             supervisor: Supervisor::new(builder.policy, builder.workers, seed, Timestamp::ZERO),
@@ -186,7 +179,7 @@ impl EventLoop {
             pid: std::process::id(),
             workers: self.supervisor.status().slots,
             program: self.program.display().to_string(),
-            threads: matches!(self.recruiter, Recruiter::Threads { .. }),
+            threads: self.recruiter.starts_threads(),
         });
         for refused in std::mem::take(&mut self.refused) {
             self.tell(refused.into());

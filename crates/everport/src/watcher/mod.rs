@@ -73,4 +73,6 @@ pub(crate) use worker_thread::note_panic;
 pub use worker_thread::{Boxed, Converted, MainError};
 
 #[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use messages::{MOST_REMAINS, Switch};
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use output::{Piece, Splitter};

@@ -11,7 +11,7 @@ const HIGHEST: i32 = 1000;
 
 /// What workers get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct OomScore(i32);
+pub(crate) struct OomScore(i32);
 
 impl OomScore {
     /// Above our own; `None` where there is no such thing.

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use super::body::Body;
 use super::pinning::Cpu;
 use super::programs::Programs;
-use super::spawn::{SpawnError, Spawner};
+use super::spawn::{SpawnError, Spawned, Spawner};
 use super::worker_thread::{ThreadMain, WorkerThread};
 use super::{Builder, Program, StartError};
 use crate::link;
@@ -51,41 +51,41 @@ impl Workforce {
             Self::Threads(_) => std::env::current_exe(),
         }
     }
+
+    /// Who starts them. A program's processes are started with what `spawner` says.
+    pub(crate) fn recruiter(self, spawner: impl FnOnce(Program) -> Spawner) -> Recruiter {
+        match self {
+            Self::Processes(program) => Recruiter::Processes {
+                spawner: spawner(program),
+                programs: Programs::default(),
+            },
+            Self::Threads(main) => Recruiter::Threads { main },
+        }
+    }
 }
 
 impl Recruiter {
-    /// Starts one worker, on one CPU if it is told which. When it fails, nothing stays behind. `is_run`: whether a living worker of the generation
-    /// still runs a file. Needs a tokio runtime.
+    /// Starts one worker, on one CPU if it is told which. When it fails, nothing stays behind. `is_run`: whether a living
+    /// worker of the generation still runs a file. Needs a tokio runtime.
     pub(crate) fn start(
         &mut self,
-        who: (WorkerId, Generation),
+        (worker, generation): (WorkerId, Generation),
         cpu: Option<Cpu>,
         is_run: &dyn Fn(&Metadata) -> bool,
     ) -> Result<Recruit, SpawnError> {
-        let (worker, generation) = who;
         match self {
             Self::Processes { spawner, programs } => {
                 let path = &spawner.program.path;
                 let program = programs.of(generation, path, is_run)?;
-                let spawned = spawner.spawn(program, cpu)?;
-                Ok(Recruit {
-                    body: Body::Process(spawned.process),
-                    link: spawned.link,
-                    output: Some([spawned.stdout, spawned.stderr]),
-                    oom_score_refused: spawned.oom_score_refused,
-                })
+                Ok(spawner.spawn(program, cpu)?.into())
             }
-            Self::Threads { main } => {
-                let (ours, theirs) = link::pair()?;
-                let thread = WorkerThread::start(worker, theirs, cpu, main.clone())?;
-                Ok(Recruit {
-                    body: Body::Thread(thread),
-                    link: ours,
-                    output: None,
-                    oom_score_refused: None,
-                })
-            }
+            Self::Threads { main } => Ok(start_thread(worker, cpu, main)?),
         }
+    }
+
+    /// Whether workers are threads.
+    pub(crate) fn starts_threads(&self) -> bool {
+        matches!(self, Self::Threads { .. })
     }
 
     /// The programs of the generations; threads have none.
@@ -95,6 +95,28 @@ impl Recruiter {
             Self::Threads { .. } => None,
         }
     }
+}
+
+impl From<Spawned> for Recruit {
+    fn from(spawned: Spawned) -> Self {
+        Self {
+            body: Body::Process(spawned.process),
+            link: spawned.link,
+            output: Some([spawned.stdout, spawned.stderr]),
+            oom_score_refused: spawned.oom_score_refused,
+        }
+    }
+}
+
+fn start_thread(worker: WorkerId, cpu: Option<Cpu>, main: &ThreadMain) -> io::Result<Recruit> {
+    let (ours, theirs) = link::pair()?;
+    let thread = WorkerThread::start(worker, theirs, cpu, main.clone())?;
+    Ok(Recruit {
+        body: Body::Thread(thread),
+        link: ours,
+        output: None,
+        oom_score_refused: None,
+    })
 }
 
 /// Refuses what makes no sense for threads, rather than ignore it.

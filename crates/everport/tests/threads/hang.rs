@@ -85,10 +85,8 @@ async fn a_thread_that_hangs_is_described_left_behind_and_replaced_and_its_late_
             _ => None,
         })
         .await;
-    if cfg!(target_os = "linux") {
-        let names: Vec<_> = threads.iter().map(|thread| thread.name.as_str()).collect();
-        assert_eq!(names, ["worker-1"], "only the thread that hangs");
-    }
+    let names: Vec<_> = threads.iter().map(|thread| thread.name.as_str()).collect();
+    assert_eq!(names, ["worker-1"], "only the thread that hangs");
     assert_eq!(left_behind(&scene).await, 1);
     let text = scene.see_text(&["worker 1 (slot 0) ended"]).await;
     assert_eq!(text, "worker 1 (slot 0) ended: left behind");

@@ -1,7 +1,5 @@
 //! Threads on CPUs of their own.
 
-#![cfg(target_os = "linux")]
-
 use std::fs;
 use std::sync::mpsc;
 

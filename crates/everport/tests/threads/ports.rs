@@ -51,6 +51,20 @@ async fn with_transfer_all_threads_serve_from_one_socket() {
     scene.stop().await.unwrap();
 }
 
+#[tokio::test]
+async fn with_dispatch_threads_take_turns() {
+    let threads = Watcher::threads(3, answer).sharing(Sharing::Dispatch);
+    let scene = Scene::start(threads);
+    let address = scene.address().await;
+    scene.see_text(&["the cluster is ready: 3 workers"]).await;
+    let mut served = [0_u32; 3];
+    for _ in 0..12 {
+        served[ask_from(address).await.unwrap().slot as usize] += 1;
+    }
+    assert_eq!(served, [4, 4, 4]);
+    scene.stop().await.unwrap();
+}
+
 /// Restarts the cluster time and again while clients ask without pause; each of them gets an answer.
 async fn restart_under_load(sharing: Sharing) {
     let scene = Scene::start(Watcher::threads(2, answer).sharing(sharing));
@@ -80,7 +94,9 @@ async fn restart_under_load(sharing: Sharing) {
     }
     is_over.store(true, Ordering::Relaxed);
     for client in clients {
-        assert!(client.join().unwrap() > 0);
+        // Not on this runtime, which the watcher needs.
+        let answers = tokio::task::spawn_blocking(move || client.join().unwrap());
+        assert!(answers.await.unwrap() > 0);
     }
     scene.stop().await.unwrap();
 }
@@ -93,6 +109,11 @@ async fn restarts_under_load_lose_nothing_with_reuseport() {
 #[tokio::test]
 async fn restarts_under_load_lose_nothing_with_transfer() {
     restart_under_load(Sharing::Transfer).await;
+}
+
+#[tokio::test]
+async fn restarts_under_load_lose_nothing_with_dispatch() {
+    restart_under_load(Sharing::Dispatch).await;
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod joining;
 mod leaving;
 mod lending;
 mod listening;
+mod messages;
 mod process;
 mod readiness;
 mod records;

@@ -110,39 +110,23 @@ impl Inlet {
 impl State {
     /// Takes in one frame: input from a stranger.
     pub(super) fn accept(&mut self, bytes: &[u8], wakes: &mut Wakes) -> Result<(), Nonsense> {
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         match Frame::decode(bytes)? {
             Frame::First {
                 peer,
                 head,
-                length,
+                length: body,
                 part,
             } => {
-                let lane = head.lane();
-                let frame = self.receive((peer, lane), bytes)?;
-                let purpose = self.purpose(peer, &head, length);
-                let inlet = self.inlet(peer, lane);
-                inlet.progress.begin(length, part.len())?;
-                inlet.arriving = Some(Arriving::new(purpose, length));
-                self.append((peer, lane), part, frame, wakes);
+                let purpose = self.purpose(peer, &head, body);
+                let inlet = self.inlet(peer, head.lane());
+                inlet.receive(length)?;
+                inlet.progress.begin(body, part.len())?;
+                inlet.arriving = Some(Arriving::new(purpose, body));
+                self.append((peer, head.lane()), part, length, wakes);
             }
-            Frame::More { peer, lane, part } => {
-                let frame = self.receive((peer, lane), bytes)?;
-                let inlet = self.inlet(peer, lane);
-                if inlet.arriving.is_none() {
-                    // It began before this endpoint was attached.
-                    self.owe(peer, lane, frame);
-                } else {
-                    inlet.progress.go_on(part.len())?;
-                    self.append((peer, lane), part, frame, wakes);
-                }
-            }
-            Frame::Credit { peer, lane, bytes } => {
-                let outlet = self.existing_outlet(peer, lane);
-                if outlet.is_some_and(|outlet| !outlet.credit(bytes)) {
-                    return Err(Nonsense::Overpaid);
-                }
-                self.give_turn((peer, lane));
-            }
+            Frame::More { peer, lane, part } => self.go_on((peer, lane), part, length, wakes)?,
+            Frame::Credit { peer, lane, bytes } => self.note_credit((peer, lane), bytes)?,
             Frame::Present { peer } => self.welcome(peer),
             Frame::Gone { peer } => self.lose(peer, wakes),
             Frame::Attached => self.note_attached(wakes),
@@ -151,17 +135,40 @@ impl State {
         Ok(())
     }
 
+    fn go_on(
+        &mut self,
+        (peer, lane): (Peer, Lane),
+        part: &[u8],
+        length: u32,
+        wakes: &mut Wakes,
+    ) -> Result<(), Nonsense> {
+        let inlet = self.inlet(peer, lane);
+        inlet.receive(length)?;
+        if inlet.arriving.is_none() {
+            // It began before this endpoint was attached.
+            self.owe(peer, lane, length);
+        } else {
+            inlet.progress.go_on(part.len())?;
+            self.append((peer, lane), part, length, wakes);
+        }
+        Ok(())
+    }
+
+    fn note_credit(&mut self, from: (Peer, Lane), bytes: u32) -> Result<(), Nonsense> {
+        let outlet = self.existing_outlet(from.0, from.1);
+        // Whom nothing was ever sent to, or who is gone, has nothing to credit; that harms nobody.
+        if outlet.is_some_and(|outlet| !outlet.credit(bytes)) {
+            return Err(Nonsense::Overpaid);
+        }
+        self.give_turn(from);
+        Ok(())
+    }
+
     fn note_attached(&mut self, wakes: &mut Wakes) {
         if let Stage::Open { is_attached, .. } = &mut self.stage {
             *is_attached = true;
             wakes.stage_changed = true;
         }
-    }
-
-    fn receive(&mut self, (peer, lane): (Peer, Lane), frame: &[u8]) -> Result<u32, Nonsense> {
-        let length = u32::try_from(frame.len()).unwrap_or(u32::MAX);
-        self.inlet(peer, lane).receive(length)?;
-        Ok(length)
     }
 
     fn limit(&self) -> usize {

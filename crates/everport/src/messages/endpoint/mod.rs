@@ -171,12 +171,16 @@ impl Endpoint {
 
     /// The limit of messages in bytes, once everybody who is there is known; `None` when there is nobody, and never will be.
     async fn attached(&self) -> Result<Option<usize>, Closed> {
+        let known = || self.shared.change(|state, _| state.stage.attached());
+        if let Some(attached) = known() {
+            return attached;
+        }
         self.request_socket();
         loop {
             let changed = self.shared.stage_changed.notified();
             let mut changed = std::pin::pin!(changed);
             changed.as_mut().enable();
-            if let Some(attached) = self.shared.change(|state, _| state.stage.attached()) {
+            if let Some(attached) = known() {
                 return attached;
             }
             changed.await;

@@ -19,6 +19,8 @@ use crate::link::FromWatcher;
 use crate::log::Notice;
 use crate::messages::Peer;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::switch::{MOST_REMAINS, Switch};
 pub(crate) use self::switchboard::Switchboard;
 
 impl EventLoop {

@@ -146,7 +146,7 @@ fn whoever_takes_no_answers_gets_no_more_than_his_window() {
 
 #[test]
 fn random_noise_panics_nobody() {
-    let mut random = crate::random::Random(0x6e6f_6973_65);
+    let mut random = crate::random::Random(0x006e_6f69_7365);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();

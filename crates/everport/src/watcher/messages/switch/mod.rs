@@ -12,8 +12,8 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-#[cfg(test)]
-use self::seat::MOST_REMAINS;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::seat::MOST_REMAINS;
 use self::seat::Seat;
 use crate::WorkerId;
 use crate::link::DecodeError;
@@ -153,8 +153,8 @@ impl Switch {
     }
 
     /// How many bytes of others' wait for a peer.
-    #[cfg(test)]
-    fn waiting_for(&self, peer: Peer) -> usize {
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn waiting_for(&self, peer: Peer) -> usize {
         match self.standings.get(&peer) {
             Some(Standing::Attached(seat)) => seat.waiting(),
             _ => 0,
@@ -238,9 +238,17 @@ impl Switch {
         lane: Lane,
         bytes: u32,
     ) -> Result<(), Breach> {
+        let is_there = match self.standings.get(&sender) {
+            Some(Standing::Deaf | Standing::Attached(_)) => true,
+            Some(Standing::Parted) | None => false,
+        };
         let Some(seat) = self.seat(receiver) else {
             return Ok(());
         };
+        if !is_there {
+            // It was told so, or is about to be: nobody keeps the books of one that is gone.
+            return Ok(());
+        }
         let owed = seat.take_credit(sender, lane, bytes)?;
         if owed > 0 {
             self.with_seat(sender, |seat| seat.owe_credit(receiver, lane, owed));

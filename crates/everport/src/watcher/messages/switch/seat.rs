@@ -1,5 +1,6 @@
 //! What waits for one peer, and whose turn it is.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 
 use super::Breach;
@@ -15,7 +16,7 @@ const MOST_ANSWERS: usize = 64;
 
 /// How many bytes of dead peers may wait for one that does not read: as many as sixteen of them can have on their way.
 /// Beyond that the oldest are dropped.
-pub(super) const MOST_REMAINS: usize = 8 * 1024 * 1024;
+pub(crate) const MOST_REMAINS: usize = 8 * 1024 * 1024;
 
 /// The place of a peer that is attached.
 #[derive(Debug)]
@@ -91,8 +92,8 @@ impl Seat {
 
     /// The frame was for somebody who is gone or never was.
     pub(super) fn answer_gone(&mut self, nobody: Peer) {
-        if !self.passages.contains_key(&nobody) {
-            self.passages.insert(nobody, Passage::to_nobody());
+        if let Entry::Vacant(passage) = self.passages.entry(nobody) {
+            passage.insert(Passage::to_nobody());
             self.answers += 1;
             self.queue(nobody);
         }
@@ -138,17 +139,14 @@ impl Seat {
         self.queue(by);
     }
 
-    /// It has consumed what somebody else has sent. How much that one gets credit for. One that is gone gets none.
+    /// It has consumed what somebody else has sent, who is there. How much that one gets credit for.
     pub(super) fn take_credit(
         &mut self,
         sender: Peer,
         lane: Lane,
         bytes: u32,
     ) -> Result<u32, Breach> {
-        match self.passages.get_mut(&sender) {
-            Some(passage) if !passage.is_gone() => passage.incoming(lane).credit(sender, bytes),
-            _ => Ok(0),
-        }
+        self.passage(sender).incoming(lane).credit(sender, bytes)
     }
 
     /// The next frame.
@@ -167,7 +165,7 @@ impl Seat {
     }
 
     /// How many bytes of others' wait.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn waiting(&self) -> usize {
         let waiting = self.passages.values().map(Passage::waiting);
         waiting.map(|bytes| bytes as usize).sum()

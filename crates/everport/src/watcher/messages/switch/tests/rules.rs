@@ -141,8 +141,9 @@ fn a_worker_can_write_to_itself() {
     let mut switch = switch_of(&[ANN]);
     let frame = message(ANN, "e", b"1");
     switch.receive(ANN, &frame).unwrap();
-    assert_eq!(heard(&mut switch, ANN), [frame.clone()]);
-    let credit = credit(ANN, frame.len() as u32);
+    let consumed = frame.len() as u32;
+    assert_eq!(heard(&mut switch, ANN), [frame]);
+    let credit = credit(ANN, consumed);
     switch.receive(ANN, &credit).unwrap();
     assert_eq!(heard(&mut switch, ANN), [credit]);
 }
@@ -308,7 +309,9 @@ fn what_breaks_the_rules_costs_the_socket() {
         Breach::TooLong { length, limit },
     );
     let excess = 1;
-    check(&[credit(BOB, 1)], Breach::Overcredited { to: BOB, excess });
+    for to in [BOB, ANN, Peer::Watcher] {
+        check(&[credit(to, 1)], Breach::Overcredited { to, excess });
+    }
     // To somebody who is there, and to somebody who uses no messages.
     for to in [BOB, Peer::Watcher] {
         let frame = message(to, "e", &[0; 60_000]);

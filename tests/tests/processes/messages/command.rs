@@ -1,0 +1,112 @@
+//! Messages under `everport run`, which has no application, without a watcher, and from strangers.
+
+use std::process::{Command, Stdio};
+
+use everport_tests::{Cluster, Log, open_descriptors, program, take_turn};
+use rustix::process::Signal;
+
+#[test]
+fn without_an_application_what_is_sent_to_the_watcher_goes_nowhere_and_calls_fail_at_once() {
+    let cluster = Cluster::ready("-w 2", "--listen 127.0.0.1:0 --try-messages");
+    let log = cluster.log();
+    log.wait_for_many(2, "sent to the watcher: done");
+    log.wait_for_many(2, "sent to all: done");
+    log.wait_for_many(2, "sent at length: done");
+    log.wait_for_many(
+        2,
+        "called the watcher: the watcher answers no requests of the event `echo`",
+    );
+}
+
+#[test]
+fn the_commands_limit_counts_for_its_workers() {
+    let cluster = Cluster::ready(
+        "-w 1 --message-limit 64K",
+        "--listen 127.0.0.1:0 --try-messages",
+    );
+    cluster.log().wait_for(
+        "sent at length: a message of 100002 bytes as JSON is longer than the limit of 65536",
+    );
+}
+
+#[test]
+fn standalone_what_is_sent_goes_nowhere_and_calls_fail() {
+    let mut command = Command::new(program("test-worker"));
+    command
+        .args(["--listen", "127.0.0.1:0", "--try-messages", "--messages"])
+        .env_remove("EVERPORT_LINK");
+    let mut server = command.stdout(Stdio::piped()).spawn().unwrap();
+    let log = Log::default();
+    log.follow(server.stdout.take().unwrap());
+    log.wait_for("sent to the watcher: done");
+    log.wait_for("sent to all: done");
+    log.wait_for("called the watcher: there is nobody to call");
+    log.wait_for("listening on");
+    server.kill().unwrap();
+    server.wait().unwrap();
+}
+
+#[test]
+fn a_worker_that_breaks_the_rules_of_messages_loses_nothing_else() {
+    let check = |rudeness: &str, expected: &str| {
+        let cluster = Cluster::start("-w 1", &format!("--rude {rudeness}"));
+        let line = cluster.log().wait_for("has lost its messages");
+        assert!(line.contains(expected), "{line}");
+        cluster.log().wait_for("the message socket has ended");
+        cluster.signal(Signal::TTIN);
+        cluster.log().wait_for_many(2, "is ready after");
+        let log = cluster.log();
+        assert!(log.matching("the link has ended").is_empty());
+        assert!(log.matching("broke the link's protocol").is_empty());
+    };
+    check("messages-nonsense", "a frame of the unknown kind 65535");
+    check(
+        "messages-overdrawn",
+        "more to worker 1 than its window allows",
+    );
+    check(
+        "messages-overcredited",
+        "1 bytes credited to the watcher that never came",
+    );
+}
+
+#[test]
+fn a_worker_that_asks_for_messages_twice_loses_its_link() {
+    let cluster = Cluster::start("-w 1 --boot-timeout 5", "--rude messages-twice");
+    cluster.log().wait_for("OpenMessages was sent twice");
+}
+
+#[test]
+fn descriptors_come_back_and_whoever_uses_no_messages_needs_none() {
+    let _turn = take_turn();
+    let held = |arguments: &str| {
+        let options = "-w 4 --settle 0 --surge 4";
+        let cluster = Cluster::inspectable(options, arguments);
+        let restart = |times: usize| {
+            let ended = cluster.log().matching("ended: exited").len();
+            for _ in 0..times {
+                cluster.restart();
+            }
+            cluster
+                .log()
+                .wait_for_many(ended + 4 * times, "ended: exited");
+        };
+        restart(5);
+        let before = fewest_descriptors(cluster.pid());
+        restart(60);
+        assert_eq!(fewest_descriptors(cluster.pid()), before);
+        before
+    };
+    let without = held("--listen 127.0.0.1:0");
+    let with = held("--listen 127.0.0.1:0 --try-messages");
+    assert_eq!(with, without + 4, "one for each worker");
+}
+
+/// How many descriptors a process needs: the last ones are closed by tasks that end a moment after the workers.
+fn fewest_descriptors(pid: u32) -> usize {
+    let looks = (0..500).map(|_| {
+        std::thread::yield_now();
+        open_descriptors(pid)
+    });
+    looks.min().unwrap()
+}

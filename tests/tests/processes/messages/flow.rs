@@ -1,0 +1,193 @@
+//! Large messages, slow receivers, and what they hold up.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use everport::WorkerId;
+use everport::messages::SendError;
+use everport_tests::take_turn;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+use super::scene::{LONG, Scene};
+
+/// As long as a message may be, without its two quotation marks.
+const LONGEST: usize = 16 * 1024 * 1024 - 2;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sixteen_mebibytes_go_both_ways_while_the_cluster_is_restarted() {
+    let _turn = take_turn();
+    let scene = Arc::new(Scene::ready(2).await);
+    let long = Arc::new("ü".repeat(LONGEST / 2));
+    let (is_over, echoed) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicUsize::new(0)),
+    );
+    let flooding: Vec<_> = (0..2)
+        .map(|slot| {
+            let (scene, long) = (Arc::clone(&scene), Arc::clone(&long));
+            let (is_over, echoed) = (Arc::clone(&is_over), Arc::clone(&echoed));
+            tokio::spawn(async move {
+                while !is_over.load(Ordering::Relaxed) {
+                    let worker = scene.workers().await[slot];
+                    let echo: Result<String, _> =
+                        scene.handle.call(worker, "echo", &*long, LONG).await;
+                    // A worker that is replaced takes a call with it.
+                    if let Ok(echo) = echo {
+                        assert!(echo == *long, "not what was sent");
+                        echoed.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            })
+        })
+        .collect();
+    while echoed.load(Ordering::Relaxed) == 0 {
+        tokio::task::yield_now().await;
+    }
+    // Each rollout takes two starts, two settled workers and two drains: frames over the links that are flooded beside.
+    for generation in 2..4 {
+        scene.handle.restart();
+        scene
+            .wait_for(&format!("rollout to generation {generation} finished"))
+            .await;
+    }
+    let before = echoed.load(Ordering::Relaxed);
+    while echoed.load(Ordering::Relaxed) == before {
+        tokio::task::yield_now().await;
+    }
+    is_over.store(true, Ordering::Relaxed);
+    for task in flooding {
+        task.await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_takes_nothing_holds_up_those_who_write_to_it_and_nobody_else() {
+    let scene = Scene::ready(3).await;
+    let workers = scene.workers().await;
+    let (hoarder, sender, other) = (workers[0], workers[1], workers[2]);
+    scene
+        .order(hoarder, json!({ "do": "hoard", "event": "hoard" }))
+        .await;
+    let sent = Arc::new(AtomicUsize::new(0));
+    let flood = flood(&scene, hoarder, &sent);
+    while sent.load(Ordering::Relaxed) < WINDOW_OF_FLOOD {
+        tokio::task::yield_now().await;
+    }
+    let order = json!({ "do": "count", "to": hoarder.0, "event": "hoard" });
+    scene.order(sender, order).await;
+    for number in 0..100 {
+        for worker in [sender, other] {
+            let answer = scene.call(worker, "echo", &json!(number)).await;
+            assert_eq!(answer.unwrap(), number);
+        }
+        // The hoarder answers those who have not filled its window.
+        for to in [hoarder, sender] {
+            let order = json!({ "do": "call", "to": to.0, "event": "echo", "value": number });
+            assert_eq!(scene.order(other, order).await, number);
+        }
+    }
+    assert_eq!(
+        sent.load(Ordering::Relaxed),
+        WINDOW_OF_FLOOD,
+        "no back-pressure"
+    );
+    assert!(!flood.is_finished());
+}
+
+/// How many messages of a flood are under way when nobody takes them: each is a frame of 10,025 bytes, of 256 KiB.
+const WINDOW_OF_FLOOD: usize = 26;
+
+/// Sends without end, until that fails.
+fn flood(scene: &Scene, to: WorkerId, sent: &Arc<AtomicUsize>) -> JoinHandle<SendError> {
+    let (handle, sent) = (scene.handle.clone(), Arc::clone(sent));
+    tokio::spawn(async move {
+        let value = "x".repeat(10_000);
+        loop {
+            if let Err(error) = handle.send_to(to, "hoard", &value).await {
+                return error;
+            }
+            sent.fetch_add(1, Ordering::Relaxed);
+        }
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_waits_to_send_learns_that_the_receiver_was_killed() {
+    let scene = Scene::ready(1).await;
+    let hoarder = scene.workers().await[0];
+    scene
+        .order(hoarder, json!({ "do": "hoard", "event": "hoard" }))
+        .await;
+    let sent = Arc::new(AtomicUsize::new(0));
+    let flood = flood(&scene, hoarder, &sent);
+    while sent.load(Ordering::Relaxed) < WINDOW_OF_FLOOD {
+        tokio::task::yield_now().await;
+    }
+    scene.signal(hoarder, Signal::KILL);
+    let error = flood.await.unwrap();
+    assert!(
+        matches!(error, SendError::WorkerGone(gone) if gone == hoarder),
+        "{error}"
+    );
+    assert_eq!(sent.load(Ordering::Relaxed), WINDOW_OF_FLOOD);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_worker_holds_up_its_own_messages_only_and_gets_them_when_it_goes_on() {
+    let scene = Scene::ready(3).await;
+    let workers = scene.workers().await;
+    let (stopped, sender, other) = (workers[0], workers[1], workers[2]);
+    scene.signal(stopped, Signal::STOP);
+    let flood = {
+        let handle = scene.handle.clone();
+        tokio::spawn(async move {
+            for number in 0..2000 {
+                let value = json!([number, "x".repeat(1000)]);
+                handle.send_to(stopped, "note", &value).await?;
+            }
+            Ok::<_, SendError>(())
+        })
+    };
+    let order = json!({ "do": "count", "to": stopped.0, "event": "elsewhere" });
+    scene.order(sender, order).await;
+    for number in 0..200 {
+        for worker in [sender, other] {
+            assert_eq!(
+                scene.call(worker, "echo", &json!(number)).await.unwrap(),
+                number
+            );
+        }
+        let order = json!({ "do": "call", "to": other.0, "event": "echo", "value": number });
+        assert_eq!(scene.order(sender, order).await, number);
+    }
+    assert!(!flood.is_finished(), "2 MB for one that takes nothing");
+    scene.signal(stopped, Signal::CONT);
+    let noted = scene.noted(stopped, 2000).await;
+    for (number, message) in noted.as_array().unwrap().iter().enumerate() {
+        assert_eq!(message[0], "the watcher");
+        assert_eq!(message[1][0], number);
+    }
+    flood.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broadcast_reaches_the_others_although_one_takes_nothing() {
+    let scene = Scene::ready(3).await;
+    let workers = scene.workers().await;
+    scene.signal(workers[1], Signal::STOP);
+    let value = "x".repeat(300_000);
+    let broadcasting = {
+        let (handle, value) = (scene.handle.clone(), value.clone());
+        tokio::spawn(async move { handle.broadcast("note", &value).await })
+    };
+    for worker in [workers[0], workers[2]] {
+        let noted = scene.noted(worker, 1).await;
+        assert_eq!(noted, json!([["the watcher", value]]));
+    }
+    scene.signal(workers[1], Signal::CONT);
+    let noted: Value = scene.noted(workers[1], 1).await;
+    assert_eq!(noted, json!([["the watcher", value]]));
+    broadcasting.await.unwrap().unwrap();
+}

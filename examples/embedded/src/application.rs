@@ -60,8 +60,8 @@ async fn obey(command: &str, handle: &Handle) {
             Err(error) => println!("not a number of workers: {number:?} ({error})"),
         },
         ("status", _) => match handle.status().await {
-            Some(status) => println!("{} of {} workers serve", status.ready(), status.slots),
-            None => println!("the cluster has ended"),
+            Ok(status) => println!("{} of {} workers serve", status.ready(), status.slots),
+            Err(ended) => println!("{ended}"),
         },
         ("stop", _) => handle.stop(),
         _ => println!("say restart, scale N, status or stop"),

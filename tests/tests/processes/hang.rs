@@ -307,7 +307,7 @@ fn a_program_ends_for_a_thread_that_cannot_be_ended_if_it_is_to() {
     let (hung, _served) = spin_one(&cluster);
     check_answered(ask_many(cluster.address()));
     let who = name(&hung);
-    cluster.log().wait_for(&format!("{who} ended: left behind"));
+    cluster.log().wait_for(&format!("{who} ended: abandoned"));
     cluster
         .log()
         .wait_for(&format!("{who} hangs, and its thread cannot be ended"));

@@ -34,7 +34,7 @@ pub(crate) async fn measure(options: &Options) -> Result<Report, Box<dyn Error>>
 
 /// Tells the first worker with whom to talk: nobody, if that is us.
 async fn begin(handle: &Handle, with: Partner) -> Result<(), Box<dyn Error>> {
-    let status = handle.status().await.ok_or("the watcher has ended")?;
+    let status = handle.status().await?;
     let worker = |slot| -> Result<WorkerId, Box<dyn Error>> {
         let worker = status.serving(SlotId(slot)).ok_or("a worker is gone")?;
         Ok(worker.worker)

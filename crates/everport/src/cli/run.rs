@@ -101,7 +101,7 @@ impl CommandError {
             Self::PortRefused(_) => ExitCode::Port,
             Self::NeverReady => ExitCode::NeverReady,
             Self::CrashLoop => ExitCode::CrashLoop,
-            Self::Run(RunError::ThreadLeftBehind(_)) => ExitCode::AbandonedThread,
+            Self::Run(RunError::ThreadAbandoned(_)) => ExitCode::AbandonedThread,
             Self::Log(_) | Self::Runtime(_) | Self::Signals(_) | Self::Start(_) | Self::Run(_) => {
                 ExitCode::Internal
             }
@@ -333,7 +333,7 @@ mod tests {
         check(StartError::NotExecutable(path.clone()).into(), 126);
         check(StartError::NoProgram(path).into(), 127);
         check(RunError::from(io::Error::other("x")).into(), 1);
-        check(RunError::ThreadLeftBehind(WorkerId(3)).into(), 9);
+        check(RunError::ThreadAbandoned(WorkerId(3)).into(), 9);
         let option = "env (--env)";
         check(StartError::NotForThreads { option }.into(), 2);
     }

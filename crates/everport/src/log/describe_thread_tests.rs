@@ -50,13 +50,13 @@ fn a_workers_thread_is_told_of_as_one() {
     );
     check_death(ThreadEnding::Killed, "killed");
     check(
-        Notice::ThreadLeftBehind {
+        Notice::ThreadAbandoned {
             worker,
             slot,
             count: 2,
         },
         Level::Error,
-        "worker 7 (slot 2) hangs, and its thread cannot be ended: it is left behind, with what it holds \
+        "worker 7 (slot 2) hangs, and its thread cannot be ended: it is abandoned, with what it holds \
          (2 threads so far; only the end of the process ends them)",
     );
     let ended = |count| Notice::ThreadEnded {
@@ -73,6 +73,6 @@ fn a_workers_thread_is_told_of_as_one() {
     check(
         ended(1),
         Level::Info,
-        "the thread of worker 7 (slot 2) has ended after all: killed (1 thread still left behind)",
+        "the thread of worker 7 (slot 2) has ended after all: killed (1 thread still abandoned)",
     );
 }

@@ -89,14 +89,14 @@ fn describe_life(f: &mut fmt::Formatter<'_>, who: &Who, notice: &Notice) -> fmt:
     }
 }
 
-/// How many threads are left behind, if any are.
+/// How many threads are abandoned, if any are.
 struct StillThere(u32);
 
 impl fmt::Display for StillThere {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             0 => Ok(()),
-            count => write!(f, " ({} still left behind)", Counted(count, "thread")),
+            count => write!(f, " ({} still abandoned)", Counted(count, "thread")),
         }
     }
 }
@@ -161,9 +161,9 @@ fn describe_conduct(f: &mut fmt::Formatter<'_>, who: &Who, notice: &Notice) -> f
             let (used, limit) = (Mebibytes(*used), Mebibytes(*limit));
             write!(f, "{who} uses {used} of memory{how}, more than {limit}")
         }
-        Notice::ThreadLeftBehind { count, .. } => write!(
+        Notice::ThreadAbandoned { count, .. } => write!(
             f,
-            "{who} hangs, and its thread cannot be ended: it is left behind, with what it holds ({} so far; only the end of the process ends {})",
+            "{who} hangs, and its thread cannot be ended: it is abandoned, with what it holds ({} so far; only the end of the process ends {})",
             Counted(*count, "thread"),
             if *count == 1 { "it" } else { "them" }
         ),

@@ -29,8 +29,8 @@ pub enum ThreadEnding {
     Panicked(String),
     /// It was ended at an await, with all that it was doing.
     Killed,
-    /// It was to be ended and does not come to an await: it is left behind, and goes on.
-    LeftBehind,
+    /// It was to be ended and does not come to an await: it is abandoned, and goes on.
+    Abandoned,
 }
 
 impl ThreadEnding {
@@ -41,7 +41,7 @@ impl ThreadEnding {
             Self::Failed(_) => "failed",
             Self::Panicked(_) => "panicked",
             Self::Killed => "killed",
-            Self::LeftBehind => "left_behind",
+            Self::Abandoned => "abandoned",
         }
     }
 
@@ -49,7 +49,7 @@ impl ThreadEnding {
     pub(super) fn failure(&self) -> Option<&str> {
         match self {
             Self::Failed(text) | Self::Panicked(text) => Some(text),
-            Self::Returned | Self::Killed | Self::LeftBehind => None,
+            Self::Returned | Self::Killed | Self::Abandoned => None,
         }
     }
 }
@@ -61,7 +61,7 @@ impl fmt::Display for ThreadEnding {
             Self::Failed(error) => write!(f, "failed: {}", escape_display(error)),
             Self::Panicked(text) => write!(f, "panicked {}", escape_display(text)),
             Self::Killed => f.write_str("killed"),
-            Self::LeftBehind => f.write_str("left behind"),
+            Self::Abandoned => f.write_str("abandoned"),
         }
     }
 }

@@ -211,15 +211,15 @@ pub enum Notice {
         error: String,
     },
     /// A worker's thread hangs, was to be ended, and cannot be: it goes on beside its successor.
-    ThreadLeftBehind {
+    ThreadAbandoned {
         /// Whose thread.
         worker: WorkerId,
         /// Its slot.
         slot: SlotId,
-        /// How many threads of this cluster there are by now that were left behind.
+        /// How many threads of this cluster there are by now that were abandoned.
         count: u32,
     },
-    /// A worker's thread that was left behind has ended after all.
+    /// A worker's thread that was abandoned has ended after all.
     ThreadEnded {
         /// Whose thread.
         worker: WorkerId,
@@ -411,7 +411,7 @@ impl Notice {
             | Self::PortRefused { worker, slot, .. }
             | Self::KillFailed { worker, slot, .. }
             | Self::HookPanicked { worker, slot, .. }
-            | Self::ThreadLeftBehind { worker, slot, .. }
+            | Self::ThreadAbandoned { worker, slot, .. }
             | Self::ThreadEnded { worker, slot, .. }
             | Self::LinkBroken { worker, slot, .. }
             | Self::RingRefused { worker, slot, .. }

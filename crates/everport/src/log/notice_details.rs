@@ -159,7 +159,7 @@ fn tell_worker<'a>(notice: &'a Notice, to: &mut dyn Details<'a>) {
             to.tell("closed", (*closed).into());
             to.tell("cut", (*cut).into());
         }
-        Notice::ThreadLeftBehind { count, .. } => to.tell("count", (*count).into()),
+        Notice::ThreadAbandoned { count, .. } => to.tell("count", (*count).into()),
         Notice::ThreadEnded { ending, count, .. } => {
             to.tell("thread", ending.name().into());
             to.tell("failure", ending.failure().into());

@@ -40,7 +40,7 @@ impl Notice {
             Self::MendFailed { .. } => "port_mend_failed",
             Self::KillFailed { .. } => "worker_kill_failed",
             Self::HookPanicked { .. } => "hook_panicked",
-            Self::ThreadLeftBehind { .. } => "thread_left_behind",
+            Self::ThreadAbandoned { .. } => "thread_abandoned",
             Self::ThreadEnded { .. } => "thread_ended",
             Self::LinkBroken { .. } => "link_broken",
             Self::RingRefused { .. } => "ring_refused",

@@ -19,7 +19,7 @@ impl Notice {
             | Self::MendFailed { .. }
             | Self::KillFailed { .. }
             | Self::HookPanicked { .. }
-            | Self::ThreadLeftBehind { .. }
+            | Self::ThreadAbandoned { .. }
             | Self::LinkBroken { .. }
             | Self::ConfigurationRefused { .. }
             | Self::MessagesBroken { .. }

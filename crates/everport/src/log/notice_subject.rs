@@ -49,7 +49,7 @@ impl Notice {
             | Self::Stuck { .. }
             | Self::KillFailed { .. }
             | Self::HookPanicked { .. }
-            | Self::ThreadLeftBehind { .. }
+            | Self::ThreadAbandoned { .. }
             | Self::ThreadEnded { .. }
             | Self::LinkBroken { .. }
             | Self::RingRefused { .. }

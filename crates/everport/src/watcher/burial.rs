@@ -62,13 +62,13 @@ impl EventLoop {
                 self.rescue_at_stop(record.slot);
             }
             let whose = record.source(worker);
-            let still_runs = ending.thread == Some(ThreadEnding::LeftBehind);
-            let left_behind = still_runs.then(|| Arc::clone(&record.body));
+            let still_runs = ending.thread == Some(ThreadEnding::Abandoned);
+            let abandoned = still_runs.then(|| Arc::clone(&record.body));
             let end = end_of(worker, record, ending);
             self.failures.note_end(end, whose);
-            if let Some(body) = left_behind {
+            if let Some(body) = abandoned {
                 self.tell_end();
-                self.note_left_behind(whose, body);
+                self.note_abandoned(whose, body);
             }
         }
         self.feed(Event::Exited { worker, exit });

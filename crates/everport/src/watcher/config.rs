@@ -385,8 +385,8 @@ impl Builder {
     }
 
     /// Stops the cluster gracefully when a worker's thread hangs and cannot be ended, and has
-    /// [`Watcher::run`] fail with [`RunError::ThreadLeftBehind`](super::RunError::ThreadLeftBehind), so that whoever looks
-    /// after the process starts it anew. Default: the thread is left behind, and another takes its place. Threads only.
+    /// [`Watcher::run`] fail with [`RunError::ThreadAbandoned`](super::RunError::ThreadAbandoned), so that whoever looks
+    /// after the process starts it anew. Default: the thread is abandoned, and another takes its place. Threads only.
     pub fn exit_on_abandoned_thread(mut self) -> Self {
         self.exit_on_abandoned_thread = true;
         self

@@ -12,13 +12,13 @@ use rustix::process::Rlimit;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::abandoned::AbandonedThreads;
 use super::aborts::Failures;
 use super::clock::Clock;
 use super::handle::{Commands, Desk};
 use super::hooks::Hooks;
 use super::inherited_sockets::Refused;
 use super::input::Input;
-use super::left_behind::LeftBehind;
 use super::links::Links;
 use super::memory::OutOfMemoryCounter;
 use super::memory_limit::MemoryLimit;
@@ -87,7 +87,7 @@ pub(crate) struct EventLoop {
     pub(crate) memory_limit: Option<MemoryLimit>,
     /// Whether dead children that are no workers may be left behind a worker not yet buried.
     pub(crate) orphans_wait: bool,
-    pub(crate) left_behind: LeftBehind,
+    pub(crate) abandoned: AbandonedThreads,
     desk: Arc<Desk>,
     pub(crate) restarts: Restarts,
     pub(super) waits: Waits,
@@ -163,7 +163,7 @@ impl EventLoop {
             memory: OutOfMemoryCounter::new(),
             memory_limit: builder.max_memory.map(MemoryLimit::new),
             orphans_wait: false,
-            left_behind: LeftBehind::new(builder.exit_on_abandoned_thread),
+            abandoned: AbandonedThreads::new(builder.exit_on_abandoned_thread),
             desk,
             restarts: Restarts::default(),
             waits: Waits::default(),
@@ -190,8 +190,8 @@ impl EventLoop {
             if let Some(reason) = self.exit {
                 let ran = self.start.elapsed();
                 self.tell(Notice::Stopped { reason, ran });
-                return match self.left_behind.exits_for() {
-                    Some(worker) => Err(RunError::ThreadLeftBehind(worker)),
+                return match self.abandoned.exits_for() {
+                    Some(worker) => Err(RunError::ThreadAbandoned(worker)),
                     None => Ok(reason),
                 };
             }

@@ -65,6 +65,13 @@ impl Handle {
     ///
     /// That is so whether or not the returned future is polled. It resolves when the rollout has finished, or has
     /// been aborted: then with what failed.
+    ///
+    /// # Errors
+    /// When the rollout is aborted, when the cluster stops, and when the watcher has ended before the rollout was over:
+    /// a [`RestartError`](super::RestartError).
+    ///
+    /// # Cancel safety
+    /// Cancel safe. Dropping the future changes nothing about the restart.
     pub fn restart(&self) -> Restart {
         Restart::new(self.ask(|commands| {
             commands.restart = true;
@@ -124,17 +131,27 @@ impl Handle {
         self.desk.audience.join()
     }
 
-    /// What the cluster looks like; `None` once the watcher has ended. Cancel safe.
-    pub async fn status(&self) -> Option<Status> {
-        self.ask(|commands| &mut commands.status).await.ok()
+    /// What the cluster looks like.
+    ///
+    /// # Errors
+    /// When the watcher has ended.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub async fn status(&self) -> Result<Status, WatcherEnded> {
+        let status = self.ask(|commands| &mut commands.status).await;
+        status.map_err(|_| WatcherEnded)
     }
 
     /// The open ports, in the order in which workers first asked for them, so that a program that asked for port 0
     /// learns its number. Those that workers have listened on before they were ready are there when
-    /// [`Handle::ready`] resolves. Cancel safe.
+    /// [`Handle::ready`] resolves.
     ///
     /// # Errors
     /// When the watcher has ended.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
     pub async fn ports(&self) -> Result<Vec<OpenPort>, WatcherEnded> {
         let ports = self.ask(|commands| &mut commands.ports).await;
         ports.map_err(|_| WatcherEnded)
@@ -142,10 +159,12 @@ impl Handle {
 
     /// Resolves once every slot has a worker that serves, of whatever generation; at once if that is so, but not
     /// before commands that were given earlier have been taken: after [`Handle::scale`] it waits for the new workers.
-    /// Cancel safe.
     ///
     /// # Errors
     /// When the watcher has ended before that.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
     pub async fn ready(&self) -> Result<(), WatcherEnded> {
         let ready = self.ask(|commands| &mut commands.waits.ready).await;
         ready.map_err(|_| WatcherEnded)
@@ -153,10 +172,12 @@ impl Handle {
 
     /// Resolves once nothing is under way any more: every slot has a worker that serves, no rollout runs, nobody is
     /// being replaced, and whoever drained has gone. Commands that were given earlier have been taken by then.
-    /// Cancel safe.
     ///
     /// # Errors
     /// When the watcher has ended before that.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
     pub async fn at_rest(&self) -> Result<(), WatcherEnded> {
         let at_rest = self.ask(|commands| &mut commands.waits.at_rest).await;
         at_rest.map_err(|_| WatcherEnded)

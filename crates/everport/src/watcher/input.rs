@@ -18,7 +18,7 @@ pub(crate) enum Input {
     MessagesBroken { worker: WorkerId, error: String },
     /// A worker's process is dead and waits to be reaped. Told again when many records that it left are taken.
     Died { worker: WorkerId },
-    /// The thread of a buried worker, which was left behind, has ended.
+    /// The thread of a buried worker, which was abandoned, has ended.
     EndedAfterAll {
         worker: WorkerId,
         ending: ThreadEnding,

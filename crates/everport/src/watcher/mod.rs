@@ -1,5 +1,6 @@
 //! The watcher: holds ports, spawns and replaces workers, writes the logs.
 
+mod abandoned;
 mod aborts;
 mod attendant;
 mod body;
@@ -16,7 +17,6 @@ mod handle;
 mod hooks;
 mod inherited_sockets;
 mod input;
-mod left_behind;
 mod links;
 mod memory;
 mod memory_limit;

@@ -75,7 +75,9 @@ pub(crate) struct Announcer {
 
 impl Notices {
     /// The next notice, or how many were missed; `None` once the watcher has ended and everything has been read.
-    /// Cancel safe.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: what has not been returned is returned next time.
     pub async fn next(&mut self) -> Option<Result<Told, Missed>> {
         std::future::poll_fn(|cx| self.poll(cx)).await
     }

@@ -54,7 +54,7 @@ pub enum RunError {
     #[error(
         "stopped because the thread of worker {0} hung and cannot be ended (end the process, and start it anew)"
     )]
-    ThreadLeftBehind(WorkerId),
+    ThreadAbandoned(WorkerId),
 }
 
 impl Watcher {
@@ -135,7 +135,7 @@ impl Watcher {
     /// has ended.
     ///
     /// # Errors
-    /// When the system refuses something without which the watcher cannot go on, or a thread was left behind and the
+    /// When the system refuses something without which the watcher cannot go on, or a thread was abandoned and the
     /// cluster was to stop for that.
     pub async fn run(self) -> Result<ExitReason, RunError> {
         let _end = self.end;

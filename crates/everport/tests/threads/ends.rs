@@ -51,7 +51,7 @@ async fn a_thread_that_overstays_its_drain_is_ended_with_all_of_its_tasks() {
         matches!(ending, ThreadEnding::Killed | ThreadEnding::Failed(_)),
         "{ending:?}"
     );
-    assert_eq!(told.count("thread_left_behind"), 0);
+    assert_eq!(told.count("thread_abandoned"), 0);
     let mut of_what: Vec<_> = dropped.try_iter().collect();
     of_what.sort_unstable();
     assert_eq!(
@@ -68,7 +68,7 @@ async fn a_forced_stop_waits_for_nobody() {
     scene.handle.force_stop();
     let told = Arc::clone(&scene.told);
     assert_eq!(scene.end().await.unwrap(), ExitReason::Forced);
-    assert_eq!(told.count("thread_left_behind"), 0);
+    assert_eq!(told.count("thread_abandoned"), 0);
     told.text(&["worker 3 (slot 2) ended: killed"]);
 }
 

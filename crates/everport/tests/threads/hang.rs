@@ -1,4 +1,4 @@
-//! Threads that hang: they cannot be killed, so they are steered away from, described and left behind.
+//! Threads that hang: they cannot be killed, so they are steered away from, described and abandoned.
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
@@ -62,17 +62,17 @@ fn wait_for_answer(address: SocketAddr) -> TcpStream {
     client
 }
 
-async fn left_behind(scene: &Scene) -> u32 {
+async fn abandoned(scene: &Scene) -> u32 {
     scene
-        .see("a thread that is left behind", |notice| match notice {
-            Notice::ThreadLeftBehind { count, .. } => Some(*count),
+        .see("a thread that is abandoned", |notice| match notice {
+            Notice::ThreadAbandoned { count, .. } => Some(*count),
             _ => None,
         })
         .await
 }
 
 #[tokio::test]
-async fn a_thread_that_hangs_is_described_left_behind_and_replaced_and_its_late_end_is_told() {
+async fn a_thread_that_hangs_is_described_abandoned_and_replaced_and_its_late_end_is_told() {
     let (mut hang, builder) = hanging(1);
     let scene = Scene::start(builder.hang_timeout(Duration::from_millis(300)));
     let address = scene.address().await;
@@ -87,9 +87,9 @@ async fn a_thread_that_hangs_is_described_left_behind_and_replaced_and_its_late_
         .await;
     let names: Vec<_> = threads.iter().map(|thread| thread.name.as_str()).collect();
     assert_eq!(names, ["worker-1"], "only the thread that hangs");
-    assert_eq!(left_behind(&scene).await, 1);
+    assert_eq!(abandoned(&scene).await, 1);
     let text = scene.see_text(&["worker 1 (slot 0) ended"]).await;
-    assert_eq!(text, "worker 1 (slot 0) ended: left behind");
+    assert_eq!(text, "worker 1 (slot 0) ended: abandoned");
     // Its successor serves from the same socket.
     scene.see_text(&["worker 2 (slot 0) is ready"]).await;
     assert_eq!(ask_from(address).await.unwrap().worker, 2);
@@ -126,7 +126,7 @@ async fn a_thread_that_hangs_does_not_hold_up_the_end_of_the_cluster() {
     scene.see_text(&["the cluster is ready"]).await;
     hang.begin().await;
     scene.handle.stop();
-    assert_eq!(left_behind(&scene).await, 1);
+    assert_eq!(abandoned(&scene).await, 1);
     assert_eq!(scene.end().await.unwrap(), ExitReason::Stopped);
     drop(hang.end);
 }
@@ -144,19 +144,19 @@ async fn a_cluster_can_be_told_to_end_for_a_thread_that_cannot_be() {
     hang.begin().await;
     // Some of them wait at the socket of the thread that hangs, until somebody else takes them.
     let waiting: Vec<_> = (0..20).map(|_| wait_for_answer(address)).collect();
-    left_behind(&scene).await;
+    abandoned(&scene).await;
     scene.see_text(&["stopping: every worker drains"]).await;
     scene.see_text(&["worker 2 (slot 1) ended: returned"]).await;
     let error = scene.end().await.unwrap_err();
     assert!(
-        matches!(error, RunError::ThreadLeftBehind(WorkerId(1))),
+        matches!(error, RunError::ThreadAbandoned(WorkerId(1))),
         "{error}"
     );
     drop((waiting, hang.end));
 }
 
 #[tokio::test]
-async fn a_thread_that_spins_without_an_await_can_be_left_behind_too() {
+async fn a_thread_that_spins_without_an_await_can_be_abandoned_too() {
     let (end, is_over) = tokio::sync::watch::channel(false);
     let main = async move |cluster: Cluster| -> Result<(), ListenError> {
         while cluster.id() == Some(WorkerId(1)) && !*is_over.borrow() {
@@ -166,7 +166,7 @@ async fn a_thread_that_spins_without_an_await_can_be_left_behind_too() {
     };
     let threads = Watcher::threads(1, main).boot_timeout(Duration::from_millis(100));
     let scene = Scene::start(threads);
-    assert_eq!(left_behind(&scene).await, 1);
+    assert_eq!(abandoned(&scene).await, 1);
     scene.see_text(&["worker 2 (slot 0) is ready"]).await;
     end.send_replace(true);
     scene.see_text(&["has ended after all"]).await;

@@ -19,7 +19,7 @@ async fn workers_leave_by_themselves_when_the_run_is_dropped_and_nobody_waits_in
     assert_eq!(soon(handle.ready()).await, Err(WatcherEnded));
     assert_eq!(soon(handle.at_rest()).await, Err(WatcherEnded));
     assert_eq!(soon(handle.ports()).await, Err(WatcherEnded));
-    assert_eq!(soon(handle.status()).await, None);
+    assert_eq!(soon(handle.status()).await, Err(WatcherEnded));
     while soon(notices.next()).await.is_some() {}
     soon(async {
         while pids.iter().any(|pid| is_alive(*pid)) {
@@ -40,7 +40,7 @@ async fn who_waits_for_a_watcher_that_is_never_run_is_told() {
     drop(watcher);
     assert_eq!(soon(ready).await.unwrap(), Err(WatcherEnded));
     assert!(matches!(soon(restart).await, Err(RestartError::Ended(_))));
-    assert_eq!(soon(handle.status()).await, None);
+    assert_eq!(soon(handle.status()).await, Err(WatcherEnded));
     assert!(soon(notices.next()).await.is_none());
     // What is asked for now changes nothing any more.
     handle.scale(3);

@@ -77,7 +77,7 @@ impl ServiceManager {
         let mut failures = 0;
         loop {
             let is_news = self.wait_for_news(failures).await;
-            let status = handle.status().await;
+            let status = handle.status().await.ok();
             self.lock().look(status.as_ref());
             let is_told = self.send_all(socket).await;
             failures = match is_news {
@@ -164,7 +164,7 @@ async fn feed_watchdog(socket: &NotifySocket, handle: &Handle) -> Infallible {
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         turns.tick().await;
-        if handle.status().await.is_some() {
+        if handle.status().await.is_ok() {
             // The service manager acts upon the lack of it, and the news tell who cannot be reached.
             let _unsent = socket.send(&NotifyState::Watchdog.to_string()).await;
         }

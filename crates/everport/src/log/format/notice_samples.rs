@@ -133,7 +133,7 @@ fn of_workers() -> Vec<Notice> {
             slot,
             error: error(),
         },
-        Notice::ThreadLeftBehind {
+        Notice::ThreadAbandoned {
             worker,
             slot,
             count: 2,
@@ -195,7 +195,7 @@ fn of_deaths() -> Vec<Notice> {
         threads: vec![thread(None), thread(Some("nfs_wait".to_owned()))],
         last_lines: last_lines.clone(),
     }];
-    let threads = [ThreadEnding::LeftBehind, ThreadEnding::Panicked(error())];
+    let threads = [ThreadEnding::Abandoned, ThreadEnding::Panicked(error())];
     let endings = endings.into_iter().chain(threads.map(Ending::of_thread));
     for ending in endings {
         notices.push(Notice::Ended {

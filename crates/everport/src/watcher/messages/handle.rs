@@ -90,7 +90,7 @@ impl Handle {
     /// ```no_run
     /// # async fn example(handle: &everport::watcher::Handle) -> Result<(), Box<dyn std::error::Error>> {
     /// let second = std::time::Duration::from_secs(1);
-    /// for worker in handle.status().await.ok_or("it has ended")?.workers {
+    /// for worker in handle.status().await?.workers {
     ///     let open: usize = handle.call(worker.worker, "connections", &(), second).await?;
     ///     println!("{}: {open} connections", worker.worker);
     /// }

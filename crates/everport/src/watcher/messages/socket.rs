@@ -94,6 +94,11 @@ impl MessageSocket {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
     /// Tries something that is not ready when it gives nothing.
     fn try_io<T>(
         &self,

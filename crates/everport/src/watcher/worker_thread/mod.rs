@@ -26,7 +26,7 @@ use crate::watcher::pinning::Cpu;
 /// What a main thread has on Linux unless told otherwise. It is address space: memory is taken as it is used.
 const STACK: usize = 8 << 20;
 
-/// How long a thread that is to be ended may take to come to an await, until it is left behind: in pieces, of which a
+/// How long a thread that is to be ended may take to come to an await, until it is abandoned: in pieces, of which a
 /// time in which this whole process did not run costs one.
 const PIECES: u32 = 10;
 const PIECE: Duration = Duration::from_millis(100);
@@ -54,7 +54,7 @@ struct Shared {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Stage {
     Running,
-    LeftBehind,
+    Abandoned,
     Ended(ThreadEnding),
 }
 
@@ -103,7 +103,7 @@ impl WorkerThread {
         self.shared.system_id.get().copied()
     }
 
-    /// Waits until it has ended or is left behind. Cancel safe.
+    /// Waits until it has ended or is abandoned. Cancel safe.
     pub(crate) async fn died(&self) {
         let mut stage = self.shared.stage.subscribe();
         // The sender is ours.
@@ -120,16 +120,16 @@ impl WorkerThread {
     /// How it ended, once it has.
     pub(crate) fn ending(&self) -> ThreadEnding {
         match &*self.shared.stage.borrow() {
-            Stage::Running | Stage::LeftBehind => ThreadEnding::LeftBehind,
+            Stage::Running | Stage::Abandoned => ThreadEnding::Abandoned,
             Stage::Ended(ending) => ending.clone(),
         }
     }
 
-    /// Has it end at its next await. If it comes to none, it is left behind after a second. Needs a tokio runtime.
+    /// Has it end at its next await. If it comes to none, it is abandoned after a second. Needs a tokio runtime.
     pub(crate) fn kill(&self) {
         self.shared.end(ThreadEnding::Killed);
         let shared = Arc::clone(&self.shared);
-        tokio::spawn(async move { shared.leave_behind_if_it_hangs().await });
+        tokio::spawn(async move { shared.abandon_if_it_hangs().await });
     }
 }
 
@@ -143,7 +143,7 @@ impl Shared {
         });
     }
 
-    async fn leave_behind_if_it_hangs(&self) {
+    async fn abandon_if_it_hangs(&self) {
         let mut stage = self.stage.subscribe();
         for _ in 0..PIECES {
             let ended = stage.wait_for(|stage| *stage != Stage::Running);
@@ -154,7 +154,7 @@ impl Shared {
         let is_hanging = |stage: &mut Stage| {
             let hangs = *stage == Stage::Running;
             if hangs {
-                *stage = Stage::LeftBehind;
+                *stage = Stage::Abandoned;
             }
             hangs
         };

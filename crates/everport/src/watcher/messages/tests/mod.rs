@@ -1,1 +1,193 @@
 //! The sockets around the switch.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use tokio::sync::mpsc;
+
+use super::Switchboard;
+use super::socket::{FrameBuffer, MessageSocket, pair};
+use crate::WorkerId;
+use crate::messages::{Frame, Head, Peer, WINDOW};
+use crate::watcher::input::Input;
+
+const ANN: WorkerId = WorkerId(1);
+const BOB: WorkerId = WorkerId(2);
+
+/// The switchboard, the workers' ends of their sockets, and what the loop is told.
+struct Scene {
+    board: Switchboard,
+    ann: MessageSocket,
+    bob: MessageSocket,
+    told: mpsc::Receiver<Input>,
+}
+
+impl Scene {
+    /// Both are attached, and have heard of each other.
+    async fn new() -> Self {
+        let mut board = Switchboard::new(1 << 20);
+        let (inbox, told) = mpsc::channel(8);
+        board.arrive(ANN);
+        board.arrive(BOB);
+        let mut ends = [ANN, BOB].map(|worker| {
+            let (ours, theirs) = pair().unwrap();
+            board.attach(worker.into(), ours, inbox.clone()).unwrap();
+            MessageSocket::new(theirs).unwrap()
+        });
+        for end in &mut ends {
+            while !matches!(decoded(&next(end).await), Frame::Attached) {}
+        }
+        let [ann, bob] = ends;
+        Scene {
+            board,
+            ann,
+            bob,
+            told,
+        }
+    }
+}
+
+/// The next frame at a worker's end.
+async fn next(end: &MessageSocket) -> Vec<u8> {
+    let mut buffer = FrameBuffer::default();
+    loop {
+        if let Some(frame) = end.try_receive(&mut buffer).unwrap() {
+            return frame.to_vec();
+        }
+        end.readable().await;
+    }
+}
+
+fn decoded(frame: &[u8]) -> Frame<'_> {
+    Frame::decode(frame).unwrap()
+}
+
+fn message(peer: WorkerId, part: &[u8]) -> Vec<u8> {
+    Frame::First {
+        peer: peer.into(),
+        head: Head::Message { event: "e" },
+        length: part.len() as u64,
+        part,
+    }
+    .encode()
+}
+
+async fn send(end: &MessageSocket, frame: &[u8]) {
+    while !end.try_send(frame).unwrap() {
+        end.writable().await;
+    }
+}
+
+/// What the loop is told about a worker that has lost its socket.
+async fn broken(told: &mut mpsc::Receiver<Input>) -> (WorkerId, String) {
+    match told.recv().await {
+        Some(Input::MessagesBroken { worker, error }) => (worker, error),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn frames_go_from_socket_to_socket() {
+    let scene = Scene::new().await;
+    send(&scene.ann, &message(BOB, b"1")).await;
+    assert_eq!(next(&scene.bob).await, message(ANN, b"1"));
+    let credit = Frame::Credit {
+        peer: ANN.into(),
+        lane: crate::messages::Lane::Messages,
+        bytes: 3,
+    };
+    send(&scene.bob, &credit.encode()).await;
+    let told = next(&scene.ann).await;
+    assert!(matches!(
+        decoded(&told),
+        Frame::Credit {
+            peer: Peer::Worker(BOB),
+            bytes: 3,
+            ..
+        }
+    ));
+}
+
+#[tokio::test]
+async fn what_a_dead_worker_left_in_its_socket_comes_before_its_end() {
+    let mut scene = Scene::new().await;
+    // Nobody else has a turn before the worker is buried.
+    for part in [b"1", b"2", b"3"] {
+        assert!(scene.ann.try_send(&message(BOB, part)).unwrap());
+    }
+    scene.board.finish(ANN);
+    for part in [b"1", b"2", b"3"] {
+        assert_eq!(next(&scene.bob).await, message(ANN, part));
+    }
+    let peer = ANN.into();
+    assert_eq!(next(&scene.bob).await, Frame::Gone { peer }.encode());
+}
+
+#[tokio::test]
+async fn a_worker_that_dies_without_having_read_still_has_its_say() {
+    let scene = Scene::new().await;
+    send(&scene.bob, &message(ANN, b"unread")).await;
+    scene.ann.readable().await;
+    assert!(scene.ann.try_send(&message(BOB, b"last")).unwrap());
+    // The kernel tells of that as a reset connection.
+    drop(scene.ann);
+    assert_eq!(next(&scene.bob).await, message(ANN, b"last"));
+    let peer = ANN.into();
+    assert_eq!(next(&scene.bob).await, Frame::Gone { peer }.encode());
+}
+
+#[tokio::test]
+async fn descriptors_are_refused_and_closed() {
+    let mut scene = Scene::new().await;
+    let (passed, kept) = pair().unwrap();
+    pass(&scene.ann, &message(BOB, b"1"), &passed);
+    drop(passed);
+    let (worker, error) = broken(&mut scene.told).await;
+    assert_eq!(worker, ANN);
+    assert!(
+        error.contains("descriptors that were not asked for"),
+        "{error}"
+    );
+    // Its other end is closed with the copy that came along.
+    let end = MessageSocket::new(kept).unwrap();
+    let mut buffer = FrameBuffer::default();
+    loop {
+        match end.try_receive(&mut buffer) {
+            Ok(None) => end.readable().await,
+            Ok(Some(frame)) => panic!("{frame:?}"),
+            Err(_) => break,
+        }
+    }
+    let peer = ANN.into();
+    assert_eq!(next(&scene.bob).await, Frame::Gone { peer }.encode());
+}
+
+fn pass(end: &MessageSocket, frame: &[u8], descriptor: &OwnedFd) {
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    let fds = [descriptor.as_fd()];
+    assert!(control.push(SendAncillaryMessage::ScmRights(&fds)));
+    let frame = [std::io::IoSlice::new(frame)];
+    sendmsg(end.as_fd(), &frame, &mut control, SendFlags::NOSIGNAL).unwrap();
+}
+
+#[tokio::test]
+async fn what_waits_for_a_worker_that_reads_nothing_is_one_window_for_each_sender() {
+    let mut scene = Scene::new().await;
+    // Bob reads nothing, and Ann overdraws.
+    let part = vec![0; 60_000];
+    for _ in 0..=WINDOW as usize / part.len() {
+        send(&scene.ann, &message(BOB, &part)).await;
+    }
+    let (worker, error) = broken(&mut scene.told).await;
+    assert_eq!(worker, ANN);
+    assert!(
+        error.contains("more to worker 2 than its window allows"),
+        "{error}"
+    );
+    for _ in 0..WINDOW as usize / part.len() {
+        assert_eq!(next(&scene.bob).await, message(ANN, &part));
+    }
+    let peer = ANN.into();
+    assert_eq!(next(&scene.bob).await, Frame::Gone { peer }.encode());
+}

@@ -13,7 +13,7 @@ use crate::log::{Notice, Source, ThreadEnding};
 
 /// The threads of buried workers that still run.
 #[derive(Debug, Default)]
-pub(crate) struct LeftBehind {
+pub(crate) struct AbandonedThreads {
     threads: HashMap<WorkerId, Source>,
     /// Whether the cluster is to stop for the first of them.
     must_exit: bool,
@@ -21,7 +21,7 @@ pub(crate) struct LeftBehind {
     exits_for: Option<WorkerId>,
 }
 
-impl LeftBehind {
+impl AbandonedThreads {
     pub(crate) fn new(must_exit: bool) -> Self {
         Self {
             must_exit,
@@ -42,12 +42,12 @@ impl LeftBehind {
 
 impl EventLoop {
     /// A buried worker's thread still runs: somebody waits for its end, and the cluster stops if it is to.
-    pub(super) fn note_left_behind(&mut self, whose: Source, body: Arc<Body>) {
+    pub(super) fn note_abandoned(&mut self, whose: Source, body: Arc<Body>) {
         let (worker, slot) = (whose.worker, whose.slot);
-        self.left_behind.threads.insert(worker, whose);
-        let count = self.left_behind.count();
+        self.abandoned.threads.insert(worker, whose);
+        let count = self.abandoned.count();
         self.tell_about(
-            Notice::ThreadLeftBehind {
+            Notice::ThreadAbandoned {
                 worker,
                 slot,
                 count,
@@ -60,21 +60,21 @@ impl EventLoop {
             // A loop that has ended has told of the thread.
             let _loop_is_gone = inbox.send(Input::EndedAfterAll { worker, ending }).await;
         });
-        if self.left_behind.must_exit && !self.supervisor.status().stopping {
-            self.left_behind.exits_for.get_or_insert(worker);
+        if self.abandoned.must_exit && !self.supervisor.status().stopping {
+            self.abandoned.exits_for.get_or_insert(worker);
             self.feed(Event::Stop);
         }
     }
 
     pub(super) fn handle_end_after_all(&mut self, worker: WorkerId, ending: ThreadEnding) {
-        let Some(whose) = self.left_behind.threads.remove(&worker) else {
+        let Some(whose) = self.abandoned.threads.remove(&worker) else {
             return;
         };
         let ended = Notice::ThreadEnded {
             worker,
             slot: whose.slot,
             ending,
-            count: self.left_behind.count(),
+            count: self.abandoned.count(),
         };
         self.tell_about(ended, Some(whose));
     }

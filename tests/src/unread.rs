@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use crate::{Answer, Kind, Log, PATIENCE, get_unix};
 
 /// The cluster, the pipe that it logs to, and the directory of its socket. Killed when it is dropped.
+#[derive(Debug)]
 pub struct Unread {
     directory: TempDir,
     watcher: Child,

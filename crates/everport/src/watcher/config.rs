@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::ffi::OsString;
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -136,6 +137,18 @@ pub struct Builder {
     pub(crate) exit_on_abandoned_thread: bool,
     pub(crate) pin: bool,
     pub(crate) message_limit: u64,
+}
+
+/// Without values of variables, which may be secrets.
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("workforce", &self.workforce)
+            .field("workers", &self.workers)
+            .field("policy", &self.policy)
+            .field("sharing", &self.sharing)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How many CPUs there are for us.
@@ -281,7 +294,8 @@ impl Builder {
     }
 
     /// Lets the kernel write a crashed worker's memory to disk, within the watcher's limit on the size of
-    /// such files. Default: it does not, because that memory may hold secrets.
+    /// such files. Default: it does not, because that memory may hold secrets. Processes only: threads are dumped, or not,
+    /// with the process that they are in, which is the program's to decide.
     pub fn allow_core_dumps(mut self) -> Self {
         self.privileges.may_dump_core = true;
         self

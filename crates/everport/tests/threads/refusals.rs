@@ -25,7 +25,7 @@ fn options_of_processes_are_refused_for_threads() {
     check(|it| it.chdir("/"), "chdir (--chdir)");
     check(|it| it.umask(0o27), "umask (--umask)");
     check(|it| it.max_memory(1 << 30), "max_memory (--max-memory)");
-    check(Builder::allow_core_dumps, "allow_core_dumps (--core-dumps)");
+    check(Builder::allow_core_dumps, "allow_core_dumps");
     check(
         Builder::allow_new_privileges,
         "allow_new_privileges (--new-privileges)",

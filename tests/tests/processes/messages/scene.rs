@@ -87,7 +87,7 @@ impl Scene {
     /// The ready workers, by their slots.
     pub(super) async fn workers(&self) -> Vec<WorkerId> {
         let status = self.handle.status().await.unwrap();
-        let workers = status.workers.iter().map(|it| (it.slot, it.worker));
+        let workers = status.workers.iter().map(|it| (it.slot, it.id));
         let by_slot: BTreeMap<SlotId, WorkerId> = workers.collect();
         by_slot.into_values().collect()
     }

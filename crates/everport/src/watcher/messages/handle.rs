@@ -91,8 +91,8 @@ impl Handle {
     /// # async fn example(handle: &everport::watcher::Handle) -> Result<(), Box<dyn std::error::Error>> {
     /// let second = std::time::Duration::from_secs(1);
     /// for worker in handle.status().await?.workers {
-    ///     let open: usize = handle.call(worker.worker, "connections", &(), second).await?;
-    ///     println!("{}: {open} connections", worker.worker);
+    ///     let open: usize = handle.call(worker.id, "connections", &(), second).await?;
+    ///     println!("{}: {open} connections", worker.id);
     /// }
     /// # Ok(())
     /// # }

@@ -28,6 +28,8 @@ pub(super) struct Outgoing {
     ticket: Ticket,
     /// The bytes of its first frame without its part of the body.
     head: Vec<u8>,
+    /// Whose request it is, if it is one.
+    call: Option<u64>,
     body: Arc<Vec<u8>>,
     /// How many bytes of the body were sent.
     sent: usize,
@@ -73,6 +75,10 @@ impl Outgoing {
         Self {
             ticket: Ticket(0),
             head: first.encode_without_part(),
+            call: match head {
+                Head::Request { call, .. } => Some(call),
+                Head::Message { .. } | Head::Reply { .. } => None,
+            },
             body,
             sent: 0,
             has_begun: false,
@@ -323,6 +329,7 @@ impl State {
             return Ok(false);
         }
         outlet.window -= length;
+        let call = outgoing.call;
         if outgoing.is_sent_whole()
             && let Some(mut outgoing) = outlet.queue.pop_front()
         {
@@ -330,6 +337,9 @@ impl State {
                 wakes.sent.push((done, Ok(())));
             }
             self.owe(peer, Lane::Messages, outgoing.owes);
+        }
+        if let Some(call) = call {
+            self.note_call_begun(call);
         }
         Ok(true)
     }

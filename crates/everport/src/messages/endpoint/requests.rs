@@ -63,8 +63,13 @@ impl Endpoint {
         check_length(&body, limit)?;
         let lost = |lost: Lost| CallError::from(SendError::from(lost));
         let event: Arc<str> = event.into();
-        let _slot = self.slot(to, &event).await.map_err(lost)?;
-        let (call, mut reply) = self.shared.change(|state, _| state.open_call(to));
+        let mut slot = self.slot(to, &event).await.map_err(lost)?;
+        let Some(permit) = slot.permit.take() else {
+            return Err(lost(Lost::Gone(to)));
+        };
+        let (call, mut reply) = self
+            .shared
+            .change(|state, _| state.open_call(to, &event, permit));
         let _open = OpenCall {
             shared: &self.shared,
             call,

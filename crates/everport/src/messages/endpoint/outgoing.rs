@@ -186,6 +186,9 @@ impl State {
         self.outlet(peer, lane).queue.push_back(outgoing);
         self.give_turn((peer, lane));
         self.send_what_may(wakes);
+        if self.cannot_send {
+            return Err(Lost::Closed(Closed::WatcherGone));
+        }
         Ok(self.wait_for((peer, lane), ticket))
     }
 
@@ -205,6 +208,9 @@ impl State {
     ) -> Result<Ticket, Lost> {
         if let Stage::Closed(closed) = &self.stage {
             return Err(Lost::Closed(closed.clone()));
+        }
+        if self.cannot_send {
+            return Err(Lost::Closed(Closed::WatcherGone));
         }
         if !self.is_there(peer) {
             return Err(Lost::Gone(peer));
@@ -271,15 +277,29 @@ impl State {
                 Ok(Turn::Nothing) => return,
                 Ok(Turn::Blocked) => break,
                 Err(Ended) => {
-                    // What came before the end is still to be read; the driver closes the endpoint after that.
-                    self.is_blocked = true;
-                    return socket::hang_up(socket.get_ref().as_fd());
+                    socket::hang_up(socket.get_ref().as_fd());
+                    return self.stop_sending(wakes);
                 }
             }
         }
         // The driver goes on when the socket takes more, and others had their turn.
         self.is_blocked = true;
         wakes.is_blocked = true;
+    }
+
+    /// Nothing can be sent any more, and whoever waits for that learns it at once. What came before the end is still to be
+    /// read; the driver closes the endpoint after that.
+    fn stop_sending(&mut self, wakes: &mut Wakes) {
+        self.is_blocked = true;
+        self.cannot_send = true;
+        let lost = Lost::Closed(Closed::WatcherGone);
+        for outlet in self.outlets() {
+            outlet.has_turn = false;
+            for outgoing in std::mem::take(&mut outlet.queue) {
+                outgoing.fail(&lost, wakes);
+            }
+        }
+        self.turns.clear();
     }
 
     fn take_turn(&mut self, socket: &Registered, wakes: &mut Wakes) -> Result<Turn, Ended> {

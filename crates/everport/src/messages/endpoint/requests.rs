@@ -127,7 +127,7 @@ impl Endpoint {
         let handler = Arc::new(handler);
         let handler: Handler = Arc::new(move |from, body| {
             let handler = Arc::clone(&handler);
-            Box::pin(async move { answer_one(&*handler, from, &body).await })
+            Box::pin(async move { answer_one(&*handler, from, body).await })
         });
         let refused = self
             .shared
@@ -178,14 +178,17 @@ impl Endpoint {
 async fn answer_one<Q, A, Answering>(
     handler: &impl Fn(Message<Q>) -> Answering,
     from: Peer,
-    body: &[u8],
+    body: Vec<u8>,
 ) -> Answer
 where
     Q: DeserializeOwned,
     A: Serialize,
     Answering: Future<Output = A>,
 {
-    let value = match serde_json::from_slice(body) {
+    let decoded = serde_json::from_slice(&body);
+    // The value is what is needed from here on.
+    drop(body);
+    let value = match decoded {
         Ok(value) => value,
         Err(error) => {
             let reason = format!("the request is not what is expected there: {error}");

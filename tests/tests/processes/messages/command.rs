@@ -37,6 +37,23 @@ fn the_commands_limit_counts_for_its_workers(kind: Kind) {
     );
 }
 
+/// By `docs/protocol.md` alone.
+#[test]
+fn workers_in_another_language_exchange_messages() {
+    let script = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/processes/messages/worker.py"
+    );
+    let cluster = Cluster::spawn(Cluster::command(["-w", "2", "--", "python3", script]));
+    let log = cluster.log();
+    log.wait_for("the cluster is ready");
+    log.wait_for("7: outcome 0 of peer 1: \"hello\"");
+    log.wait_for_many(2, "8: outcome 1 of peer 0");
+    assert!(log.matching("has lost its messages").is_empty());
+    cluster.signal(Signal::TERM);
+    log.wait_for_many(2, "ended: exited");
+}
+
 #[test]
 fn standalone_what_is_sent_goes_nowhere_and_calls_fail() {
     let mut command = Command::new(program("test-worker"));

@@ -200,6 +200,9 @@ impl Shared {
         let mut wakes = Wakes::default();
         let result = change(&mut lock(&self.state), &mut wakes);
         let left = wakes.run();
+        for (peer, event) in left.freed {
+            lock(&self.state).tidy_slots(peer, &event);
+        }
         if left.stage_changed {
             self.stage_changed.notify_waiters();
         }

@@ -63,8 +63,13 @@ impl Endpoint {
         check_length(&body, limit)?;
         let lost = |lost: Lost| CallError::from(SendError::from(lost));
         let event: Arc<str> = event.into();
-        let _slot = self.slot(to, &event).await.map_err(lost)?;
-        let (call, mut reply) = self.shared.change(|state, _| state.open_call(to));
+        let mut slot = self.slot(to, &event).await.map_err(lost)?;
+        let Some(permit) = slot.permit.take() else {
+            return Err(lost(Lost::Gone(to)));
+        };
+        let (call, mut reply) = self
+            .shared
+            .change(|state, _| state.open_call(to, &event, permit));
         let _open = OpenCall {
             shared: &self.shared,
             call,
@@ -122,7 +127,7 @@ impl Endpoint {
         let handler = Arc::new(handler);
         let handler: Handler = Arc::new(move |from, body| {
             let handler = Arc::clone(&handler);
-            Box::pin(async move { answer_one(&*handler, from, &body).await })
+            Box::pin(async move { answer_one(&*handler, from, body).await })
         });
         let refused = self
             .shared
@@ -173,14 +178,17 @@ impl Endpoint {
 async fn answer_one<Q, A, Answering>(
     handler: &impl Fn(Message<Q>) -> Answering,
     from: Peer,
-    body: &[u8],
+    body: Vec<u8>,
 ) -> Answer
 where
     Q: DeserializeOwned,
     A: Serialize,
     Answering: Future<Output = A>,
 {
-    let value = match serde_json::from_slice(body) {
+    let decoded = serde_json::from_slice(&body);
+    // The value is what is needed from here on.
+    drop(body);
+    let value = match decoded {
         Ok(value) => value,
         Err(error) => {
             let reason = format!("the request is not what is expected there: {error}");

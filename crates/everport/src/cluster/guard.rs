@@ -81,12 +81,17 @@ impl Guard {
         self.enforce_deadline();
     }
 
-    /// Nothing of this worker runs any more. Who still has a handle to it learns that nobody answers.
+    /// Nobody is at the other end any more, or nothing of this worker runs. Who still has a handle to it learns that nobody
+    /// answers.
     fn give_up(&mut self) {
         self.link = None;
         self.state.outbox.close();
         self.state.requests.give_up();
-        self.state.messages.give_up_waiting();
+        match self.state.is_over() {
+            // Its runtime may hang, so that nothing reads what came by an open socket.
+            true => self.state.messages.end(),
+            false => self.state.messages.give_up_waiting(),
+        }
         self.state.close_log();
     }
 
@@ -101,6 +106,9 @@ impl Guard {
             }
             self.wait(Some(end - now));
             self.state.outbox.hush();
+        }
+        if self.state.is_over() {
+            self.state.messages.end();
         }
     }
 

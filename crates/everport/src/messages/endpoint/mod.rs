@@ -164,6 +164,11 @@ impl Endpoint {
         });
     }
 
+    /// Nothing runs any more that would read the socket: everybody who waits learns that nobody answers.
+    pub(crate) fn end(&self) {
+        self.close(&Closed::WatcherGone);
+    }
+
     fn close(&self, closed: &Closed) {
         self.shared
             .change(|state, wakes| state.close(closed, wakes));

@@ -13,6 +13,7 @@ compile_error!(
 );
 
 mod address;
+mod backtrace;
 mod bind;
 mod causes;
 mod cluster;

@@ -175,7 +175,7 @@ fn a_worker_that_hangs_for_good_costs_only_what_it_served(kind: Kind, share: &st
     let cluster = kind.ready(&options, "--listen 127.0.0.1:0");
     let load = load(&cluster);
     let address = cluster.address();
-    // A thread that is left behind would run in circles beside the others to the end.
+    // A thread that is abandoned would run in circles beside the others to the end.
     let path = match kind {
         Kind::Processes => "/spin",
         Kind::Threads => "/block?ms=3600000",
@@ -194,7 +194,7 @@ fn a_worker_that_hangs_for_good_costs_only_what_it_served(kind: Kind, share: &st
     cluster.log().wait_for_many(5, "is ready after");
     go_on(&load, 100);
     let report = load.stop();
-    // What a thread served that is left behind stays open, and ends with the program.
+    // What a thread served that is abandoned stays open, and ends with the program.
     drop(cluster);
     assert!(asking.join().unwrap(), "what it served is lost");
     println!("{report}");

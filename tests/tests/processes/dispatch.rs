@@ -141,7 +141,7 @@ fn turns_are_exact_without_one_that_stands_still_and_with_its_successors(kind: K
         cluster.log().wait_for_many(5, "is ready after");
     }
     cluster.restart();
-    // The last of the old ones is a thread that is left behind.
+    // The last of the old ones is a thread that is abandoned.
     let deadline = Instant::now() + PATIENCE;
     while cluster.workers().len() > 4 {
         assert!(Instant::now() < deadline, "{:?}", cluster.workers());

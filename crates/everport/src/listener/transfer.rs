@@ -130,6 +130,12 @@ impl Transfer {
         self.shared.bell.ring();
     }
 
+    /// Whether the thread waits for its turn, or is about to.
+    #[cfg(test)]
+    pub(crate) fn is_in_line(&self) -> bool {
+        self.shared.desk().is_armed
+    }
+
     pub(crate) fn is_stopped(&self) -> bool {
         self.shared.desk().socket.is_none()
     }

@@ -31,13 +31,19 @@ async fn a_panic_of_the_main_future_is_a_death_with_its_place_and_its_text() {
     }));
     let line = line!() - 4;
     let text = scene.see_text(&["worker 1 (slot 0) died"]).await;
-    assert_eq!(
-        text,
-        format!(
-            "worker 1 (slot 0) died: panicked at {}:{line}:13: out of coffee",
-            file!()
-        )
+    let died = format!(
+        "worker 1 (slot 0) died: panicked at {}:{line}:13: out of coffee",
+        file!()
     );
+    // What it was doing follows, beginning with the function that panicked.
+    let way = text.strip_prefix(&died).expect("where and why");
+    let first = way.lines().nth(1).unwrap_or_default();
+    let place = format!("threads/failures.rs:{line}:13");
+    assert!(
+        first.starts_with("|  0: ") && first.ends_with(&place),
+        "{text}"
+    );
+    assert!(!way.contains("__rust_begin_short_backtrace"), "{text}");
     // The same back-off as after the death of a process.
     scene
         .see_text(&["slot 0 waits", "2 failures in a row"])

@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use everport::log::{Notice, Thread};
+use everport::messages::SendError;
 use everport::watcher::{Builder, ExitReason, RunError};
 use everport::{Cluster, ListenError, Watcher, WorkerId};
 
-use crate::scene::{Scene, answer, ask_from};
+use crate::scene::{PATIENCE, Scene, answer, ask_from};
 
 /// What makes the first worker hang, and lets it go on.
 struct Hang {
@@ -171,4 +172,46 @@ async fn a_thread_that_spins_without_an_await_can_be_abandoned_too() {
     end.send_replace(true);
     scene.see_text(&["has ended after all"]).await;
     scene.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn whoever_still_has_a_handle_to_a_thread_that_is_abandoned_learns_that_nobody_answers() {
+    let (sender, learnt) = channel();
+    let (hangs, (end, is_over)) = (channel(), channel());
+    let is_over = Arc::new(Mutex::new(is_over));
+    let (begins, begun) = hangs;
+    let main = async move |cluster: Cluster| {
+        if cluster.id() != Some(WorkerId(1)) {
+            return answer(cluster).await;
+        }
+        // Opens the endpoint on the runtime that is about to hang.
+        cluster.send("before", &1).await.unwrap();
+        let (helped, sender, begins) = (cluster.clone(), sender.clone(), begins.clone());
+        std::thread::spawn(move || sender.send(learn(&helped, &begins)));
+        let is_over = Arc::clone(&is_over);
+        hang_until(&is_over);
+        Ok(())
+    };
+    let watcher = Watcher::threads(1, main).boot_timeout(Duration::from_secs(3));
+    let scene = Scene::start(watcher);
+    assert_eq!(abandoned(&scene).await, 1);
+    let learnt = tokio::task::spawn_blocking(move || {
+        begun.recv_timeout(PATIENCE).unwrap();
+        learnt.recv_timeout(PATIENCE).unwrap()
+    });
+    assert_eq!(learnt.await.unwrap(), (true, true));
+    drop(end);
+    scene.stop().await.unwrap();
+}
+
+/// Whether messages end, and sending fails, for one with a runtime of his own.
+fn learn(cluster: &Cluster, begins: &Sender<()>) -> (bool, bool) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.unwrap().block_on(async {
+        let mut messages = cluster.messages::<u32>("never").unwrap();
+        begins.send(()).unwrap();
+        let has_ended = messages.next().await.is_none();
+        let sent = cluster.send("after", &2).await;
+        (has_ended, matches!(sent, Err(SendError::WatcherGone)))
+    })
 }

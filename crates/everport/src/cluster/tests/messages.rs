@@ -173,7 +173,7 @@ fn a_worker_whose_watcher_dies_before_it_answers_waits_for_nothing() {
     });
 }
 
-/// A thread is left behind as its runtime hangs, and something else in the process has its `Cluster`.
+/// A thread is abandoned as its runtime hangs, and something else in the process has its `Cluster`.
 #[test]
 fn whoever_waits_for_messages_of_a_worker_that_is_over_learns_it_while_its_runtime_hangs() {
     on_both_runtimes(|| async {

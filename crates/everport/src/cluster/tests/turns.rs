@@ -20,10 +20,12 @@ fn workers_take_turns_at_a_shared_socket() {
     on_both_runtimes(async || {
         let shared = Shared::bind();
         let (sender, mut taken) = tokio::sync::mpsc::channel(CONNECTIONS);
+        let mut workers = Vec::new();
         for worker in 0..WORKERS {
             let socket = OwnedFd::from(shared.listener.try_clone().unwrap());
             let transfer = Transfer::start(socket, Arc::new(Connections::new())).unwrap();
             let transfer = Arc::new(transfer);
+            workers.push(Arc::clone(&transfer));
             for _ in 0..ACCEPTS {
                 let (transfer, sender) = (Arc::clone(&transfer), sender.clone());
                 tokio::spawn(async move {
@@ -38,11 +40,15 @@ fn workers_take_turns_at_a_shared_socket() {
         }
         let mut counts = [0; WORKERS];
         for _ in 0..CONNECTIONS {
+            // All of this takes less time than a busy system may let a thread wait, which would miss most of its turns.
+            while !workers.iter().all(|transfer| transfer.is_in_line()) {
+                tokio::task::yield_now().await;
+            }
             let _client = shared.connect().await;
             counts[within(taken.recv()).await.unwrap()] += 1;
         }
-        // Without turns one worker would take nearly all of them, and the last two none. A thread that the system
-        // lets wait misses some of its turns.
+        // Without turns one worker would take nearly all of them, and the last two none. A thread that the system lets
+        // wait just before it is really in line misses its turn.
         let fair = CONNECTIONS / WORKERS;
         assert!(
             counts

@@ -95,9 +95,16 @@ fn run(life: Life, runtime: &Runtime) -> (ThreadEnding, Option<JoinHandle<()>>) 
         Ok(Ok(Ok(()))) => ThreadEnding::Returned,
         Ok(Ok(Err(error))) => ThreadEnding::Failed(error),
         Ok(Err(ending)) => ending,
-        Err(payload) => ThreadEnding::Panicked(panics::describe(payload)),
+        Err(payload) => panicked(&shared, panics::describe(payload)),
     };
     (ending, Some(guard))
+}
+
+fn panicked(shared: &Shared, panic: panics::Described) -> ThreadEnding {
+    if let Some(backtrace) = panic.backtrace {
+        shared.backtrace.get_or_init(|| backtrace);
+    }
+    ThreadEnding::Panicked(panic.text)
 }
 
 fn cannot_join(error: &JoinError) -> ThreadEnding {

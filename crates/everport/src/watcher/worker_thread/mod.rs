@@ -46,6 +46,8 @@ struct Shared {
     must_end: watch::Sender<Option<ThreadEnding>>,
     /// What the system calls the thread, where that is known.
     system_id: OnceLock<u32>,
+    /// The way to the panic that ended it.
+    backtrace: OnceLock<String>,
     /// The worker's own side, from when it has joined.
     state: Mutex<Weak<State>>,
 }
@@ -71,6 +73,7 @@ impl WorkerThread {
             stage: watch::Sender::new(Stage::Running),
             must_end: watch::Sender::new(None),
             system_id: OnceLock::new(),
+            backtrace: OnceLock::new(),
             state: Mutex::default(),
         });
         panics::note_on_worker_threads();
@@ -123,6 +126,11 @@ impl WorkerThread {
             Stage::Running | Stage::Abandoned => ThreadEnding::Abandoned,
             Stage::Ended(ending) => ending.clone(),
         }
+    }
+
+    /// The way to the panic that ended it, if one did whose record does not tell it.
+    pub(crate) fn backtrace(&self) -> Option<&str> {
+        self.shared.backtrace.get().map(String::as_str)
     }
 
     /// Has it end at its next await. If it comes to none, it is abandoned after a second. Needs a tokio runtime.

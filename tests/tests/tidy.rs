@@ -1,5 +1,8 @@
 //! What the compiler does not check: each file says what it is for, is of a size to read, and has a subject.
 
+#[path = "tidy/links.rs"]
+mod links;
+
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -2,6 +2,43 @@
 //!
 //! A *watcher* holds the listening sockets and runs *workers* that serve from them; workers crash, are
 //! replaced, upgraded and scaled, and no client notices.
+//!
+//! A worker joins, listens, serves until it is to drain, and leaves. Without a watcher the same code serves alone:
+//!
+//! ```no_run
+//! use everport::Cluster;
+//! use tokio::io::AsyncWriteExt;
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let cluster = Cluster::join().await?;
+//!     let listener = cluster.listen("0.0.0.0:8080").await?;
+//!     loop {
+//!         tokio::select! {
+//!             accepted = listener.accept() => accepted?.0.write_all(b"hello\n").await?,
+//!             () = cluster.terminated() => break,
+//!         }
+//!     }
+//!     cluster.leave().await?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! `everport run -w 4 ./server` runs four of it. So does a program of your own, by a [`Watcher`]: its workers are processes
+//! or threads.
+//!
+//! | to | there is |
+//! | --- | --- |
+//! | be a worker | [`Cluster`], and [`TcpListener`], [`UnixListener`], [`ListenOptions`] for its ports |
+//! | run workers | [`Watcher`], and [`watcher`] for its builder, its handle, status, notices and hooks |
+//! | exchange values | [`messages`], between workers and with the program around them |
+//! | move sockets | [`transfer`], between processes of any kind |
+//! | take the cluster's log | [`log`]: its entries, how they look, and where they are written |
+//! | serve HTTP and lose no request | `http`, with the feature `http` |
+//! | log by `tracing` | `logging`, with the feature `tracing` |
+//! | have the command's options | `cli`, with the feature `cli`: `ClusterArgs` and `ServerArgs` |
+//!
+//! The feature `axum`, which is a default, makes a [`TcpListener`] one that `axum::serve` takes.
 #[cfg(not(unix))]
 compile_error!(
     "everport runs on Unix systems only: it needs processes that share listening sockets (see docs/platforms.md)"
@@ -64,7 +101,7 @@ struct Guide;
 struct MessagesChapter;
 
 /// Likewise those about workers that are threads.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "tracing"))]
 #[doc = include_str!("../../../docs/threads.md")]
 struct Threads;
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 /// How workers get at a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Sharing {
     /// One socket per slot; the kernel balances.
     Reuseport,

@@ -8,6 +8,7 @@ use crate::{PortAddress, Sharing};
 /// An address could not be listened on. Names the address, the cause and the way out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("cannot listen on {address}: {cause}")]
+#[non_exhaustive]
 pub struct BindError {
     /// The address that was asked for.
     pub address: PortAddress,
@@ -17,6 +18,7 @@ pub struct BindError {
 
 /// What is in the way of listening on an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum BindCause {
     /// Another program has the address; who, where it could be found out.
     InUse {

@@ -7,6 +7,7 @@ use crate::{AddressError, BindError};
 
 /// Why a process could not join its cluster.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum JoinError {
     /// Joining needs tokio.
     #[error(
@@ -46,6 +47,7 @@ pub enum JoinError {
 
 /// Why a worker could not listen.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ListenError {
     /// The text is not an address.
     #[error(transparent)]
@@ -79,6 +81,7 @@ pub enum ListenError {
 
 /// What went wrong while a worker left. It has left nevertheless.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum LeaveError {
     /// The watcher was gone before the end of the drain could be reported to it.
     #[error("the end of the drain could not be reported: the watcher is gone")]

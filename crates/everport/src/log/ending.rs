@@ -6,6 +6,7 @@ use super::escape::escape_display;
 
 /// How a worker ended: a process by its code or a signal, a thread in one of its own ways.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Ending {
     /// The exit code, if it exited by itself.
     pub code: Option<i32>,

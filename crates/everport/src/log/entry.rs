@@ -31,6 +31,7 @@ pub enum Level {
 
 /// Who an entry comes from, or is about: a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Source {
     /// Its id.
     pub worker: WorkerId,
@@ -58,6 +59,7 @@ pub enum Entry {
 
 /// Records that are missing because a worker's ring was full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Lost {
     /// Whose.
     pub source: Source,
@@ -67,6 +69,7 @@ pub struct Lost {
 
 /// A line a worker printed, whole, without its line feed.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Line {
     /// Who printed it.
     pub source: Source,
@@ -80,6 +83,7 @@ pub struct Line {
 
 /// Where a worker printed a line to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Stream {
     /// Its standard output.
     Stdout,

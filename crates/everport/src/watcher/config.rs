@@ -25,6 +25,7 @@ use crate::ring::Size;
 
 /// Why a watcher could not be started. Nothing has been bound or spawned yet.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum StartError {
     /// There is no such program.
     #[error("no such program: {} (a name is looked for in PATH; for a file here write ./{})", .0.display(), .0.display())]

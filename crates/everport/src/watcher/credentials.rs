@@ -21,6 +21,7 @@ pub struct Credentials {
 
 /// Why nobody can be what was asked for.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum CredentialsError {
     /// No user has this name.
     #[error("no such user: {0} (give a name that `getent passwd` knows, or a number)")]

@@ -1,4 +1,27 @@
 //! The watcher: holds ports, spawns and replaces workers, writes the logs.
+//!
+//! [`Watcher::builder`] and [`Watcher::threads`] give a [`Builder`], which is told once how the cluster is to be.
+//! [`Watcher::run`] is the cluster, from its start to its end. While it runs the program has a [`Handle`]: commands that can
+//! be waited for, [`Status`] and [ports](OpenPort), [`Notices`] of all that happens, and messages. Hooks of the builder are
+//! called in a worker's life, by the watcher itself.
+//!
+//! ```no_run
+//! # async fn serve(_: everport::Cluster) -> Result<(), everport::ListenError> { Ok(()) }
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use everport::Watcher;
+//!
+//! let watcher = Watcher::threads(4, serve)
+//!     .on_ready(|source| println!("worker {} serves", source.worker))
+//!     .build()?;
+//! let handle = watcher.handle();
+//! let running = tokio::spawn(watcher.run());
+//! handle.ready().await?;
+//! println!("{:?}", handle.status().await?);
+//! handle.stop();
+//! running.await??;
+//! # Ok(())
+//! # }
+//! ```
 
 mod abandoned;
 mod aborts;

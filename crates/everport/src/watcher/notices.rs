@@ -253,6 +253,31 @@ mod tests {
     }
 
     #[test]
+    fn polled_as_a_stream_it_yields_waits_and_ends() {
+        let mut cx = Context::from_waker(Waker::noop());
+        let audience = Audience::default();
+        let mut stream = audience.join();
+        let mut poll = || Pin::new(&mut stream).poll_next(&mut cx);
+        assert!(poll().is_pending());
+        tell(&audience, 0..1);
+        let Poll::Ready(Some(Ok(told))) = poll() else {
+            panic!("it has been told");
+        };
+        assert_eq!(told.notice.to_string(), notice(0).to_string());
+        assert!(poll().is_pending());
+        tell(&audience, 0..MOST_WAITING + 1);
+        assert!(matches!(
+            poll(),
+            Poll::Ready(Some(Err(Missed { count: 1 })))
+        ));
+        audience.close();
+        for _ in 0..MOST_WAITING {
+            assert!(matches!(poll(), Poll::Ready(Some(Ok(_)))));
+        }
+        assert!(matches!(poll(), Poll::Ready(None)));
+    }
+
+    #[test]
     fn who_has_gone_is_forgotten() {
         let audience = Audience::default();
         drop(audience.join());

@@ -5,6 +5,7 @@ use std::fmt;
 /// Which worker gets the next connection of a port that is shared by [`crate::Sharing::Dispatch`]. Only those that
 /// serve get any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Placement {
     /// Each in turn.
     #[default]

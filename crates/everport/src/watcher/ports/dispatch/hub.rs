@@ -44,6 +44,8 @@ struct Channel {
     theirs: Arc<OwnedFd>,
     /// Whether the worker takes nothing from it any more.
     is_over: bool,
+    /// What the worker was found to have said that cannot be.
+    nonsense: Option<Nonsense>,
 }
 
 /// What became of a connection that was to be placed.
@@ -80,6 +82,7 @@ impl Hub {
             end,
             theirs,
             is_over: false,
+            nonsense: None,
         };
         self.channels.insert(worker, channel);
     }
@@ -164,7 +167,8 @@ impl Hub {
         let Err(error) = channel.end.place(placed, connection.socket.as_fd()) else {
             return Outcome::Placed;
         };
-        self.placing.take_back(worker);
+        // It was counted just now, so there is one to be counted off.
+        let _counted = self.placing.take_back(worker);
         self.returned.push_front(connection);
         // Descriptors on their way are counted, too, and may be too many (unix(7)).
         if matches!(error, LinkError::Full | LinkError::Io(_)) {
@@ -194,13 +198,34 @@ impl Hub {
             }
             self.is_short |= !is_empty;
         }
-        for (worker, channel) in &self.channels {
+        for (worker, channel) in &mut self.channels {
             if channel.is_over || self.placing.is_passed_over(*worker) {
-                let placing = &mut self.placing;
-                let count = || placing.take_back(*worker);
+                let (placing, nonsense) = (&mut self.placing, &mut channel.nonsense);
+                let count = || {
+                    if let Err(error) = placing.take_back(*worker) {
+                        nonsense.get_or_insert(error);
+                    }
+                };
                 self.is_short |= !take_back_from(&channel.theirs, &mut self.returned, count);
             }
         }
+        self.break_off_liars();
+    }
+
+    /// Ends the channels of those that left what they said to have taken.
+    fn break_off_liars(&mut self) {
+        for (worker, channel) in &mut self.channels {
+            if channel.nonsense.is_some() && !channel.is_over {
+                channel.is_over = true;
+                channel.end.hang_up();
+                self.placing.leave(*worker);
+            }
+        }
+    }
+
+    /// What the worker was found to have said that cannot be.
+    pub(super) fn nonsense(&self, worker: WorkerId) -> Option<Nonsense> {
+        self.channels.get(&worker)?.nonsense
     }
 
     /// Whether a connection waits that no worker has taken.

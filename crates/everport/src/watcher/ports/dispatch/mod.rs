@@ -18,8 +18,9 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
 use self::hub::Hub;
+use self::placing::Nonsense;
 use super::socket_watch::SocketWatch;
-use crate::link::{self, PlacingEnd};
+use crate::link::{self, LinkError, PlacingEnd};
 use crate::watcher::Placement;
 use crate::watcher::dispatching::Trouble;
 use crate::watcher::input::Input;
@@ -212,15 +213,21 @@ impl Shared {
         result
     }
 
+    /// Why the worker's channel has failed, which may be that we have ended it.
+    fn why_broken(&self, worker: WorkerId, error: &LinkError) -> String {
+        let nonsense = self.hub().nonsense(worker);
+        nonsense.map_or_else(|| error.to_string(), said)
+    }
+
     /// Hears what the worker reports. What cannot be costs it its channel, and the loop is told.
     async fn hear(self: Arc<Self>, worker: WorkerId, end: Arc<PlacingEnd>) {
         let error = loop {
             let report = match end.receive().await {
                 Ok(report) => report,
-                Err(error) => break error.to_string(),
+                Err(error) => break self.why_broken(worker, &error),
             };
             if let Err(nonsense) = self.change(|hub| hub.hear(worker, report)) {
-                break format!("it said {nonsense}");
+                break said(nonsense);
             }
             if report.is_last {
                 return self.change(|hub| hub.end(worker));
@@ -236,6 +243,10 @@ impl Shared {
         // A loop that has ended needs no news.
         let _ended = self.inbox.send(failed).await;
     }
+}
+
+fn said(nonsense: Nonsense) -> String {
+    format!("it said {nonsense}")
 }
 
 /// Whether somebody has shut the worker's end down.

@@ -17,6 +17,8 @@ use crate::{SlotId, WorkerId};
 pub(super) struct Hub {
     placing: Placing,
     channels: BTreeMap<WorkerId, Channel>,
+    /// How many channels there ever were.
+    opened: u64,
     /// Channels of workers that are gone, kept as long as the watcher is too short of descriptors to empty them.
     abandoned: Vec<Arc<OwnedFd>>,
     /// Taken back, and to be placed before anything else. As many as fit into all channels at most.
@@ -36,9 +38,18 @@ pub(super) struct Connection {
     pub(super) peer: Option<SocketAddr>,
 }
 
+/// One channel of one worker, which may have had others: what was said on those does not count for this one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ChannelId {
+    pub(super) worker: WorkerId,
+    number: u64,
+}
+
 /// The way to one worker.
 #[derive(Debug)]
 struct Channel {
+    /// Which of all channels it is.
+    number: u64,
     end: Arc<PlacingEnd>,
     /// The worker's end, which we hold as well: what it has not taken is read back from there.
     theirs: Arc<OwnedFd>,
@@ -63,6 +74,7 @@ impl Hub {
         Self {
             placing: Placing::new(placement),
             channels: BTreeMap::new(),
+            opened: 0,
             abandoned: Vec::new(),
             returned: VecDeque::new(),
             is_short: false,
@@ -76,15 +88,19 @@ impl Hub {
         worker: WorkerId,
         slot: SlotId,
         (end, theirs): (Arc<PlacingEnd>, Arc<OwnedFd>),
-    ) {
+    ) -> ChannelId {
         self.placing.join(worker, slot);
+        self.opened += 1;
+        let number = self.opened;
         let channel = Channel {
+            number,
             end,
             theirs,
             is_over: false,
             nonsense: None,
         };
         self.channels.insert(worker, channel);
+        ChannelId { worker, number }
     }
 
     /// The worker is gone, or has given the port back.
@@ -97,7 +113,7 @@ impl Hub {
     }
 
     /// The worker takes nothing from its channel any more.
-    pub(super) fn end(&mut self, worker: WorkerId) {
+    fn end(&mut self, worker: WorkerId) {
         self.placing.leave(worker);
         if let Some(channel) = self.channels.get_mut(&worker) {
             channel.is_over = true;
@@ -138,8 +154,30 @@ impl Hub {
         self.placing.empty(worker);
     }
 
-    pub(super) fn hear(&mut self, worker: WorkerId, report: Report) -> Result<(), Nonsense> {
-        self.placing.hear(worker, report)
+    /// The worker has spoken on this channel.
+    pub(super) fn hear(&mut self, id: ChannelId, report: Report) -> Result<(), Nonsense> {
+        if !self.is_current(id) {
+            return Ok(());
+        }
+        self.placing.hear(id.worker, report)?;
+        if report.is_last {
+            self.end(id.worker);
+        }
+        Ok(())
+    }
+
+    /// Something is wrong with this channel; `false` when it is not the worker's any more.
+    pub(super) fn fail(&mut self, id: ChannelId) -> bool {
+        let is_current = self.is_current(id);
+        if is_current {
+            self.break_off(id.worker);
+        }
+        is_current
+    }
+
+    fn is_current(&self, id: ChannelId) -> bool {
+        let channel = self.channels.get(&id.worker);
+        channel.is_some_and(|channel| channel.number == id.number)
     }
 
     /// Who is given the next connection; `None` while nobody takes any, or has room for one.
@@ -224,8 +262,8 @@ impl Hub {
     }
 
     /// What the worker was found to have said that cannot be.
-    pub(super) fn nonsense(&self, worker: WorkerId) -> Option<Nonsense> {
-        self.channels.get(&worker)?.nonsense
+    pub(super) fn nonsense(&self, id: ChannelId) -> Option<Nonsense> {
+        self.channels.get(&id.worker)?.nonsense
     }
 
     /// Whether a connection waits that no worker has taken.
@@ -266,3 +304,6 @@ fn take_back_from(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
-use self::hub::Hub;
+use self::hub::{ChannelId, Hub};
 use self::placing::Nonsense;
 use super::socket_watch::SocketWatch;
 use crate::link::{self, LinkError, PlacingEnd};
@@ -116,13 +116,14 @@ impl Dispatch {
         let (ours, theirs) = link::pair()?;
         let (end, theirs) = (Arc::new(PlacingEnd::new(ours)?), Arc::new(theirs));
         let joined = (Arc::clone(&end), Arc::clone(&theirs));
-        self.shared.change(|hub| {
-            hub.join(worker, slot, joined);
+        let id = self.shared.change(|hub| {
+            let id = hub.join(worker, slot, joined);
             if serves {
                 hub.serve_too(worker);
             }
+            id
         });
-        let reports = Arc::clone(&self.shared).hear(worker, end);
+        let reports = Arc::clone(&self.shared).hear(id, end);
         let given = Given {
             slot,
             theirs: Arc::clone(&theirs),
@@ -214,29 +215,31 @@ impl Shared {
     }
 
     /// Why the worker's channel has failed, which may be that we have ended it.
-    fn why_broken(&self, worker: WorkerId, error: &LinkError) -> String {
-        let nonsense = self.hub().nonsense(worker);
+    fn why_broken(&self, id: ChannelId, error: &LinkError) -> String {
+        let nonsense = self.hub().nonsense(id);
         nonsense.map_or_else(|| error.to_string(), said)
     }
 
     /// Hears what the worker reports. What cannot be costs it its channel, and the loop is told.
-    async fn hear(self: Arc<Self>, worker: WorkerId, end: Arc<PlacingEnd>) {
+    async fn hear(self: Arc<Self>, id: ChannelId, end: Arc<PlacingEnd>) {
         let error = loop {
             let report = match end.receive().await {
                 Ok(report) => report,
-                Err(error) => break self.why_broken(worker, &error),
+                Err(error) => break self.why_broken(id, &error),
             };
-            if let Err(nonsense) = self.change(|hub| hub.hear(worker, report)) {
+            if let Err(nonsense) = self.change(|hub| hub.hear(id, report)) {
                 break said(nonsense);
             }
             if report.is_last {
-                return self.change(|hub| hub.end(worker));
+                return;
             }
         };
-        self.change(|hub| hub.break_off(worker));
+        if !self.change(|hub| hub.fail(id)) {
+            return;
+        }
         let address = self.address.clone();
         let failed = Input::Dispatching(Trouble::Channel {
-            worker,
+            worker: id.worker,
             address,
             error,
         });

@@ -128,6 +128,32 @@ fn connections_that_are_kept_go_where_fewest_are_open() {
 }
 
 #[test]
+fn with_fewest_one_that_has_just_started_gets_the_next_until_it_has_as_many() {
+    let options = "-w 2 --settle 0 --share dispatch --placement fewest";
+    let cluster = Cluster::ready(options, "--listen 127.0.0.1:0");
+    let address = cluster.address();
+    let kept: Vec<Kept> = (0..8).map(|_| Kept::open(address)).collect();
+    let [victim, other] = cluster.workers()[..] else {
+        panic!("not two workers");
+    };
+    assert_eq!(
+        count(kept.iter().map(|kept| kept.worker)),
+        exactly(4, &[victim, other])
+    );
+    victim.signal(Signal::KILL);
+    cluster.log().wait_for_many(3, "is ready after");
+    let workers = cluster.workers();
+    let started = workers.iter().find(|seen| **seen != other).unwrap();
+    let next: Vec<Kept> = (0..4).map(|_| Kept::open(address)).collect();
+    let seen = count(next.iter().map(|kept| kept.worker));
+    assert_eq!(seen, exactly(4, &[*started]));
+    // From then on they take turns.
+    let later: Vec<Kept> = (0..4).map(|_| Kept::open(address)).collect();
+    let seen = count(later.iter().map(|kept| kept.worker));
+    assert_eq!(seen, exactly(2, &workers));
+}
+
+#[test]
 fn what_has_no_worker_yet_waits_for_the_first_that_comes_up() {
     let cluster = Cluster::ready("-w 1 --share dispatch", "--listen 127.0.0.1:0");
     cluster.workers()[0].signal(Signal::STOP);

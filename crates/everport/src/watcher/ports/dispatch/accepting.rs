@@ -79,9 +79,6 @@ async fn wait_for(
 
 fn place_some(shared: &Shared, socket: &AsyncFd<OwnedFd>) -> Next {
     let mut hub = shared.hub();
-    if !hub.has_taken_back() {
-        return Next::Pause(Some(Errno::MFILE.into()));
-    }
     for _ in 0..TURN {
         let next = place_one(&mut hub, socket);
         if let Some(next) = next {
@@ -97,8 +94,10 @@ fn place_one(hub: &mut Hub, socket: &AsyncFd<OwnedFd>) -> Option<Next> {
     let Some(worker) = hub.next() else {
         return Some(Next::Change);
     };
+    // Those come first: while descriptors are short, these are the ones that can be had back.
     let connection = match hub.next_returned() {
         Some(returned) => returned,
+        None if hub.is_short => return Some(Next::Pause(Some(Errno::MFILE.into()))),
         None if !hub.is_open => return Some(Next::Change),
         None => match accept_one(socket) {
             Ok(accepted) => accepted,

@@ -24,7 +24,7 @@ pub(super) struct Hub {
     /// Taken back, and to be placed before anything else. As many as fit into all channels at most.
     returned: VecDeque<Connection>,
     /// Whether descriptors did not suffice to take everything back.
-    is_short: bool,
+    pub(super) is_short: bool,
     /// Whether new connections are accepted.
     pub(super) is_open: bool,
     /// Whether the accepting task waits for something else than a connection.
@@ -185,8 +185,11 @@ impl Hub {
         self.placing.next()
     }
 
-    /// Takes one that was taken back.
+    /// Takes one that was taken back, or that can be taken back now that descriptors are free again.
     pub(super) fn next_returned(&mut self) -> Option<Connection> {
+        if self.returned.is_empty() && self.is_short {
+            self.take_back();
+        }
         self.returned.pop_front()
     }
 
@@ -214,14 +217,6 @@ impl Hub {
         }
         self.break_off(worker);
         Outcome::Broken
-    }
-
-    /// Whether everything is taken back that is to be, if need be by another try.
-    pub(super) fn has_taken_back(&mut self) -> bool {
-        if self.is_short {
-            self.take_back();
-        }
-        !self.is_short
     }
 
     /// Takes back what waits at workers that will not take it. Where descriptors do not suffice, what is left waits

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use everport_core::Serving;
 
 use super::placing::{Nonsense, Placing};
-use crate::link::{LinkError, Placed, PlacingEnd, Report, has_placed, take};
+use crate::link::{LinkError, Placed, PlacingEnd, Report, Taken, has_placed, take};
 use crate::watcher::Placement;
 use crate::{SlotId, WorkerId};
 
@@ -287,8 +287,10 @@ fn take_back_from(
 ) -> bool {
     loop {
         match take(theirs.as_fd()) {
-            Ok(Some((placed, socket))) => {
+            Ok(Some(Taken { placed, socket })) => {
                 count();
+                // Descriptors have run out at this very moment, which cost this one its own.
+                let Some(socket) = socket else { return false };
                 let peer = placed.peer;
                 returned.push_back(Connection { socket, peer });
             }

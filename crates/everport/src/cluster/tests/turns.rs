@@ -2,10 +2,11 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Instant;
 
 use rustix::event::epoll;
 
-use super::harness::{Shared, listening, on_both_runtimes, pends, within};
+use super::harness::{BOUND, Shared, listening, on_both_runtimes, pends, within};
 use crate::Sharing;
 use crate::link::FromWatcher;
 use crate::listener::{Connections, Transfer};
@@ -36,20 +37,22 @@ fn workers_take_turns_at_a_shared_socket() {
                 });
             }
         }
-        let mut counts = [0; WORKERS];
-        for _ in 0..CONNECTIONS {
-            let _client = shared.connect().await;
-            counts[within(taken.recv()).await.unwrap()] += 1;
-        }
-        // Without turns one worker would take nearly all of them, and the last two none. A thread that the system
-        // lets wait misses some of its turns.
+        // Without turns one worker would take nearly all of them, and the last two none, whenever one looks. With
+        // turns a thread may miss a whole round: on a busy machine it waits for a processor for longer than that takes.
         let fair = CONNECTIONS / WORKERS;
-        assert!(
-            counts
-                .iter()
-                .all(|count| (fair / 5..=fair * 2).contains(count)),
-            "{counts:?}"
-        );
+        let is_fair = |count: &usize| (fair / 5..=fair * 2).contains(count);
+        let begin = Instant::now();
+        loop {
+            let mut counts = [0; WORKERS];
+            for _ in 0..CONNECTIONS {
+                let _client = shared.connect().await;
+                counts[within(taken.recv()).await.unwrap()] += 1;
+            }
+            if counts.iter().all(is_fair) {
+                return;
+            }
+            assert!(begin.elapsed() < BOUND / 2, "{counts:?}");
+        }
     });
 }
 

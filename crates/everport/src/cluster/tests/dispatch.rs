@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use everport_core::PortId;
 use tokio::net::TcpStream;
@@ -156,6 +157,18 @@ fn a_drain_takes_what_nobody_else_will() {
         watcher.drain(BOUND, &[1]);
         assert!(within(listener.accept()).await.is_ok());
         channel.expect(1, 0, true).await;
+    });
+}
+
+#[test]
+fn a_drain_without_a_quiet_time_waits_for_what_may_be_on_its_way_to_the_channel() {
+    on_both_runtimes(async || {
+        let (_cluster, watcher, listener, channel) = listening().await;
+        let began = Instant::now();
+        watcher.drain_until_quiet(BOUND, &[1], Duration::ZERO);
+        channel.expect(0, 0, true).await;
+        assert!(began.elapsed() >= Duration::from_millis(50));
+        assert!(pends(listener.accept()).await);
     });
 }
 

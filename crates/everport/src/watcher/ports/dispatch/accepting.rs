@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::Shared;
 use super::hub::{Connection, Hub, Outcome};
-use crate::listener::is_of_one_connection;
+use crate::listener::{has_waiting, is_of_one_connection};
 use crate::reactor;
 use crate::watcher::dispatching::Trouble;
 use crate::watcher::input::Input;
@@ -101,7 +101,14 @@ fn place_one(hub: &mut Hub, socket: &AsyncFd<OwnedFd>) -> Option<Next> {
         None if !hub.is_open => return Some(Next::Change),
         None => match accept_one(socket) {
             Ok(accepted) => accepted,
-            Err(error) => return after(error),
+            Err(error) => {
+                // The runtime may not have heard of one yet.
+                if is_none_yet(&error) && hub.is_closing && !has_waiting(socket.get_ref()) {
+                    hub.is_open = false;
+                    return Some(Next::Change);
+                }
+                return after(error);
+            }
         },
     };
     match hub.place(worker, connection) {
@@ -119,8 +126,12 @@ fn accept_one(socket: &AsyncFd<OwnedFd>) -> io::Result<Connection> {
     })
 }
 
+fn is_none_yet(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
+}
+
 fn after(error: io::Error) -> Option<Next> {
-    if error.kind() == io::ErrorKind::WouldBlock {
+    if is_none_yet(&error) {
         return Some(Next::Connection);
     }
     if is_of_one_connection(&error) {

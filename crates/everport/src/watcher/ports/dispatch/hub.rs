@@ -27,6 +27,8 @@ pub(super) struct Hub {
     pub(super) is_short: bool,
     /// Whether new connections are accepted.
     pub(super) is_open: bool,
+    /// Whether that ends as soon as none waits.
+    pub(super) is_closing: bool,
     /// Whether the accepting task waits for something else than a connection.
     waits_for_change: bool,
 }
@@ -79,6 +81,7 @@ impl Hub {
             returned: VecDeque::new(),
             is_short: false,
             is_open: true,
+            is_closing: false,
             waits_for_change: false,
         }
     }

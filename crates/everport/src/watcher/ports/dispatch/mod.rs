@@ -158,7 +158,18 @@ impl Dispatch {
 
     /// Whether new connections are accepted; those that have been are placed all the same.
     pub(super) fn open(&self, is_open: bool) {
-        self.shared.change(|hub| hub.is_open = is_open);
+        self.shared.change(|hub| {
+            hub.is_open = is_open;
+            hub.is_closing = false;
+        });
+    }
+
+    /// Connections go on getting in, but none is accepted any more once all that wait have been: else there would be no
+    /// end of it.
+    pub(super) fn close_when_empty(&self) {
+        self.shared.change(|hub| hub.is_closing = true);
+        // Even if it waits for a connection: it may be that none comes.
+        self.shared.changed.notify_one();
     }
 
     /// Whether a connection waits that was accepted and that no worker has taken.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,9 +49,17 @@ pub(super) fn accept(
     Ok(async move {
         let mut told = None;
         loop {
-            let next = place_some(&shared, &socket);
+            let next = unless_it_panics(|| place_some(&shared, &socket));
             wait_for(next, &shared, &socket, &mut told).await;
         }
+    })
+}
+
+/// A defect must not end the accepting for good: it is told like a refusal, and tried again.
+fn unless_it_panics(turn: impl FnOnce() -> Next) -> Next {
+    let done = catch_unwind(AssertUnwindSafe(turn));
+    done.unwrap_or_else(|_told_by_the_hook| {
+        Next::Pause(Some(io::Error::other("the accepting task panicked")))
     })
 }
 
@@ -159,5 +168,20 @@ impl Shared {
         });
         // A loop that has ended needs no news.
         let _ended = self.inbox.send(refused).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_told_and_accepting_goes_on_after_a_pause() {
+        let next = unless_it_panics(|| panic!("what a defect says"));
+        let Next::Pause(Some(error)) = next else {
+            panic!("no pause");
+        };
+        assert_eq!(error.to_string(), "the accepting task panicked");
+        assert!(matches!(unless_it_panics(|| Next::Turn), Next::Turn));
     }
 }

@@ -10,6 +10,7 @@ mod placing;
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use everport_core::Serving;
@@ -238,8 +239,12 @@ impl Shared {
                 Ok(report) => report,
                 Err(error) => break self.why_broken(id, &error),
             };
-            if let Err(nonsense) = self.change(|hub| hub.hear(id, report)) {
-                break said(nonsense);
+            let hear = || self.change(|hub| hub.hear(id, report));
+            match catch_unwind(AssertUnwindSafe(hear)) {
+                Ok(Ok(())) => {}
+                Ok(Err(nonsense)) => break said(nonsense),
+                // A worker that nobody hears would count as full for good.
+                Err(_told_by_the_hook) => break "what it said was followed by a panic".to_owned(),
             }
             if report.is_last {
                 return;

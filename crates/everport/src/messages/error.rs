@@ -17,7 +17,8 @@ pub enum SendError {
     /// The worker has ended, before the message was sent whole, or never was.
     #[error("worker {0} is gone: it has ended or never was (its successor has another id)")]
     WorkerGone(WorkerId),
-    /// The watcher, through which every message goes, has ended.
+    /// The watcher, through which every message goes, has ended; or this worker has, a thread whose `Cluster` is used
+    /// elsewhere.
     #[error("the watcher is gone, and every way to other workers with it (drain and leave)")]
     WatcherGone,
     /// The message is too long for this cluster.
@@ -108,12 +109,15 @@ pub enum CallError {
     Standalone,
 }
 
-/// Why an event could not be subscribed to.
+/// Why an event could not be subscribed to, or answered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SubscribeError {
-    /// Somebody in this process has it already.
-    #[error("`{0}` is taken: this process subscribes to it already (share the one subscription)")]
+    /// There is a subscription to it already, here: on this `Cluster` or this watcher's handle.
+    #[error("`{0}` is taken: there is a subscription to it already (share or drop that one)")]
     Taken(String),
+    /// Its requests are answered already, here: on this `Cluster` or this watcher's handle.
+    #[error("`{0}` is answered already (have that one function answer all of its requests)")]
+    Answered(String),
     /// No event can have this name.
     #[error(transparent)]
     EventName(#[from] EventNameError),

@@ -25,7 +25,7 @@ pub struct Notices {
 /// A notice, and whom it is about.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Told {
+pub struct Notification {
     /// What the watcher did or saw.
     pub notice: Notice,
     /// The worker that it is about, if it is about one whose process is known.
@@ -61,7 +61,7 @@ struct Mailbox {
 
 #[derive(Debug, Default)]
 struct Letters {
-    waiting: VecDeque<Told>,
+    waiting: VecDeque<Notification>,
     missed: u64,
     is_closed: bool,
     reader: Option<Waker>,
@@ -78,11 +78,11 @@ impl Notices {
     ///
     /// # Cancel safety
     /// Cancel safe: what has not been returned is returned next time.
-    pub async fn next(&mut self) -> Option<Result<Told, Missed>> {
+    pub async fn next(&mut self) -> Option<Result<Notification, Missed>> {
         std::future::poll_fn(|cx| self.poll(cx)).await
     }
 
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Told, Missed>>> {
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Notification, Missed>>> {
         let mut letters = lock(&self.mailbox.letters);
         if letters.missed > 0 {
             let count = std::mem::take(&mut letters.missed);
@@ -100,7 +100,7 @@ impl Notices {
 }
 
 impl Stream for Notices {
-    type Item = Result<Told, Missed>;
+    type Item = Result<Notification, Missed>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.poll(cx)
@@ -123,7 +123,7 @@ impl Audience {
         readers.mailboxes.retain(|mailbox| {
             let mailbox = mailbox.upgrade();
             if let Some(mailbox) = &mailbox {
-                mailbox.put(Told {
+                mailbox.put(Notification {
                     notice: notice.clone(),
                     about,
                 });
@@ -145,7 +145,7 @@ impl Audience {
 }
 
 impl Mailbox {
-    fn put(&self, told: Told) {
+    fn put(&self, told: Notification) {
         let mut letters = lock(&self.letters);
         if letters.waiting.len() == MOST_WAITING {
             letters.waiting.pop_front();

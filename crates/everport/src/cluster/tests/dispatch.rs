@@ -39,6 +39,12 @@ impl Channel {
         client
     }
 
+    /// Hears reports until one says this: there may be several on the way to it.
+    async fn hear_of(&self, taken: u64, ended: u64) {
+        let said = |report: Report| (report.taken, report.ended);
+        while said(within(self.end.receive()).await.unwrap()) != (taken, ended) {}
+    }
+
     async fn expect(&self, taken: u64, ended: u64, is_last: bool) {
         let expected = Report {
             taken,
@@ -117,10 +123,10 @@ fn one_that_is_lost_because_no_descriptor_was_free_is_an_error_and_counted() {
         send_packet(channel.raw.as_fd(), &lost.encode().unwrap()).unwrap();
         let error = within(listener.accept()).await.unwrap_err();
         assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
-        channel.expect(1, 1, false).await;
+        channel.hear_of(1, 1).await;
         let _client = channel.connect(true, false).await;
         let _connection = within(listener.accept()).await.unwrap();
-        channel.expect(2, 1, false).await;
+        channel.hear_of(2, 1).await;
     });
 }
 

@@ -164,6 +164,12 @@ impl Endpoint {
         });
     }
 
+    /// Nothing is read or sent any more, whether or not the runtime that did it still runs: whoever waits on another one
+    /// learns it.
+    pub(crate) fn end(&self) {
+        self.close(&Closed::WatcherGone);
+    }
+
     fn close(&self, closed: &Closed) {
         self.shared
             .change(|state, wakes| state.close(closed, wakes));

@@ -18,21 +18,21 @@ use crate::messages::{CallError, Head, Lane, Outcome, Peer, SendError, Subscribe
 const LONGEST_REASON: usize = 4096;
 
 impl Endpoint {
-    /// Sends a request and waits for its reply, all of it no longer than until the deadline.
+    /// Sends a request and waits for its reply, all of it no longer than the timeout.
     pub(crate) async fn call<Q, A>(
         &self,
         to: Peer,
         event: &str,
         value: &Q,
-        deadline: Duration,
+        timeout: Duration,
     ) -> Result<A, CallError>
     where
         Q: Serialize + ?Sized,
         A: DeserializeOwned,
     {
         let body = encode(event, value)?;
-        let replied = tokio::time::timeout(deadline, self.exchange(to, event, body));
-        let (outcome, body) = replied.await.map_err(|_| CallError::TimedOut(deadline))??;
+        let replied = tokio::time::timeout(timeout, self.exchange(to, event, body));
+        let (outcome, body) = replied.await.map_err(|_| CallError::TimedOut(timeout))??;
         let text = || String::from_utf8_lossy(&body).into_owned();
         match outcome {
             Outcome::Answered => decode_answer(to, &body),
@@ -128,7 +128,7 @@ impl Endpoint {
             .shared
             .change(|state, _| state.answer(&name, handler).err());
         if refused.is_some() {
-            return Err(SubscribeError::Taken(event.to_owned()));
+            return Err(SubscribeError::Answered(event.to_owned()));
         }
         self.request_socket();
         Ok(())

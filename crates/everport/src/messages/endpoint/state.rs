@@ -1,6 +1,7 @@
 //! What an endpoint knows, under its lock: who is there, and what goes to and comes from each of them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use super::Closed;
@@ -8,6 +9,7 @@ use super::answering::Answerer;
 use super::calls::{CallSlots, Pending};
 use super::incoming::Inlet;
 use super::outgoing::{Lost, Outlet};
+use super::socket;
 use super::subscribers::Subscriber;
 use super::wakes::{Dropped, Wakes};
 use crate::messages::{Frame, Lane, Peer};
@@ -106,6 +108,10 @@ impl State {
     pub(super) fn close(&mut self, closed: &Closed, wakes: &mut Wakes) {
         if matches!(self.stage, Stage::Closed(_) | Stage::Alone) {
             return;
+        }
+        if let Stage::Open { socket, .. } = &self.stage {
+            // A driver whose runtime hangs has it, too, and keeps it open.
+            socket::hang_up(socket.get_ref().as_fd());
         }
         self.stage = Stage::Closed(closed.clone());
         wakes.stage_changed = true;

@@ -175,7 +175,7 @@ fn an_event_has_one_who_answers_it_and_may_have_a_subscriber() {
         let (_switch, watcher, one, _two) = three();
         watcher.answer("number", async |_: Message<u32>| 1).unwrap();
         let taken = watcher.answer("number", async |_: Message<u32>| 2);
-        assert_eq!(taken, Err(SubscribeError::Taken("number".to_owned())));
+        assert_eq!(taken, Err(SubscribeError::Answered("number".to_owned())));
         let mut numbers = watcher.messages::<u32>("number").unwrap();
         one.send(WATCHER, "number", &5).await.unwrap();
         let answer: u32 = within(one.call(WATCHER, "number", &6, LONG)).await.unwrap();

@@ -14,6 +14,7 @@ use crate::waiting::{ask_many, block_one, check_answered};
 for_each_kind!(
     each_worker_gets_its_turn_exactly,
     connections_that_are_kept_go_where_fewest_are_open,
+    with_fewest_one_that_has_just_started_gets_the_next_until_it_has_as_many,
     ipv6_is_dispatched_as_well,
     a_unix_socket_is_dispatched_when_that_is_asked_for,
 );
@@ -171,6 +172,31 @@ fn connections_that_are_kept_go_where_fewest_are_open(kind: Kind) {
     for kept in next {
         assert!(kept.connection.peer_addr().is_ok());
     }
+}
+
+fn with_fewest_one_that_has_just_started_gets_the_next_until_it_has_as_many(kind: Kind) {
+    let options = "-w 2 --settle 0 --share dispatch --placement fewest";
+    let cluster = kind.ready(options, "--listen 127.0.0.1:0");
+    let address = cluster.address();
+    let kept: Vec<Kept> = (0..8).map(|_| Kept::open(address)).collect();
+    let [victim, other] = cluster.workers()[..] else {
+        panic!("not two workers");
+    };
+    assert_eq!(
+        count(kept.iter().map(|kept| kept.worker)),
+        exactly(4, &[victim, other])
+    );
+    cluster.crash(victim);
+    cluster.log().wait_for_many(3, "is ready after");
+    let workers = cluster.workers();
+    let started = workers.iter().find(|seen| **seen != other).unwrap();
+    let next: Vec<Kept> = (0..4).map(|_| Kept::open(address)).collect();
+    let seen = count(next.iter().map(|kept| kept.worker));
+    assert_eq!(seen, exactly(4, &[*started]));
+    // From then on they take turns.
+    let later: Vec<Kept> = (0..4).map(|_| Kept::open(address)).collect();
+    let seen = count(later.iter().map(|kept| kept.worker));
+    assert_eq!(seen, exactly(2, &workers));
 }
 
 #[cfg(all(target_os = "linux", not(everport_portable)))]

@@ -103,3 +103,21 @@ async fn one_that_does_not_serve_yet_gets_nothing() {
     fixture.steer(FIRST);
     arrives_at(&end).await;
 }
+
+#[tokio::test]
+async fn what_waits_when_the_port_closes_without_a_filter_is_placed_and_nothing_later() {
+    let mut fixture = Fixture::new().await;
+    let end = fixture.join(FIRST);
+    fixture.steer(FIRST);
+    let _clients = [fixture.connect().await, fixture.connect().await];
+    fixture.port.close_when_empty();
+    arrives_at(&end).await;
+    arrives_at(&end).await;
+    // The accepting task looks once more, finds nothing, and closes.
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    let _late = fixture.connect().await;
+    let arrival = tokio::time::timeout(Duration::from_millis(60), arrives_at(&end));
+    assert!(arrival.await.is_err());
+}

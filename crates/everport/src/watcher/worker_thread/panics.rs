@@ -43,7 +43,8 @@ pub(crate) fn note(info: &PanicHookInfo<'_>) {
         place: location.to_string(),
         text: text(info.payload()).to_owned(),
     };
-    LATEST.set(Some(noted));
+    // A thread that ends may have none any more, and a panic in here would end the whole process.
+    drop(LATEST.try_with(|latest| latest.replace(Some(noted))));
 }
 
 /// What a panic says that has unwound the main function: with its place if the hook has seen it.

@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::task::{Context, Wake, Waker};
+use std::task::{Context, Waker};
 
 use rustix::event::epoll;
 
-use super::harness::{Shared, listening, on_both_runtimes, pends, within};
+use super::harness::{Shared, Woken, listening, on_both_runtimes, pends, within};
 use crate::Sharing;
 use crate::link::FromWatcher;
 use crate::listener::{Connections, Transfer};
@@ -84,16 +84,6 @@ fn what_is_abandoned_uses_no_turn_that_it_has_and_ends_whoever_waits() {
         let peer = arrived.peer.map(|peer| SocketAddr::try_from(peer).unwrap());
         assert_eq!(peer, Some(client.local_addr().unwrap()));
     });
-}
-
-/// Notes that it was woken.
-#[derive(Default)]
-struct Woken(tokio::sync::Notify);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.notify_one();
-    }
 }
 
 /// Stands for another worker: it is woken for a connection and never accepts it. Returns once it waits.

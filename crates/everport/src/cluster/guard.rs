@@ -64,7 +64,7 @@ impl Guard {
             }
             let now = Instant::now();
             let left = match self.state.must_end_at() {
-                Some(end) if end <= now => return (self.end)(OVERDUE),
+                Some(end) if end <= now => return self.end_overdue(),
                 Some(end) => Some(end - now),
                 None => None,
             };
@@ -80,6 +80,15 @@ impl Guard {
             self.receive_waiting();
         }
         self.enforce_deadline();
+    }
+
+    /// The drain and the hooks had their time. A process is gone with that; a thread may go on for a while, and whatever
+    /// it waits for never comes.
+    fn end_overdue(mut self) {
+        let end = std::mem::replace(&mut self.end, Box::new(|_code| {}));
+        end(OVERDUE);
+        self.state.messages.end();
+        self.give_up();
     }
 
     /// Nobody answers this worker any more, and who waits for an answer learns that. Its messages end by themselves, when
@@ -99,7 +108,7 @@ impl Guard {
         {
             let now = Instant::now();
             if end <= now {
-                return (self.end)(OVERDUE);
+                return self.end_overdue();
             }
             self.wait(Some(end - now));
             self.state.outbox.hush();

@@ -33,6 +33,8 @@ pub(crate) trait Port: Send + Sync {
     fn look(&self);
     /// Stops accepting; `is_stopped` says when.
     fn stop(&self);
+    /// Accepts nothing any more from this moment: the worker's thread ends, or is given up on.
+    fn abandon(&self);
     /// Whether nothing is accepted any more.
     fn is_stopped(&self) -> bool;
     /// Whether a connection waits to be accepted.
@@ -144,6 +146,14 @@ where
         match &self.way {
             Way::Direct(direct) => direct.stop(),
             Way::Transfer(transfer) => transfer.stop(),
+            Way::Dispatched(dispatched) => dispatched.stop(),
+        }
+    }
+
+    fn abandon(&self) {
+        match &self.way {
+            Way::Direct(direct) => direct.stop(),
+            Way::Transfer(transfer) => transfer.abandon(),
             Way::Dispatched(dispatched) => dispatched.stop(),
         }
     }

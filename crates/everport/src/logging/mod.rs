@@ -65,6 +65,7 @@ mod panic;
 mod scratch;
 mod spans;
 mod strays;
+mod telling;
 mod thread_log;
 
 #[cfg(test)]

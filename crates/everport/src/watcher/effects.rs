@@ -140,10 +140,10 @@ impl EventLoop {
         &mut self,
         source: Source,
         body: &Arc<Body>,
-        link: OwnedFd,
+        link: WatcherEnd,
         output: Option<[OwnedFd; 2]>,
     ) -> io::Result<(Option<OutputCapture>, Attendant)> {
-        let end = Arc::new(WatcherEnd::new(link)?);
+        let end = Arc::new(link);
         let capture = |[stdout, stderr]: [OwnedFd; 2]| {
             OutputCapture::start(source, stdout, stderr, Arc::clone(&self.sink))
         };

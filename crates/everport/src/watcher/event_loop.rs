@@ -190,9 +190,10 @@ impl EventLoop {
             if let Some(reason) = self.exit {
                 let ran = self.start.elapsed();
                 self.tell(Notice::Stopped { reason, ran });
-                return match self.abandoned.exits_for() {
-                    Some(worker) => Err(RunError::ThreadAbandoned(worker)),
-                    None => Ok(reason),
+                return match (self.abandoned.exits_for(), reason) {
+                    (Some(worker), ExitReason::Stopped) => Err(RunError::ThreadAbandoned(worker)),
+                    // Another reason came in between, and counts.
+                    (_, reason) => Ok(reason),
                 };
             }
             self.waits.answer(&self.supervisor);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use everport::log::{Notice, Thread};
 use everport::messages::SendError;
-use everport::watcher::{Builder, ExitReason, RunError};
+use everport::watcher::{Builder, Decision, ExitReason, RunError};
 use everport::{Cluster, ListenError, Watcher, WorkerId};
 
 use crate::scene::{PATIENCE, Scene, answer, ask_from};
@@ -153,6 +153,29 @@ async fn a_cluster_can_be_told_to_end_for_a_thread_that_cannot_be() {
         matches!(error, RunError::ThreadAbandoned(WorkerId(1))),
         "{error}"
     );
+    drop((waiting, hang.end));
+}
+
+#[tokio::test]
+async fn a_stop_that_was_asked_for_stays_one_when_a_thread_hangs_while_it_is_announced() {
+    let (mut hang, builder) = hanging(2);
+    let builder = builder
+        .hang_timeout(Duration::from_millis(300))
+        .drain_delay(Duration::from_secs(4));
+    let scene = Scene::start(builder.exit_on_abandoned_thread());
+    let address = scene.address().await;
+    scene.see_text(&["the cluster is ready"]).await;
+    scene.handle.stop();
+    scene
+        .see("a stop that is announced", |notice| match notice {
+            Notice::Supervisor(Decision::Leaving { .. }) => Some(()),
+            _ => None,
+        })
+        .await;
+    hang.begin().await;
+    let waiting: Vec<_> = (0..20).map(|_| wait_for_answer(address)).collect();
+    abandoned(&scene).await;
+    assert_eq!(scene.end().await.unwrap(), ExitReason::Stopped);
     drop((waiting, hang.end));
 }
 

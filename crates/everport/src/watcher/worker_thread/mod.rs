@@ -7,7 +7,7 @@ mod panics;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -48,8 +48,9 @@ struct Shared {
     system_id: OnceLock<u32>,
     /// The way to the panic that ended it.
     backtrace: OnceLock<String>,
-    /// The worker's own side, from when it has joined.
-    state: Mutex<Weak<State>>,
+    /// The worker's own side, from when the watcher has greeted it until its thread ends. The thread takes it out, so that
+    /// nobody else drops the last of it, and with it what is the application's.
+    state: Mutex<Option<Arc<State>>>,
 }
 
 /// How far a thread's life has come.
@@ -136,6 +137,7 @@ impl WorkerThread {
     /// Has it end at its next await. If it comes to none, it is abandoned after a second. Needs a tokio runtime.
     pub(crate) fn kill(&self) {
         self.shared.end(ThreadEnding::Killed);
+        self.shared.abandon_ports();
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move { shared.abandon_if_it_hangs().await });
     }
@@ -166,15 +168,23 @@ impl Shared {
             }
             hangs
         };
-        if self.stage.send_if_modified(is_hanging)
-            && let Some(state) = self.state().upgrade()
-        {
-            // Nobody accepts what it was about to, and its guard has nothing more to guard.
+        if !self.stage.send_if_modified(is_hanging) {
+            return;
+        }
+        if let Some(state) = &*self.state() {
+            // Its guard has nothing more to guard.
             state.retire();
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, Weak<State>> {
+    /// Nobody serves what it would accept from now on.
+    fn abandon_ports(&self) {
+        if let Some(state) = &*self.state() {
+            state.abandon_ports();
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, Option<Arc<State>>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -56,7 +56,8 @@ pub(crate) fn note(info: &PanicHookInfo<'_>, detail: Detail) {
         text: text(info.payload()).to_owned(),
         backtrace: detail.capture(),
     };
-    LATEST.set(Some(noted));
+    // A thread that ends may have none any more, and a panic in here would end the whole process.
+    drop(LATEST.try_with(|latest| latest.replace(Some(noted))));
 }
 
 /// What is known of a panic that has unwound the main function.

@@ -60,6 +60,8 @@ enum Turn {
     Full,
     /// Nothing is to be done for now.
     Paused,
+    /// Nothing will be to do any more.
+    Over,
 }
 
 /// What is on its way to the peer.
@@ -93,6 +95,9 @@ impl Line {
                 Ok(turn) => turn,
                 Err(error) => return error.into(),
             };
+            if sent == Turn::Over {
+                return Broken::Closed;
+            }
             let received = match self.receive_turn(&outlet) {
                 Ok(turn) => turn,
                 Err(broken) => return broken,
@@ -133,7 +138,8 @@ impl Line {
         self.exchange.change(|state| {
             let mut bytes = 0;
             for _ in 0..TURN_FRAMES {
-                if state.switch.is_paused(self.peer) && !outlet.is_closed {
+                let is_paused = state.switch.is_paused(self.peer) && !outlet.is_closed;
+                if is_paused || state.is_over {
                     return Ok(Turn::Paused);
                 }
                 let Some(frame) = self.socket.try_receive(&mut state.buffer)? else {
@@ -160,7 +166,8 @@ impl Outlet {
         let mut bytes = 0;
         for _ in 0..TURN_FRAMES {
             let Some(frame) = self.unsent.take().or_else(|| state.switch.next(peer)) else {
-                return Ok(Turn::Idle);
+                let is_over = state.is_over;
+                return Ok(if is_over { Turn::Over } else { Turn::Idle });
             };
             if !socket.try_send(&frame)? {
                 self.unsent = Some(frame);

@@ -19,7 +19,7 @@ use crate::messages::Peer;
 /// goes on sending.
 const LEGACY: usize = 4096;
 
-/// Passes messages on. Dropped, it closes every socket.
+/// Passes messages on. Dropped, it closes every socket, but for the application's after an orderly [end](Self::end).
 #[derive(Debug)]
 pub(crate) struct Switchboard {
     exchange: Arc<Exchange>,
@@ -43,6 +43,8 @@ pub(super) struct Exchange(Mutex<State>);
 pub(super) struct State {
     pub(super) switch: Switch,
     pub(super) buffer: FrameBuffer,
+    /// Whether all workers have ended for good: what waits for the application is the last of all.
+    pub(super) is_over: bool,
     bells: HashMap<Peer, Arc<Notify>>,
 }
 
@@ -52,6 +54,7 @@ impl Switchboard {
         let state = State {
             switch: Switch::new(u64::from(limit)),
             buffer: FrameBuffer::default(),
+            is_over: false,
             bells: HashMap::new(),
         };
         Self {
@@ -114,6 +117,18 @@ impl Switchboard {
             }
             state.switch.finish(worker);
             state.bells.remove(&peer);
+        });
+    }
+
+    /// All workers have ended, and none will come. The application is still told everything that waits for it, however
+    /// long that takes and also when this is dropped; then its socket is closed.
+    pub(crate) fn end(&mut self) {
+        // Its task goes on by itself, without anybody who could abort it.
+        drop(self.attached.remove(&Peer::Watcher));
+        self.exchange.change(|state| {
+            state.is_over = true;
+            let bell = state.bells.get(&Peer::Watcher);
+            bell.inspect(|bell| bell.notify_one());
         });
     }
 }

@@ -1,5 +1,6 @@
 //! The sockets around the switch.
 
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
@@ -8,6 +9,7 @@ use tokio::sync::mpsc;
 use super::Switchboard;
 use super::socket::{FrameBuffer, MessageSocket, pair};
 use crate::WorkerId;
+use crate::link::LinkError;
 use crate::messages::{Frame, Head, Peer, WINDOW};
 use crate::watcher::input::Input;
 
@@ -49,12 +51,19 @@ impl Scene {
 
 /// The next frame at a worker's end.
 async fn next(end: &MessageSocket) -> Vec<u8> {
+    next_or_end(end).await.expect("it is closed")
+}
+
+/// The same; `None` when the watcher's end is closed.
+async fn next_or_end(end: &MessageSocket) -> Option<Vec<u8>> {
     let mut buffer = FrameBuffer::default();
     loop {
-        if let Some(frame) = end.try_receive(&mut buffer).unwrap() {
-            return frame.to_vec();
+        match end.try_receive(&mut buffer) {
+            Ok(Some(frame)) => return Some(frame.to_vec()),
+            Ok(None) => end.readable().await,
+            Err(LinkError::Closed) => return None,
+            Err(error) => panic!("{error}"),
         }
-        end.readable().await;
     }
 }
 
@@ -121,6 +130,55 @@ async fn what_a_dead_worker_left_in_its_socket_comes_before_its_end() {
     }
     let peer = ANN.into();
     assert_eq!(next(&scene.bob).await, Frame::Gone { peer }.encode());
+}
+
+#[tokio::test]
+async fn the_application_gets_what_waits_for_it_at_the_end() {
+    let Scene {
+        mut board,
+        ann,
+        bob,
+        ..
+    } = Scene::new().await;
+    let application = attach_application(&mut board).await;
+    let parts = vec![vec![7; 60_000]; 4];
+    // Nobody else has a turn before the watcher has ended, and more is left than one turn takes.
+    for (worker, end) in [(ANN, ann), (BOB, bob)] {
+        for part in &parts {
+            assert!(end.try_send(&to_application(part)).unwrap());
+        }
+        board.finish(worker);
+    }
+    board.end();
+    drop(board);
+    let mut heard = BTreeMap::new();
+    while let Some(frame) = next_or_end(&application).await {
+        if let Frame::First { peer, part, .. } = decoded(&frame) {
+            assert_eq!(part, parts[0]);
+            *heard.entry(peer).or_insert(0) += 1;
+        }
+    }
+    assert_eq!(heard, BTreeMap::from([(ANN.into(), 4), (BOB.into(), 4)]));
+}
+
+/// The application's end, which has heard of everybody.
+async fn attach_application(board: &mut Switchboard) -> MessageSocket {
+    let (inbox, _told) = mpsc::channel(8);
+    let (ours, theirs) = pair().unwrap();
+    board.attach(Peer::Watcher, ours, inbox).unwrap();
+    let end = MessageSocket::new(theirs).unwrap();
+    while !matches!(decoded(&next(&end).await), Frame::Attached) {}
+    end
+}
+
+fn to_application(part: &[u8]) -> Vec<u8> {
+    Frame::First {
+        peer: Peer::Watcher,
+        head: Head::Message { event: "e" },
+        length: part.len() as u64,
+        part,
+    }
+    .encode()
 }
 
 #[tokio::test]

@@ -10,14 +10,17 @@ use tokio::task::JoinHandle;
 
 use super::super::input::Input;
 use super::line::Line;
-use super::socket::{FrameBuffer, MessageSocket};
+use super::socket::{BUFFER, FrameBuffer, MessageSocket};
 use super::switch::Switch;
 use crate::WorkerId;
 use crate::messages::Peer;
 
-/// How many frames that a dead worker has sent are still read. More do not fit into its socket, unless a child of its
-/// goes on sending.
-const LEGACY: usize = 4096;
+/// How many bytes that a dead worker has sent are still read. More do not fit into its socket, unless a child of its goes on
+/// sending: then the loop, which does nothing else meanwhile, is not kept by that.
+const LEGACY: usize = 4 * BUFFER;
+
+/// The same in frames.
+const LEGACY_FRAMES: usize = 4096;
 
 /// Passes messages on. Dropped, it closes every socket, but for the application's after an orderly [end](Self::end).
 #[derive(Debug)]
@@ -85,8 +88,11 @@ impl Switchboard {
         let socket = Arc::new(MessageSocket::new(socket)?);
         let bell = Arc::new(Notify::new());
         let is_first = self.exchange.change(|state| {
-            state.bells.insert(peer, Arc::clone(&bell));
-            state.switch.attach(peer)
+            let is_first = state.switch.attach(peer);
+            if is_first {
+                state.bells.insert(peer, Arc::clone(&bell));
+            }
+            is_first
         });
         if !is_first {
             return Err(io::ErrorKind::AlreadyExists.into());
@@ -156,11 +162,13 @@ impl Exchange {
 
 impl State {
     fn hear_last(&mut self, peer: Peer, socket: &MessageSocket) {
-        for _ in 0..LEGACY {
+        let mut bytes = 0;
+        for _ in 0..LEGACY_FRAMES {
             let Ok(Some(frame)) = socket.try_receive_last(&mut self.buffer) else {
                 return;
             };
-            if self.switch.receive(peer, frame).is_err() {
+            bytes += frame.len();
+            if self.switch.receive(peer, frame).is_err() || bytes >= LEGACY {
                 return;
             }
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use tokio::sync::mpsc;
@@ -15,6 +16,9 @@ use crate::watcher::input::Input;
 
 const ANN: WorkerId = WorkerId(1);
 const BOB: WorkerId = WorkerId(2);
+
+/// How long anything may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The switchboard, the workers' ends of their sockets, and what the loop is told.
 struct Scene {
@@ -159,6 +163,18 @@ async fn the_application_gets_what_waits_for_it_at_the_end() {
         }
     }
     assert_eq!(heard, BTreeMap::from([(ANN.into(), 4), (BOB.into(), 4)]));
+}
+
+#[tokio::test]
+async fn a_second_socket_is_refused_and_harms_not_the_first() {
+    let mut scene = Scene::new().await;
+    let (ours, _theirs) = pair().unwrap();
+    let (inbox, _told) = mpsc::channel(8);
+    let refused = scene.board.attach(ANN.into(), ours, inbox).unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::AlreadyExists);
+    send(&scene.bob, &message(ANN, b"1")).await;
+    let heard = tokio::time::timeout(PATIENCE, next(&scene.ann)).await;
+    assert_eq!(heard.expect("nobody wakes it"), message(BOB, b"1"));
 }
 
 /// The application's end, which has heard of everybody.

@@ -69,7 +69,8 @@ enum Turn {
 struct Outlet {
     /// A frame that found no room.
     unsent: Option<Vec<u8>>,
-    /// Whether the peer does not read any more, though what it has sent may still be there.
+    /// Whether the peer does not read any more, though what it has sent may still be there, and it may send more. What is
+    /// for it is dropped then: it would grow with what the peer goes on to ask for.
     is_closed: bool,
 }
 
@@ -98,7 +99,7 @@ impl Line {
             if sent == Turn::Over {
                 return Broken::Closed;
             }
-            let received = match self.receive_turn(&outlet) {
+            let received = match self.receive_turn() {
                 Ok(turn) => turn,
                 Err(broken) => return broken,
             };
@@ -117,9 +118,6 @@ impl Line {
 
     /// Sends a turn's share of what waits for the peer.
     fn send_turn(&self, outlet: &mut Outlet) -> Result<Turn, LinkError> {
-        if outlet.is_closed {
-            return Ok(Turn::Paused);
-        }
         let turn = self
             .exchange
             .change(|state| outlet.send(state, self.peer, &self.socket));
@@ -127,19 +125,18 @@ impl Line {
             // What it had sent before is still to be received.
             Err(LinkError::Closed) => {
                 outlet.is_closed = true;
-                Ok(Turn::Paused)
+                Ok(Turn::More)
             }
             turn => turn,
         }
     }
 
     /// Receives a turn's share of what the peer has sent.
-    fn receive_turn(&self, outlet: &Outlet) -> Result<Turn, Broken> {
+    fn receive_turn(&self) -> Result<Turn, Broken> {
         self.exchange.change(|state| {
             let mut bytes = 0;
             for _ in 0..TURN_FRAMES {
-                let is_paused = state.switch.is_paused(self.peer) && !outlet.is_closed;
-                if is_paused || state.is_over {
+                if state.switch.is_paused(self.peer) || state.is_over {
                     return Ok(Turn::Paused);
                 }
                 let Some(frame) = self.socket.try_receive(&mut state.buffer)? else {
@@ -169,11 +166,14 @@ impl Outlet {
                 let is_over = state.is_over;
                 return Ok(if is_over { Turn::Over } else { Turn::Idle });
             };
+            bytes += frame.len();
+            if self.is_closed {
+                continue;
+            }
             if !socket.try_send(&frame)? {
                 self.unsent = Some(frame);
                 return Ok(Turn::Full);
             }
-            bytes += frame.len();
             if bytes >= TURN_BYTES {
                 break;
             }

@@ -126,6 +126,12 @@ impl Switchboard {
         });
     }
 
+    /// With how many others a peer has something in common.
+    #[cfg(test)]
+    pub(super) fn left_for(&self, peer: Peer) -> usize {
+        self.exchange.change(|state| state.switch.passages_of(peer))
+    }
+
     /// All workers have ended, and none will come. The application is still told everything that waits for it, however
     /// long that takes and also when this is dropped; then its socket is closed.
     pub(crate) fn end(&mut self) {

@@ -161,6 +161,15 @@ impl Switch {
         }
     }
 
+    /// With how many others a peer has something in common.
+    #[cfg(test)]
+    pub(crate) fn passages_of(&self, peer: Peer) -> usize {
+        match self.standings.get(&peer) {
+            Some(Standing::Attached(seat)) => seat.passages(),
+            _ => 0,
+        }
+    }
+
     fn pass_on(&mut self, piece: &Piece<'_>) -> Result<(), Breach> {
         self.check_length(&piece.frame)?;
         let (origin, destination) = (piece.origin, piece.destination);

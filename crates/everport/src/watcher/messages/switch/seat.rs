@@ -171,6 +171,11 @@ impl Seat {
         waiting.map(|bytes| bytes as usize).sum()
     }
 
+    #[cfg(test)]
+    pub(super) fn passages(&self) -> usize {
+        self.passages.len()
+    }
+
     /// Tells of everybody who is there, and then that this is everybody.
     fn greet(&mut self) -> Option<Vec<u8>> {
         while let Some(other) = self.greeting.as_mut()?.pop_front() {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use rustix::net::{
+    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown, sendmsg, shutdown,
+};
 use tokio::sync::mpsc;
 
 use super::Switchboard;
@@ -234,6 +236,23 @@ async fn descriptors_are_refused_and_closed() {
     }
     let peer = ANN.into();
     assert_eq!(next(&scene.bob).await, Frame::Gone { peer }.encode());
+}
+
+#[tokio::test]
+async fn a_worker_that_hears_no_answers_leaves_none_of_them() {
+    let mut scene = Scene::new().await;
+    shutdown(scene.ann.as_fd(), Shutdown::Read).unwrap();
+    let nobody = |number: u64| message(WorkerId(1_000 + number), b"1");
+    for number in 0..2_000 {
+        send(&scene.ann, &nobody(number)).await;
+    }
+    // What it says to others still counts, and comes after that.
+    send(&scene.ann, &message(BOB, b"1")).await;
+    assert_eq!(next(&scene.bob).await, message(ANN, b"1"));
+    tokio::task::yield_now().await;
+    let left = scene.board.left_for(ANN.into());
+    assert!(left < 100, "{left} answers wait for one who hears nothing");
+    scene.told.try_recv().expect_err("it has broken no rule");
 }
 
 fn pass(end: &MessageSocket, frame: &[u8], descriptor: &OwnedFd) {

@@ -70,7 +70,13 @@ impl Passage {
         self.is_gone
     }
 
+    /// How many bytes of memory what waits takes.
+    pub(super) fn weight(&self) -> usize {
+        self.messages.weight() + self.replies.weight()
+    }
+
     /// How many bytes of the other's wait.
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn waiting(&self) -> u32 {
         self.messages.waiting() + self.replies.waiting()
     }

@@ -14,8 +14,8 @@ const TURN: usize = LONGEST_FRAME;
 /// How many answers of the switch's own may wait for a peer until nothing is read from it any more.
 const MOST_ANSWERS: usize = 64;
 
-/// How many bytes of dead peers may wait for one that does not read: as many as sixteen of them can have on their way.
-/// Beyond that the oldest are dropped.
+/// How many bytes of memory may be taken by what dead peers have left to one that does not read: as many as sixteen of them
+/// can have on their way. Beyond that the oldest are dropped.
 pub(crate) const MOST_REMAINS: usize = 8 * 1024 * 1024;
 
 /// The place of a peer that is attached.
@@ -30,7 +30,7 @@ pub(super) struct Seat {
     spent: usize,
     /// How many answers of our own wait.
     answers: usize,
-    /// Who is gone and has left something, in the order of their ends, and how many bytes that is.
+    /// Who is gone and has left something, in the order of their ends, and how much memory that takes.
     remains: VecDeque<Peer>,
     remaining: usize,
     is_awake: bool,
@@ -81,13 +81,13 @@ impl Seat {
             Left::Answer => self.answers += 1,
             Left::Farewell => {}
         }
-        let left = passage.waiting() as usize;
+        let left = passage.weight();
+        self.queue(other);
         if left > 0 {
             self.remains.push_back(other);
             self.remaining += left;
             self.bound_remains();
         }
-        self.queue(other);
     }
 
     /// The frame was for somebody who is gone or never was.
@@ -194,13 +194,15 @@ impl Seat {
         if self.spent >= TURN {
             return None;
         }
-        match passage.next(other) {
+        let before = passage.weight();
+        let next = passage.next(other);
+        if passage.is_gone() {
+            self.remaining -= before - passage.weight();
+        }
+        match next {
             Next::Word(frame) => Some(frame),
             Next::Theirs(frame) => {
                 self.spent += frame.len();
-                if passage.is_gone() {
-                    self.remaining = self.remaining.saturating_sub(frame.len());
-                }
                 Some(frame)
             }
             Next::Ours(frame) => {
@@ -247,6 +249,10 @@ impl Seat {
     fn forget(&mut self, other: Peer) {
         self.passages.remove(&other);
         self.remains.retain(|it| *it != other);
+        if self.turns.front() == Some(&other) {
+            self.spent = 0;
+        }
+        self.turns.retain(|it| *it != other);
     }
 
     fn bound_remains(&mut self) {
@@ -254,9 +260,16 @@ impl Seat {
             let Some(oldest) = self.remains.pop_front() else {
                 return;
             };
-            if let Some(passage) = self.passages.get_mut(&oldest) {
-                self.remaining -= passage.waiting() as usize;
-                self.answers -= passage.drop_frames();
+            let Some(passage) = self.passages.get_mut(&oldest) else {
+                continue;
+            };
+            self.remaining -= passage.weight();
+            self.answers -= passage.drop_frames();
+            // Its end may now be all that is left to say, or not even that.
+            match passage.lose() {
+                Left::Nothing => self.forget(oldest),
+                Left::Answer => self.answers += 1,
+                Left::Farewell => {}
             }
         }
     }

@@ -375,3 +375,41 @@ fn what_many_dead_ones_left_to_one_that_does_not_read_is_bounded() {
     assert_eq!(farewells.count(), introductions.count());
     assert_eq!(switch.waiting_for(ANN), 0);
 }
+
+#[test]
+fn many_dead_ones_of_whom_a_peer_was_never_told_leave_nothing_behind() {
+    let mut switch = switch_of(&[ANN]);
+    let mut most = 0;
+    for number in 0..500 {
+        let worker = Peer::Worker(WorkerId(100 + number));
+        arrive(&mut switch, worker);
+        assert!(switch.attach(worker));
+        for _ in 0..4 {
+            let frame = message(ANN, "e", &[0; 65_000]);
+            switch.receive(worker, &frame).unwrap();
+        }
+        finish(&mut switch, worker);
+        most = most.max(switch.passages_of(ANN));
+    }
+    assert!(most < 50, "{most} dead ones are remembered");
+    heard(&mut switch, ANN);
+    assert_eq!(switch.passages_of(ANN), 0);
+}
+
+#[test]
+fn short_frames_of_dead_ones_count_as_what_they_take() {
+    let mut switch = switch_of(&[ANN]);
+    let frame = message(ANN, "e", b"");
+    for number in 0..50 {
+        let worker = Peer::Worker(WorkerId(100 + number));
+        arrive(&mut switch, worker);
+        assert!(switch.attach(worker));
+        for _ in 0..WINDOW as usize / frame.len() {
+            switch.receive(worker, &frame).unwrap();
+        }
+        finish(&mut switch, worker);
+    }
+    let frames = switch.waiting_for(ANN) / frame.len();
+    assert!(frames * (frame.len() + 64) <= MOST_REMAINS);
+    assert!(frames > 0, "far too little");
+}

@@ -15,3 +15,4 @@ mod pinning;
 mod ports;
 mod refusals;
 mod scene;
+mod spawned;

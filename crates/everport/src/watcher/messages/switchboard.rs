@@ -72,9 +72,9 @@ impl Switchboard {
         self.limit
     }
 
-    /// A worker has begun to live.
-    pub(crate) fn arrive(&self, worker: WorkerId) {
-        self.exchange.change(|state| state.switch.arrive(worker));
+    /// A worker has begun to live. Whether the application's endpoint is to be told so directly.
+    pub(crate) fn arrive(&self, worker: WorkerId) -> bool {
+        self.exchange.change(|state| state.switch.arrive(worker))
     }
 
     /// Takes over our end of a peer's socket. Needs a tokio runtime. A worker that breaks the rules is told of in

@@ -126,6 +126,11 @@ impl Passage {
         !self.messages.is_empty() || !self.replies.is_empty()
     }
 
+    /// It knows of the other otherwise.
+    pub(super) fn note_told(&mut self) {
+        self.is_told = true;
+    }
+
     /// Tells of the other, if that is needed before anything else.
     pub(super) fn introduce(&mut self, other: Peer) -> Option<Vec<u8>> {
         let is_due = !self.is_told && (!self.is_gone || self.has_frames());

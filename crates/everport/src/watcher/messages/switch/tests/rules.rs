@@ -413,3 +413,32 @@ fn short_frames_of_dead_ones_count_as_what_they_take() {
     assert!(frames * (frame.len() + 64) <= MOST_REMAINS);
     assert!(frames > 0, "far too little");
 }
+
+#[test]
+fn whoever_comes_is_told_of_before_what_others_go_on_to_say() {
+    let mut switch = switch_of(&[ANN, BOB]);
+    for _ in 0..2 {
+        switch.receive(ANN, &message(BOB, "e", b"1")).unwrap();
+    }
+    assert_eq!(switch.next(BOB), Some(message(ANN, "e", b"1")));
+    arrive(&mut switch, CYN);
+    switch.receive(ANN, &message(BOB, "write to 3", b"")).unwrap();
+    assert_eq!(switch.take_woken(), [BOB, ANN]);
+    let told = heard(&mut switch, BOB);
+    let rest = [message(ANN, "e", b"1"), message(ANN, "write to 3", b"")];
+    assert_eq!(told[0], present(CYN));
+    assert_eq!(told[1..], rest);
+}
+
+#[test]
+fn the_application_knows_who_comes_and_hears_who_goes() {
+    let mut switch = switch_of(&[ANN]);
+    assert!(!switch.arrive(WorkerId(2)), "it is not attached");
+    assert!(switch.attach(Peer::Watcher));
+    assert!(switch.arrive(WorkerId(3)));
+    let attached = Frame::Attached.encode();
+    let told = heard(&mut switch, Peer::Watcher);
+    assert_eq!(told, [present(ANN), present(BOB), attached]);
+    finish(&mut switch, CYN);
+    assert_eq!(heard(&mut switch, Peer::Watcher), [gone(CYN)]);
+}

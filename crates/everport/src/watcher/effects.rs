@@ -58,7 +58,10 @@ impl EventLoop {
                 let pid = record.pid_number();
                 let thread = record.body.thread_name().map(str::to_owned);
                 self.workers.insert(worker, record);
-                self.switchboard.arrive(worker);
+                if self.switchboard.arrive(worker) {
+                    // Before anybody hears of the worker, and may write to it.
+                    self.messages.welcome(worker);
+                }
                 self.tell(Notice::Spawned {
                     worker,
                     slot,

@@ -188,6 +188,7 @@ impl EventLoop {
         loop {
             self.perform_decisions();
             if let Some(reason) = self.exit {
+                self.switchboard.end();
                 let ran = self.start.elapsed();
                 self.tell(Notice::Stopped { reason, ran });
                 return match (self.abandoned.exits_for(), reason) {

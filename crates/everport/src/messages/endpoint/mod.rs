@@ -33,6 +33,7 @@ use self::driver::Driver;
 use self::state::{Stage, State};
 use self::wakes::Wakes;
 use super::{Peer, SendError};
+use crate::WorkerId;
 use crate::reactor;
 pub use subscription::{Message, Messages};
 
@@ -148,6 +149,12 @@ impl Endpoint {
             is_awaited
         });
         Ok(was_awaited.then(|| Driver::new(&self.shared, socket, room)))
+    }
+
+    /// A worker can be reached from now on, of whom no frame tells. Of its end one does.
+    pub(crate) fn welcome(&self, worker: WorkerId) {
+        self.shared
+            .change(|state, _| state.welcome(Peer::Worker(worker)));
     }
 
     /// There is no socket for this endpoint.

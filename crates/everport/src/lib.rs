@@ -50,6 +50,7 @@ compile_error!(
 );
 
 mod address;
+mod backtrace;
 mod bind;
 mod causes;
 mod cluster;

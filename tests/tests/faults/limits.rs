@@ -1,5 +1,6 @@
 //! A system that refuses the watcher descriptors or processes: it waits, serves on, and recovers.
 
+use std::net::SocketAddr;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -142,6 +143,61 @@ fn a_watcher_without_descriptors_for_connections_lets_them_wait_says_so_once_and
     }
     let told = cluster.log().arrivals_since(position, "cannot accept on");
     assert!(told.len() <= 1, "{told:?}");
+}
+
+#[test]
+fn a_watcher_short_of_descriptors_gives_others_what_waits_at_a_stopped_worker() {
+    let cluster = Cluster::inspectable("-w 2 --share dispatch", "--listen 127.0.0.1:0");
+    let address = cluster.address();
+    let workers = cluster.workers();
+    workers[0].signal(Signal::STOP);
+    cluster.log().wait_for("was stopped by a signal");
+    workers[1].signal(Signal::STOP);
+    cluster.log().wait_for_many(2, "was stopped by a signal");
+    // As many as fit into the channel of the last that served.
+    let ask = || std::thread::spawn(move || get(address, "/").body);
+    let clients: Vec<_> = (0..16).map(|_| ask()).collect();
+    wait_until_none_waits_in_the_kernel(address, clients.len());
+    let limit = Limit {
+        cluster: &cluster,
+        resource: "nofile",
+        as_user: as_we_are,
+    };
+    let before = limit.set(&spare_descriptors(cluster.pid(), 3));
+    // It serves again, and what waits at the other one is for it.
+    workers[0].signal(Signal::CONT);
+    for client in clients {
+        assert_eq!(client.join().unwrap(), "Hello, World!");
+    }
+    limit.set(&before);
+}
+
+/// A limit that leaves the process so many descriptors beside those it has open.
+fn spare_descriptors(pid: u32, spare: usize) -> String {
+    let folder = format!("/proc/{pid}/fd");
+    let is_free = |number: &u64| !std::fs::exists(format!("{folder}/{number}")).unwrap();
+    (0..).filter(is_free).nth(spare).unwrap().to_string()
+}
+
+/// Waits until so many clients have connected to the address and all of them have been accepted.
+fn wait_until_none_waits_in_the_kernel(address: SocketAddr, clients: usize) {
+    let port = format!(":{:04X}", address.port());
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let fields = sockets.lines().map(|line| line.split_whitespace());
+        let fields: Vec<Vec<&str>> = fields.map(Iterator::collect).collect();
+        let ours = fields.iter().filter(|line| line[1].ends_with(&port));
+        // The state of a listening socket is 0A, and its received bytes are the connections that wait.
+        let (listening, connected): (Vec<_>, Vec<_>) = ours.partition(|line| line[3] == "0A");
+        let connected = connected.iter().filter(|line| line[3] == "01").count();
+        let is_empty = listening.iter().all(|line| line[4].ends_with(":00000000"));
+        if connected >= clients && is_empty {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{connected} of {clients}");
+        std::thread::yield_now();
+    }
 }
 
 #[test]

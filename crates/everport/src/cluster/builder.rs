@@ -96,15 +96,17 @@ impl ClusterBuilder {
         link: OwnedFd,
         surroundings: Surroundings,
     ) -> Result<Cluster, JoinError> {
-        let (cluster, _guard) = self.join_guarded(link, surroundings).await?;
+        let (cluster, _guard) = self.join_guarded(link, surroundings, |_state| {}).await?;
         Ok(cluster)
     }
 
-    /// Joins through a link that somebody else has found. The guard thread ends when there is nothing more to guard.
+    /// Joins through a link that somebody else has found. The guard thread ends when there is nothing more to guard. `met`
+    /// is called on it as soon as the watcher has greeted: whoever gives up joining then has the state to retire.
     pub(super) async fn join_guarded(
         self,
         link: OwnedFd,
         surroundings: Surroundings,
+        met: impl FnOnce(&Arc<State>) + Send + 'static,
     ) -> Result<(Cluster, JoinHandle<()>), JoinError> {
         let runtime = Handle::try_current().map_err(|_| JoinError::NoRuntime)?;
         let (sender, receiver) = oneshot::channel();
@@ -117,6 +119,7 @@ impl ClusterBuilder {
             let link = WorkerEnd::new(link);
             match self.meet(&link, logs_records, runtime) {
                 Ok((state, early)) => {
+                    met(&state);
                     if sender.send(Ok(Arc::clone(&state))).is_ok() {
                         Guard::new(state, Some(link), end).run(early);
                     }

@@ -70,13 +70,14 @@ fn stops_at(
     if !drain.empties(id) || now >= drain.deadline {
         return None;
     }
-    let quiet_at = port.last_accept().max(drain.began) + drain.quiet;
+    let quiet = drain.quiet.max(port.least_quiet());
+    let quiet_at = port.last_accept().max(drain.began) + quiet;
     if quiet_at > now {
         return Some(quiet_at);
     }
     // Quiet, but only because the application is busy: what waits is waited for, unless it is done.
     let is_wanted = !(state.wants_to_leave() && port.is_unwanted());
-    (port.has_waiting() && is_wanted).then_some(now + drain.quiet.max(BEAT))
+    (port.has_waiting() && is_wanted).then_some(now + quiet.max(BEAT))
 }
 
 /// Waits until every accepted connection has said something, is gone, or had its time.

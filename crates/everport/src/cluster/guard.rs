@@ -59,11 +59,12 @@ impl Guard {
         }
         while self.link.is_some() || !self.state.has_left() {
             if self.state.is_over() {
+                self.state.messages.end();
                 return self.give_up();
             }
             let now = Instant::now();
             let left = match self.state.must_end_at() {
-                Some(end) if end <= now => return (self.end)(OVERDUE),
+                Some(end) if end <= now => return self.end_overdue(),
                 Some(end) => Some(end - now),
                 None => None,
             };
@@ -81,7 +82,17 @@ impl Guard {
         self.enforce_deadline();
     }
 
-    /// Nothing of this worker runs any more. Who still has a handle to it learns that nobody answers.
+    /// The drain and the hooks had their time. A process is gone with that; a thread may go on for a while, and whatever
+    /// it waits for never comes.
+    fn end_overdue(mut self) {
+        let end = std::mem::replace(&mut self.end, Box::new(|_code| {}));
+        end(OVERDUE);
+        self.state.messages.end();
+        self.give_up();
+    }
+
+    /// Nobody answers this worker any more, and who waits for an answer learns that. Its messages end by themselves, when
+    /// everything that came is read.
     fn give_up(&mut self) {
         self.link = None;
         self.state.outbox.close();
@@ -97,10 +108,13 @@ impl Guard {
         {
             let now = Instant::now();
             if end <= now {
-                return (self.end)(OVERDUE);
+                return self.end_overdue();
             }
             self.wait(Some(end - now));
             self.state.outbox.hush();
+        }
+        if self.state.is_over() {
+            self.state.messages.end();
         }
     }
 

@@ -55,6 +55,19 @@ impl Hooks {
         self.outcome.send_replace(Some(panicked));
     }
 
+    /// Drops the hooks that have not run: nothing will ever run them. What they hold, their cluster above all, would stay
+    /// for ever otherwise.
+    pub(crate) fn forget(&self) {
+        let hooks = self
+            .registered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        self.outcome
+            .send_if_modified(|outcome| outcome.replace(outcome.unwrap_or(0)).is_none());
+        drop(hooks);
+    }
+
     /// How many hooks panicked, once all have run. Cancel safe.
     pub(crate) async fn outcome(&self) -> usize {
         let mut outcome = self.outcome.subscribe();

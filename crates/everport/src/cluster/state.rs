@@ -272,9 +272,14 @@ impl State {
     pub(crate) fn retire(&self) {
         self.is_over.store(true, Ordering::SeqCst);
         self.connections.begin_drain();
-        self.ports().iter().for_each(|(_, port)| port.stop());
+        self.abandon_ports();
         self.close_log();
         self.outbox.ring();
+    }
+
+    /// The worker's thread ends: what it would still accept is left for others.
+    pub(crate) fn abandon_ports(&self) {
+        self.ports().iter().for_each(|(_, port)| port.abandon());
     }
 
     /// The worker has left: tells the watcher what became of the connections, once, and waits until the frame is

@@ -35,7 +35,9 @@ struct Exchange {
 impl Exchange {
     fn new() -> Self {
         let mut switch = Switch::new(1 << 20);
-        (1..=WORKERS).for_each(|worker| switch.arrive(WorkerId(worker)));
+        for worker in 1..=WORKERS {
+            switch.arrive(WorkerId(worker));
+        }
         Self {
             switch,
             attached: BTreeSet::new(),

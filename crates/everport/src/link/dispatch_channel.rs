@@ -89,7 +89,7 @@ impl TakingEnd {
     }
 
     /// A connection that waits already.
-    pub(crate) fn try_take(&self) -> Result<Option<(Placed, OwnedFd)>, LinkError> {
+    pub(crate) fn try_take(&self) -> Result<Option<Taken>, LinkError> {
         take(self.socket.as_fd())
     }
 
@@ -109,16 +109,24 @@ impl TakingEnd {
     }
 }
 
+/// What was taken from a worker's end.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) placed: Placed,
+    /// `None` when the connection was lost: another thread took the last free descriptor at this very moment.
+    pub(crate) socket: Option<OwnedFd>,
+}
+
 /// A connection that waits in a worker's end. Taken where no descriptor is free it would be lost, so that is found out
-/// before: then the system's error is returned, and the connection stays.
-pub(crate) fn take(end: BorrowedFd<'_>) -> Result<Option<(Placed, OwnedFd)>, LinkError> {
+/// before: then the system's error is returned, and the connection stays. What is lost all the same is said.
+pub(crate) fn take(end: BorrowedFd<'_>) -> Result<Option<Taken>, LinkError> {
     let spare = rustix::io::fcntl_dupfd_cloexec(end, 0);
     drop(spare.map_err(io::Error::from)?);
     let mut buffer = [0; LONGEST_PLACED];
     while let Some((length, fds)) = receive(end, &mut buffer, Descriptors::Wanted)? {
-        let placed = Placed::decode(&buffer[..length])?;
-        if let (Some(placed), Some(connection)) = (placed, fds.into_iter().next()) {
-            return Ok(Some((placed, connection)));
+        if let Some(placed) = Placed::decode(&buffer[..length])? {
+            let socket = fds.into_iter().next();
+            return Ok(Some(Taken { placed, socket }));
         }
     }
     Ok(None)

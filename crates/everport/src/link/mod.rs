@@ -16,7 +16,7 @@ mod tests;
 pub(crate) const LINK_VARIABLE: &str = "EVERPORT_LINK";
 
 pub(crate) use channel::{LinkError, WatcherEnd, WorkerEnd, pair, receive_packet, send_packet};
-pub(crate) use dispatch_channel::{PlacingEnd, TakingEnd, has_placed, take};
+pub(crate) use dispatch_channel::{PlacingEnd, Taken, TakingEnd, has_placed, take};
 pub(crate) use dispatch_frame::{Placed, Report};
 pub(crate) use frame::{Drained, FromWatcher, FromWorker, Welcome};
 pub(crate) use session::{NEWEST_VERSION, OLDEST_VERSION, Session, negotiate};

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use everport_core::SlotId;
 
@@ -18,6 +18,10 @@ use crate::bind::PathGuard;
 use crate::cluster::Membership;
 use crate::{PortAddress, Sharing};
 
+/// How long the next connection may be on its way from the watcher once all that were placed have been taken: a channel
+/// that is empty for a moment says nothing of the queue behind it.
+const ON_ITS_WAY: Duration = Duration::from_millis(50);
+
 /// What a worker does with a port without knowing its family. Called from the guard thread and from the
 /// task that conducts a drain.
 pub(crate) trait Port: Send + Sync {
@@ -29,10 +33,14 @@ pub(crate) trait Port: Send + Sync {
     fn look(&self);
     /// Stops accepting; `is_stopped` says when.
     fn stop(&self);
+    /// Accepts nothing any more from this moment: the worker's thread ends, or is given up on.
+    fn abandon(&self);
     /// Whether nothing is accepted any more.
     fn is_stopped(&self) -> bool;
     /// Whether a connection waits to be accepted.
     fn has_waiting(&self) -> bool;
+    /// For how long nothing must have come before the port counts as empty, whatever is asked for.
+    fn least_quiet(&self) -> Duration;
     /// When the application was last given a connection, or the beginning when it never was.
     fn last_accept(&self) -> Instant;
     /// Whether the application is not accepting.
@@ -142,6 +150,14 @@ where
         }
     }
 
+    fn abandon(&self) {
+        match &self.way {
+            Way::Direct(direct) => direct.stop(),
+            Way::Transfer(transfer) => transfer.abandon(),
+            Way::Dispatched(dispatched) => dispatched.stop(),
+        }
+    }
+
     fn is_stopped(&self) -> bool {
         match &self.way {
             Way::Direct(direct) => direct.is_stopped(),
@@ -155,6 +171,13 @@ where
             Way::Direct(direct) => direct.has_waiting(),
             Way::Transfer(transfer) => transfer.has_waiting(),
             Way::Dispatched(dispatched) => dispatched.has_waiting(),
+        }
+    }
+
+    fn least_quiet(&self) -> Duration {
+        match &self.way {
+            Way::Direct(_) | Way::Transfer(_) => Duration::ZERO,
+            Way::Dispatched(_) => ON_ITS_WAY,
         }
     }
 

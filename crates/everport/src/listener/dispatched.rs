@@ -7,13 +7,14 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rustix::io::Errno;
 use rustix::net::SocketAddrAny;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::connections::Connections;
 use super::transfer::Arrived;
-use crate::link::{LinkError, Placed, Report, TakingEnd};
+use crate::link::{LinkError, Report, Taken, TakingEnd};
 
 /// A channel that connections come through, and what the watcher is told of them.
 #[derive(Debug)]
@@ -111,9 +112,9 @@ impl Shared {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         match self.end.try_take() {
-            Ok(Some((placed, socket))) => {
+            Ok(Some(taken)) => {
                 desk.taken += 1;
-                Ok(Some(self.arrived(placed, socket)))
+                self.arrived(taken).map(Some)
             }
             Ok(None) => Err(io::ErrorKind::WouldBlock.into()),
             // Without a free descriptor it stays where it is.
@@ -122,19 +123,26 @@ impl Shared {
         }
     }
 
-    fn arrived(&self, placed: Placed, socket: OwnedFd) -> Arrived {
+    /// One that was lost is taken and has ended, as far as the watcher's count goes.
+    fn arrived(&self, Taken { placed, socket }: Taken) -> io::Result<Arrived> {
         if placed.is_acknowledged {
             self.ends.news.notify_one();
         }
+        let Some(socket) = socket else {
+            if placed.tells_end {
+                self.ends.add();
+            }
+            return Err(Errno::MFILE.into());
+        };
         let mut counted = self.connections.accepted();
         if placed.tells_end {
             counted.tell_end(Arc::clone(&self.ends));
         }
-        Arrived {
+        Ok(Arrived {
             socket,
             peer: placed.peer.map(SocketAddrAny::from),
             counted,
-        }
+        })
     }
 
     /// Tells the watcher what is new until the channel ends.

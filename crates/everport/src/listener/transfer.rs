@@ -58,6 +58,8 @@ struct Desk {
     /// Whether the thread watches the socket already.
     is_armed: bool,
     must_stop: bool,
+    /// Whether no accept uses a turn any more.
+    is_abandoned: bool,
     must_look: bool,
     /// The socket does not listen: it is left alone for a moment.
     must_pause: bool,
@@ -82,6 +84,7 @@ impl Transfer {
             has_turn: false,
             is_armed: false,
             must_stop: false,
+            is_abandoned: false,
             must_look: false,
             must_pause: false,
             failure: None,
@@ -130,6 +133,22 @@ impl Transfer {
         self.shared.bell.ring();
     }
 
+    /// Whether the thread waits for its turn, or is about to.
+    #[cfg(test)]
+    pub(crate) fn is_in_line(&self) -> bool {
+        self.shared.desk().is_armed
+    }
+
+    /// Accepts nothing any more from this moment, not even with a turn that the thread has given already: nobody would
+    /// serve it. The thread ends soon, whoever still waits.
+    pub(crate) fn abandon(&self) {
+        let mut desk = self.shared.desk();
+        desk.must_stop = true;
+        desk.is_abandoned = true;
+        drop(desk);
+        self.shared.bell.ring();
+    }
+
     pub(crate) fn is_stopped(&self) -> bool {
         self.shared.desk().socket.is_none()
     }
@@ -155,6 +174,9 @@ impl Shared {
     /// Accepts if it is this worker's turn. `own` accepts of those that wait are the caller's.
     fn use_turn(&self, own: usize) -> Option<io::Result<Arrived>> {
         let mut desk = self.desk();
+        if desk.is_abandoned {
+            return None;
+        }
         let arrived = match desk.failure.take() {
             Some(error) => Some(Err(error)),
             None if std::mem::take(&mut desk.has_turn) => desk.accept(&self.connections),
@@ -275,7 +297,7 @@ impl Acceptor {
     /// woken for that connection.
     fn orders(&self) -> Option<Orders> {
         let mut desk = self.shared.desk();
-        let is_needed = desk.has_turn && desk.waiting > 0;
+        let is_needed = desk.has_turn && desk.waiting > 0 && !desk.is_abandoned;
         if desk.must_stop && !is_needed {
             return None;
         }

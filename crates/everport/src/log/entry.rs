@@ -8,7 +8,8 @@ use super::{Notice, Records};
 use crate::{Generation, SlotId, WorkerId};
 
 /// Takes the cluster's entries. Called by the watcher's loop and by the tasks that read what workers print, at
-/// once if the runtime has several threads: it must not block.
+/// once if the runtime has several threads: it must not block. When it panics, that entry is lost and nothing else: the
+/// watcher goes on.
 pub trait Sink: Send + Sync {
     /// Takes one entry; one that cannot be kept is dropped and counted by the sink.
     fn write(&self, entry: Entry);

@@ -208,10 +208,10 @@ fn who_could_read_the_log_can_read_the_next_one() {
 fn what_cannot_be_rotated_grows_on_and_that_is_told_once() {
     let (directory, path) = directory_and_path();
     let mut log = OpenFile::open(LogFile::at(&path).rotate_size(4)).unwrap();
-    write(&mut log, "one\n");
-    // The thread that tidied at the start is to find the directory.
+    // The thread that tidied at the start is to find the directory. Once it is done, a write would take its result.
     let tidied = log.tidying.take().map(JoinHandle::join);
     assert!(matches!(tidied, Some(Ok(Ok(())))));
+    write(&mut log, "one\n");
     // Not even root can make files where there is no directory.
     let moved = directory.path().with_extension("moved");
     std::fs::rename(directory.path(), &moved).unwrap();

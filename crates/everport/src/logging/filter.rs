@@ -3,18 +3,16 @@
 use std::env;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
-use std::thread;
 
-use tracing_core::callsite::rebuild_interest_cache;
 use tracing_core::subscriber::Interest;
 use tracing_core::{LevelFilter, Metadata, Subscriber};
-use tracing_log::AsLog;
 use tracing_subscriber::Registry;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, Filter, Layer};
 
 use super::FilterError;
 use super::misspelling::level_resembling;
+use super::telling::{tell, tell_soon};
 use crate::cluster::{LogLevel, State};
 use crate::log::Level;
 
@@ -40,10 +38,6 @@ struct Shared {
     targets: RwLock<Targets>,
 }
 
-/// Held while `tracing` is told, so that the last change is the last that is told. Inside is whether the `log` crate's
-/// records come to us, whose level then follows. A process has one of both, however many filters.
-static TELLING: Mutex<bool> = Mutex::new(false);
-
 impl LogFilter {
     /// Lets through from now on what the directives say, whatever `RUST_LOG` or the watcher has said so far: a level,
     /// targets with levels, or both, as in `warn,shop::db=debug`. A target stands for all that begin with it.
@@ -56,30 +50,22 @@ impl LogFilter {
             reason,
         })?;
         self.replace(targets);
-        self.tell();
+        tell();
         Ok(())
     }
 
     /// Lets through from now on what is of this level or more urgent.
     pub fn set_level(&self, level: Level) {
         self.replace(only(level));
-        self.tell();
+        tell();
     }
 
     /// As [`LogFilter::set_level`], for a thread that must not wait: subscribers of the program's own are asked, too.
     fn set_level_soon(&self, level: Level) {
-        self.replace(only(level));
-        let filter = self.clone();
-        let thread = thread::Builder::new().name("everport-log-level".to_owned());
-        if thread.spawn(move || filter.tell()).is_err() {
-            self.tell();
+        // Workers that are threads share a filter that each of their watchers' words comes to.
+        if self.replace(only(level)) {
+            tell_soon();
         }
-    }
-
-    /// From now on the records of the `log` crate come to this filter, too.
-    pub(super) fn govern_log_crate(&self) {
-        *telling() = true;
-        self.tell();
     }
 
     pub(super) fn new(targets: Targets) -> Self {
@@ -102,20 +88,13 @@ impl LogFilter {
         watcher.subscribe(Box::new(move |level| following.set_level_soon(level)));
     }
 
-    fn replace(&self, targets: Targets) {
-        let mut current = self.shared.targets.write();
-        **current
-            .as_mut()
-            .unwrap_or_else(|poisoned| poisoned.get_mut()) = targets;
-    }
-
-    /// Makes `tracing` forget what it knows about what is logged.
-    fn tell(&self) {
-        let governs_log_crate = telling();
-        rebuild_interest_cache();
-        if *governs_log_crate {
-            tracing_log::log::set_max_level(LevelFilter::current().as_log());
-        }
+    /// Whether that changes anything.
+    fn replace(&self, targets: Targets) -> bool {
+        let current = self.shared.targets.write();
+        let mut current = current.unwrap_or_else(PoisonError::into_inner);
+        let changes = *current != targets;
+        *current = targets;
+        changes
     }
 
     fn lets_through(&self, metadata: &Metadata<'_>) -> bool {
@@ -163,10 +142,6 @@ impl SharedFilter {
     fn lock(&self) -> MutexGuard<'_, Option<LogFilter>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn telling() -> MutexGuard<'static, bool> {
-    TELLING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A filter that follows the watcher from now on. At the beginning the program's wish counts more, unless the watcher's

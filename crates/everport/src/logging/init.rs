@@ -3,6 +3,7 @@
 use tracing_core::dispatcher::{Dispatch, set_global_default};
 use tracing_subscriber::layer::SubscriberExt;
 
+use super::telling::govern_log_crate;
 use super::{InitError, LogFilter, ThreadLog, forward_panics, log_crate, strays};
 use crate::Cluster;
 
@@ -31,7 +32,7 @@ pub fn init(cluster: &Cluster) -> Result<(), InitError> {
     }
     forward_panics(cluster);
     log_crate::forward()?;
-    filter.govern_log_crate();
+    govern_log_crate();
     Ok(())
 }
 

@@ -52,7 +52,6 @@
 //! `try_init()`, with a guard that lives as long as the worker. Threads of its runtime for blocking work, and others that it
 //! starts, have to do the same; [`init`] does it for the former.
 
-mod backtrace;
 mod console;
 mod error;
 mod fields;
@@ -66,6 +65,7 @@ mod panic;
 mod scratch;
 mod spans;
 mod strays;
+mod telling;
 mod thread_log;
 
 #[cfg(test)]

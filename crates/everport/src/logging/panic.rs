@@ -6,10 +6,10 @@ use std::sync::{Arc, Once};
 use std::time::SystemTime;
 
 use super::ThreadLog;
-use super::backtrace::Detail;
 use super::outlet::{Outlet, Ring};
 use super::scratch::Scratch;
 use crate::Cluster;
+use crate::backtrace::Detail;
 use crate::log::Level;
 use crate::record::Header;
 use crate::watcher::note_panic;
@@ -60,8 +60,8 @@ pub(super) fn hook(
     previous: Hook,
 ) -> Hook {
     Box::new(move |info| {
-        // The watcher of a thread wants to know where it was, whoever tells the panic.
-        note_panic(info);
+        // The watcher of a thread wants to know where it was, whoever tells the panic. The record tells how it came there.
+        note_panic(info, Detail::Nothing);
         if !ring().is_some_and(|ring| hand_over(&*ring, detail, info)) {
             previous(info);
         }

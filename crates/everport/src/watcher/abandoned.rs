@@ -60,7 +60,9 @@ impl EventLoop {
             // A loop that has ended has told of the thread.
             let _loop_is_gone = inbox.send(Input::EndedAfterAll { worker, ending }).await;
         });
-        if self.abandoned.must_exit && !self.supervisor.status().stopping {
+        let status = self.supervisor.status();
+        // A stop that somebody asked for stays theirs, from when it is announced.
+        if self.abandoned.must_exit && !status.stopping && !status.leaving {
             self.abandoned.exits_for.get_or_insert(worker);
             self.feed(Event::Stop);
         }

@@ -79,6 +79,17 @@ impl Body {
         }
     }
 
+    /// What is known of its end beside what it has printed and logged, as lines.
+    pub(crate) fn last_words(&self) -> Vec<String> {
+        match self {
+            Self::Process(_) => Vec::new(),
+            Self::Thread(thread) => {
+                let backtrace = thread.backtrace().unwrap_or_default();
+                backtrace.lines().map(str::to_owned).collect()
+            }
+        }
+    }
+
     /// Waits until one has really ended that was given up on, and tells how.
     pub(crate) async fn ended_after_all(&self) -> ThreadEnding {
         match self {

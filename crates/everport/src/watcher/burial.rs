@@ -115,6 +115,7 @@ fn end_of(worker: WorkerId, record: Worker, ending: Ending) -> Notice {
     if let Some(records) = record.records {
         last_lines.extend(records.finish());
     }
+    last_lines.extend(record.body.last_words());
     Notice::Ended {
         worker,
         slot: record.slot,

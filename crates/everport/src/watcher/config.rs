@@ -84,6 +84,11 @@ pub enum StartError {
         /// What was asked for: the builder's method, and the command's option.
         option: &'static str,
     },
+    /// The limit of messages is out of bounds.
+    #[error(
+        "messages cannot have a limit of {0} bytes (give {low} to {high})", low = LIMITS.start(), high = LIMITS.end()
+    )]
+    MessageLimit(u64),
     /// Workers cannot be bound to CPUs.
     #[error("workers cannot be pinned to CPUs: {0} (leave --pin out)")]
     CannotPin(io::Error),
@@ -132,7 +137,7 @@ pub struct Builder {
     pub(crate) hooks: Hooks,
     pub(crate) exit_on_abandoned_thread: bool,
     pub(crate) pin: bool,
-    pub(crate) message_limit: u32,
+    pub(crate) message_limit: u64,
 }
 
 /// Without values of variables, which may be secrets.
@@ -174,7 +179,7 @@ impl Builder {
             hooks: Hooks::default(),
             exit_on_abandoned_thread: false,
             pin: false,
-            message_limit: DEFAULT_LIMIT,
+            message_limit: u64::from(DEFAULT_LIMIT),
         }
     }
 
@@ -402,11 +407,10 @@ impl Builder {
         self
     }
 
-    /// How many bytes one [message](crate::messages) may have, from 64 KiB to 1 GiB; less or more becomes one of these.
-    /// A longer one is an error for whoever sends it. Default 16 MiB.
+    /// How many bytes one [message](crate::messages) may have, from 64 KiB to 1 GiB; with less or more
+    /// [`Builder::build`] fails. A longer message is an error for whoever sends it. Default 16 MiB.
     pub fn message_limit(mut self, bytes: u64) -> Self {
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        self.message_limit = bytes.clamp(*LIMITS.start(), *LIMITS.end());
+        self.message_limit = bytes;
         self
     }
 

@@ -58,7 +58,10 @@ impl EventLoop {
                 let pid = record.pid_number();
                 let thread = record.body.thread_name().map(str::to_owned);
                 self.workers.insert(worker, record);
-                self.switchboard.arrive(worker);
+                if self.switchboard.arrive(worker) {
+                    // Before anybody hears of the worker, and may write to it.
+                    self.messages.welcome(worker);
+                }
                 self.tell(Notice::Spawned {
                     worker,
                     slot,
@@ -140,10 +143,10 @@ impl EventLoop {
         &mut self,
         source: Source,
         body: &Arc<Body>,
-        link: OwnedFd,
+        link: WatcherEnd,
         output: Option<[OwnedFd; 2]>,
     ) -> io::Result<(Option<OutputCapture>, Attendant)> {
-        let end = Arc::new(WatcherEnd::new(link)?);
+        let end = Arc::new(link);
         let capture = |[stdout, stderr]: [OwnedFd; 2]| {
             OutputCapture::start(source, stdout, stderr, Arc::clone(&self.sink))
         };

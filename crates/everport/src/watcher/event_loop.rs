@@ -148,7 +148,8 @@ impl EventLoop {
             }),
             hooks: builder.hooks,
             rings: Rings::new(builder.log_ring, builder.log_when_full, builder.log_level),
-            switchboard: Switchboard::new(builder.message_limit),
+            // Checked as the watcher was made.
+            switchboard: Switchboard::new(builder.message_limit.try_into().unwrap_or(u32::MAX)),
             messages,
             sender,
             shutdown_timeout: builder.policy.drain_timeout,
@@ -187,11 +188,13 @@ impl EventLoop {
         loop {
             self.perform_decisions();
             if let Some(reason) = self.exit {
+                self.switchboard.end();
                 let ran = self.start.elapsed();
                 self.tell(Notice::Stopped { reason, ran });
-                return match self.abandoned.exits_for() {
-                    Some(worker) => Err(RunError::ThreadAbandoned(worker)),
-                    None => Ok(reason),
+                return match (self.abandoned.exits_for(), reason) {
+                    (Some(worker), ExitReason::Stopped) => Err(RunError::ThreadAbandoned(worker)),
+                    // Another reason came in between, and counts.
+                    (_, reason) => Ok(reason),
                 };
             }
             self.waits.answer(&self.supervisor);

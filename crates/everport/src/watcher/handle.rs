@@ -215,10 +215,13 @@ impl Desk {
 
     /// Nobody will take what is put here any more.
     pub(crate) fn close(&self) {
-        *self.lock() = Commands {
+        let closed = Commands {
             is_closed: true,
             ..Commands::default()
         };
+        let left = std::mem::replace(&mut *self.lock(), closed);
+        // Wakes those who wait for an answer, who may want the lock at once.
+        drop(left);
         self.audience.close();
     }
 
@@ -230,5 +233,32 @@ impl Desk {
     /// A panic while the lock was held leaves plain values that are all valid.
     fn lock(&self) -> MutexGuard<'_, Commands> {
         self.commands.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Wake, Waker};
+
+    use super::*;
+
+    #[test]
+    fn whoever_is_woken_by_the_end_may_give_commands_at_once() {
+        struct Locks(Arc<Desk>);
+        impl Wake for Locks {
+            fn wake(self: Arc<Self>) {
+                assert!(self.0.commands.try_lock().is_ok());
+            }
+        }
+        let desk: Arc<Desk> = Arc::default();
+        let waker = Waker::from(Arc::new(Locks(Arc::clone(&desk))));
+        let (asker, answer) = oneshot::channel();
+        desk.put(|commands| commands.status.push(asker));
+        let mut answer = pin!(answer);
+        let mut cx = Context::from_waker(&waker);
+        assert!(answer.as_mut().poll(&mut cx).is_pending());
+        desk.close();
+        assert!(answer.as_mut().poll(&mut cx).is_ready());
     }
 }

@@ -139,8 +139,13 @@ fn call_each<T>(hooks: impl Iterator<Item = T>, call: impl Fn(T)) -> Vec<String>
 }
 
 /// What is called here is the application's own. What it leaves half done when it panics is for its next call to see.
-fn caught<T>(call: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(call)).map_err(|said| text_of(&*said))
+pub(super) fn caught<T>(call: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(|said| {
+        let text = text_of(&*said);
+        // What the application has put into it may panic as it is dropped.
+        drop(catch_unwind(AssertUnwindSafe(|| drop(said))));
+        text
+    })
 }
 
 /// What `panic!` was given, which is a text unless somebody took pains.
@@ -187,6 +192,18 @@ mod tests {
         hooks.before_spawn(|worker| -> Result<(), String> { panic!("no {}", worker.slot) });
         let refusal = hooks.ask(&WORKER).unwrap_err();
         assert_eq!(refusal.to_string(), "a before_spawn hook panicked: no 2");
+    }
+
+    #[test]
+    fn what_a_hook_panics_with_may_panic_itself_as_it_is_dropped() {
+        struct Again;
+        impl Drop for Again {
+            fn drop(&mut self) {
+                panic!("again");
+            }
+        }
+        let panicked = caught(|| std::panic::panic_any(Again));
+        assert_eq!(panicked.unwrap_err(), "with something that is no text");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 use futures_core::Stream;
 
 use super::handle::Desk;
+use super::hooks::caught;
 use crate::log::{Entry, Notice, Sink, Source};
 
 /// How many notices wait for a reader: those of a few rollouts of a large cluster.
@@ -113,35 +114,46 @@ impl Audience {
         let mailbox = Arc::new(Mailbox::default());
         let mut readers = lock(&self.readers);
         lock(&mailbox.letters).is_closed = readers.is_closed;
-        readers.mailboxes.push(Arc::downgrade(&mailbox));
+        readers.mailboxes.retain(|it| it.strong_count() > 0);
+        if !readers.is_closed {
+            readers.mailboxes.push(Arc::downgrade(&mailbox));
+        }
+        drop(readers);
         Notices { mailbox }
     }
 
-    /// Those who went away are forgotten here, and nobody else pays for them.
+    /// Those who went away are forgotten here and when somebody joins. Nobody is woken, and no mailbox dropped, under the
+    /// lock: what a waker does is the application's.
     fn tell(&self, notice: &Notice, about: Option<Source>) {
         let mut readers = lock(&self.readers);
-        readers.mailboxes.retain(|mailbox| {
-            let mailbox = mailbox.upgrade();
-            if let Some(mailbox) = &mailbox {
-                mailbox.put(Notification {
-                    notice: notice.clone(),
-                    about,
-                });
-            }
-            mailbox.is_some()
-        });
+        readers.mailboxes.retain(|it| it.strong_count() > 0);
+        let mailboxes = present(&readers);
+        drop(readers);
+        for mailbox in mailboxes {
+            mailbox.put(Notification {
+                notice: notice.clone(),
+                about,
+            });
+        }
     }
 
     /// Nothing is told any more.
     pub(crate) fn close(&self) {
         let mut readers = lock(&self.readers);
         readers.is_closed = true;
-        for mailbox in readers.mailboxes.drain(..).filter_map(|it| it.upgrade()) {
+        let mailboxes = present(&readers);
+        readers.mailboxes.clear();
+        drop(readers);
+        for mailbox in mailboxes {
             let mut letters = lock(&mailbox.letters);
             letters.is_closed = true;
             wake(letters);
         }
     }
+}
+
+fn present(readers: &Readers) -> Vec<Arc<Mailbox>> {
+    readers.mailboxes.iter().filter_map(Weak::upgrade).collect()
 }
 
 impl Mailbox {
@@ -162,7 +174,8 @@ impl Sink for Announcer {
             self.desk.audience.tell(notice, *about);
         }
         if let Some(sink) = &self.sink {
-            sink.write(entry);
+            // The application's code, on the task that holds every port. The process's panic hook has told of it.
+            drop(caught(|| sink.write(entry)));
         }
     }
 }
@@ -307,5 +320,55 @@ mod tests {
             assert_eq!(bell.0.load(std::sync::atomic::Ordering::SeqCst), rings);
             assert!(reader.poll(&mut cx).is_ready());
         }
+    }
+
+    #[test]
+    fn readers_that_come_and_go_without_notices_leave_nothing_behind() {
+        let audience = Audience::default();
+        for _ in 0..3 {
+            drop(audience.join());
+        }
+        let reader = audience.join();
+        assert_eq!(lock(&audience.readers).mailboxes.len(), 1);
+        audience.close();
+        drop((audience.join(), reader));
+        assert!(lock(&audience.readers).mailboxes.is_empty());
+    }
+
+    #[test]
+    fn whoever_is_woken_may_read_notices_anew_at_once() {
+        struct Joins(Arc<Audience>);
+        impl std::task::Wake for Joins {
+            fn wake(self: Arc<Self>) {
+                assert!(self.0.readers.try_lock().is_ok());
+            }
+        }
+        let audience = Arc::new(Audience::default());
+        let waker = Waker::from(Arc::new(Joins(Arc::clone(&audience))));
+        let mut cx = Context::from_waker(&waker);
+        let reader = audience.join();
+        assert!(reader.poll(&mut cx).is_pending());
+        tell(&audience, 0..1);
+        assert!(reader.poll(&mut cx).is_ready());
+        assert!(reader.poll(&mut cx).is_pending());
+        audience.close();
+    }
+
+    #[test]
+    fn a_sink_that_panics_loses_one_entry_and_no_notice() {
+        struct Panics;
+        impl Sink for Panics {
+            fn write(&self, _: Entry) {
+                panic!("a sink");
+            }
+        }
+        let announcer = Announcer {
+            sink: Some(Arc::new(Panics)),
+            desk: Arc::default(),
+        };
+        let reader = announcer.desk.audience.join();
+        announcer.write(Entry::Notice(notice(0), None));
+        announcer.write(Entry::Notice(notice(1), None));
+        assert_eq!(read(&reader), (numbers(0..2), false));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use everport_core::ExitReason;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -14,7 +14,7 @@ use super::rehearsal::rehearse;
 use super::worker_thread::ThreadMain;
 use super::workforce::{Workforce, check_for_processes, check_for_threads};
 use super::{Builder, Handle, MainError, Program, StartError};
-use crate::messages::{Endpoint, Peer};
+use crate::messages::{Endpoint, LIMITS, Peer};
 use crate::{Cluster, WorkerId};
 
 /// Holds every port of a cluster and keeps its workers running.
@@ -130,6 +130,7 @@ impl Watcher {
         if builder.workers == 0 {
             return Err(StartError::NoWorkers);
         }
+        check_message_limit(builder.message_limit)?;
         match &builder.workforce {
             Workforce::Processes(program) => {
                 check_for_processes(&builder)?;
@@ -181,6 +182,13 @@ impl Watcher {
     }
 }
 
+fn check_message_limit(bytes: u64) -> Result<(), StartError> {
+    match u32::try_from(bytes).is_ok_and(|bytes| LIMITS.contains(&bytes)) {
+        true => Ok(()),
+        false => Err(StartError::MessageLimit(bytes)),
+    }
+}
+
 /// The endpoint of the application that the watcher is embedded in, which asks for its socket when it is used.
 fn application(desk: &Arc<Desk>) -> Endpoint {
     let desk = Arc::clone(desk);
@@ -191,14 +199,54 @@ fn application(desk: &Arc<Desk>) -> Endpoint {
     Endpoint::of_runtime_to_come(Peer::Watcher, Box::new(open))
 }
 
+/// What this process's limit on open files was before a watcher has raised it, and what it was raised to.
+static RAISED: Mutex<Option<(Rlimit, Rlimit)>> = Mutex::new(None);
+
 /// A worker needs at least four descriptors of the watcher, and two more for its records, so the soft limit on
-/// open files goes up to the hard one. Returns the limit as it was, which workers start with.
+/// open files goes up to the hard one. Returns the limit as it was without watchers, which workers start with.
 fn raise_open_files() -> io::Result<Rlimit> {
-    let before = getrlimit(Resource::Nofile);
+    let mut earlier = RAISED.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = before_raising(getrlimit(Resource::Nofile), *earlier);
     let raised = Rlimit {
         current: before.maximum,
         maximum: before.maximum,
     };
     setrlimit(Resource::Nofile, raised)?;
+    *earlier = Some((before, raised));
     Ok(before)
+}
+
+/// The limit as it would be without us: what another watcher of this process has raised counts as it was before, unless
+/// somebody has changed it since.
+fn before_raising(now: Rlimit, earlier: Option<(Rlimit, Rlimit)>) -> Rlimit {
+    match earlier {
+        Some((before, raised)) if raised == now => before,
+        _ => now,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_workers_of_a_second_watcher_start_with_the_limit_that_the_first_one_found() {
+        let limit = |current, maximum| Rlimit {
+            current: Some(current),
+            maximum: Some(maximum),
+        };
+        let (before, raised) = (limit(1024, 4096), limit(4096, 4096));
+        assert_eq!(before_raising(before, None), before);
+        assert_eq!(before_raising(raised, Some((before, raised))), before);
+        let of_the_application = limit(2048, 4096);
+        let after_a_change = before_raising(of_the_application, Some((before, raised)));
+        assert_eq!(after_a_change, of_the_application);
+    }
+
+    #[test]
+    fn raising_twice_tells_the_same() {
+        assert_eq!(raise_open_files().unwrap(), raise_open_files().unwrap());
+        let now = getrlimit(Resource::Nofile);
+        assert_eq!(now.current, now.maximum);
+    }
 }

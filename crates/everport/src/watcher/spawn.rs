@@ -22,7 +22,7 @@ use super::pinning::Cpu;
 use super::privileges::{self, Privileges};
 use super::process_handle::ProcessHandle;
 use super::programs::{Executable, ProgramError};
-use crate::link::{self, LINK_VARIABLE};
+use crate::link::{self, LINK_VARIABLE, WatcherEnd};
 
 /// What the names of variables begin with by which our own supervisor speaks to us alone (sd_notify(3),
 /// sd_watchdog_enabled(3), sd_listen_fds(3)).
@@ -50,7 +50,7 @@ pub(crate) struct Spawner {
 #[derive(Debug)]
 pub(crate) struct Spawned {
     pub(crate) process: ProcessHandle,
-    pub(crate) link: OwnedFd,
+    pub(crate) link: WatcherEnd,
     pub(crate) stdout: OwnedFd,
     pub(crate) stderr: OwnedFd,
     /// Why the kernel may end the watcher before this worker when memory runs out.
@@ -80,6 +80,7 @@ impl Spawner {
         cpu: Option<Cpu>,
     ) -> Result<Spawned, SpawnError> {
         let (ours, theirs) = link::pair()?;
+        let ours = WatcherEnd::new(ours)?;
         let mut command = self.command(&theirs, cpu)?;
         execution::execute_last(&mut command, &self.program.name, program)?;
         let mut child = command.spawn().map_err(|error| self.explain(error))?;

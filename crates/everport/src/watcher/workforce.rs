@@ -12,7 +12,7 @@ use super::programs::Programs;
 use super::spawn::{SpawnError, Spawned, Spawner};
 use super::worker_thread::{ThreadMain, WorkerThread};
 use super::{Builder, Program, StartError};
-use crate::link;
+use crate::link::{self, WatcherEnd};
 use crate::{Generation, WorkerId};
 
 /// What the workers of a cluster are.
@@ -46,7 +46,7 @@ pub(crate) enum Recruiter {
 /// A worker just started, and our ends of what leads to it.
 pub(crate) struct Recruit {
     pub(crate) body: Body,
-    pub(crate) link: OwnedFd,
+    pub(crate) link: WatcherEnd,
     /// What it prints to standard output and standard error; a thread has none of its own.
     pub(crate) output: Option<[OwnedFd; 2]>,
     /// Why the kernel may end the watcher before this worker when memory runs out.
@@ -120,6 +120,8 @@ impl From<Spawned> for Recruit {
 
 fn start_thread(worker: WorkerId, cpu: Option<Cpu>, main: &ThreadMain) -> io::Result<Recruit> {
     let (ours, theirs) = link::pair()?;
+    // The thread is the last that can fail: one that has been started is there, and nobody would wait for it.
+    let ours = WatcherEnd::new(ours)?;
     let thread = WorkerThread::start(worker, theirs, cpu, main.clone())?;
     Ok(Recruit {
         body: Body::Thread(thread),

@@ -122,3 +122,46 @@ async fn a_thread_lives_as_long_as_it_may() {
     scene.see_text(&["worker 1 (slot 0) ended: returned"]).await;
     scene.stop().await.unwrap();
 }
+
+/// Says that it is being dropped, and is dropped when it may be.
+struct Last {
+    begins: std::sync::mpsc::Sender<()>,
+    may_end: std::sync::mpsc::Receiver<()>,
+}
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        let _heard = self.begins.send(());
+        let _over = self.may_end.recv();
+    }
+}
+
+thread_local! {
+    static LAST: std::cell::RefCell<Option<Last>> = const { std::cell::RefCell::new(None) };
+}
+
+#[tokio::test]
+async fn a_thread_has_ended_after_the_destructors_of_its_thread_local_variables() {
+    let ((begins, begun), (end, may_end)) = (channel(), channel());
+    let may_end = std::sync::Mutex::new(Some(may_end));
+    let scene = Scene::start(Watcher::threads(1, async move |cluster: Cluster| {
+        let begins = begins.clone();
+        let last = may_end.lock().unwrap().take();
+        LAST.set(last.map(|may_end| Last { begins, may_end }));
+        answer(cluster).await
+    }));
+    scene.see_text(&["the cluster is ready"]).await;
+    scene.handle.stop();
+    tokio::task::spawn_blocking(move || begun.recv_timeout(PATIENCE))
+        .await
+        .unwrap()
+        .unwrap();
+    // Its main function has returned, and yet it is there.
+    let status = scene.handle.status().await.unwrap();
+    assert_eq!(status.workers.len(), 1);
+    assert_eq!(scene.told.count("worker_ended"), 0);
+    end.send(()).unwrap();
+    let told = Arc::clone(&scene.told);
+    assert_eq!(scene.end().await.unwrap(), ExitReason::Stopped);
+    told.text(&["worker 1 (slot 0) ended: returned"]);
+}

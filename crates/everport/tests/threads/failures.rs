@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io;
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use everport::log::{Notice, ThreadEnding};
@@ -31,13 +32,19 @@ async fn a_panic_of_the_main_future_is_a_death_with_its_place_and_its_text() {
     }));
     let line = line!() - 4;
     let text = scene.see_text(&["worker 1 (slot 0) died"]).await;
-    assert_eq!(
-        text,
-        format!(
-            "worker 1 (slot 0) died: panicked at {}:{line}:13: out of coffee",
-            file!()
-        )
+    let died = format!(
+        "worker 1 (slot 0) died: panicked at {}:{line}:13: out of coffee",
+        file!()
     );
+    // What it was doing follows, beginning with the function that panicked.
+    let way = text.strip_prefix(&died).expect("where and why");
+    let first = way.lines().nth(1).unwrap_or_default();
+    let place = format!("threads/failures.rs:{line}:13");
+    assert!(
+        first.starts_with("|  0: ") && first.ends_with(&place),
+        "{text}"
+    );
+    assert!(!way.contains("__rust_begin_short_backtrace"), "{text}");
     // The same back-off as after the death of a process.
     scene
         .see_text(&["slot 0 waits", "2 failures in a row"])
@@ -199,4 +206,59 @@ async fn a_thread_that_is_not_ready_in_time_is_ended_at_its_next_await() {
     assert_eq!(ending(&scene, 1).await, ThreadEnding::Killed);
     scene.handle.force_stop();
     scene.end().await.unwrap();
+}
+
+#[tokio::test]
+async fn hooks_that_never_run_are_dropped_with_what_they_hold_however_the_thread_ends() {
+    let held = Arc::new(Mutex::new(Vec::<Weak<()>>::new()));
+    let main = {
+        let held = Arc::clone(&held);
+        async move |cluster: Cluster| {
+            let (token, of_hook) = (Arc::new(()), cluster.clone());
+            if cluster.id().is_some_and(|id| id.0 <= 3) {
+                held.lock().unwrap().push(Arc::downgrade(&token));
+                cluster.on_terminate(async move || drop((of_hook, token)));
+            }
+            match cluster.id().map(|id| id.0) {
+                Some(1) => Err("no".to_owned()),
+                Some(2) => panic!("no"),
+                Some(3) => std::future::pending().await,
+                _ => answer(cluster).await.map_err(|error| error.to_string()),
+            }
+        }
+    };
+    let scene = Scene::start(Watcher::threads(1, main).boot_timeout(Duration::from_secs(2)));
+    for (worker, nth) in (1..=3).zip(0..) {
+        ending(&scene, worker).await;
+        let held = held.lock().unwrap()[nth].upgrade();
+        assert!(held.is_none(), "worker {worker}");
+    }
+    scene.see_text(&["worker 4 (slot 0) is ready"]).await;
+    scene.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_panic_caught_as_the_thread_lets_go_of_its_variables_ends_nothing_else() {
+    /// Panics at the very end of its thread, and catches that itself.
+    struct Late;
+    impl Drop for Late {
+        fn drop(&mut self) {
+            drop(std::panic::catch_unwind(|| panic!("late")));
+        }
+    }
+    std::thread_local! {
+        static LATE: Late = const { Late };
+    }
+    let scene = Scene::start(Watcher::threads(1, async |cluster: Cluster| {
+        if cluster.id().is_some_and(|id| id.0 == 1) {
+            // Made before whatever notes the first panic: variables are let go of in the other order.
+            LATE.with(|_late| {});
+            panic!("early");
+        }
+        answer(cluster).await
+    }));
+    let text = scene.see_text(&["worker 1 (slot 0) died"]).await;
+    assert!(text.ends_with(": early"), "{text}");
+    scene.see_text(&["worker 2 (slot 0) is ready"]).await;
+    scene.stop().await.unwrap();
 }

@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use everport::log::{Notice, Thread};
-use everport::watcher::{Builder, ExitReason, RunError};
+use everport::messages::SendError;
+use everport::watcher::{Builder, Decision, ExitReason, RunError};
 use everport::{Cluster, ListenError, Watcher, WorkerId};
 
-use crate::scene::{Scene, answer, ask_from};
+use crate::scene::{PATIENCE, Scene, answer, ask_from};
 
 /// What makes the first worker hang, and lets it go on.
 struct Hang {
@@ -156,6 +157,29 @@ async fn a_cluster_can_be_told_to_end_for_a_thread_that_cannot_be() {
 }
 
 #[tokio::test]
+async fn a_stop_that_was_asked_for_stays_one_when_a_thread_hangs_while_it_is_announced() {
+    let (mut hang, builder) = hanging(2);
+    let builder = builder
+        .hang_timeout(Duration::from_millis(300))
+        .drain_delay(Duration::from_secs(4));
+    let scene = Scene::start(builder.exit_on_abandoned_thread());
+    let address = scene.address().await;
+    scene.see_text(&["the cluster is ready"]).await;
+    scene.handle.stop();
+    scene
+        .see("a stop that is announced", |notice| match notice {
+            Notice::Supervisor(Decision::Leaving { .. }) => Some(()),
+            _ => None,
+        })
+        .await;
+    hang.begin().await;
+    let waiting: Vec<_> = (0..20).map(|_| wait_for_answer(address)).collect();
+    abandoned(&scene).await;
+    assert_eq!(scene.end().await.unwrap(), ExitReason::Stopped);
+    drop((waiting, hang.end));
+}
+
+#[tokio::test]
 async fn a_thread_that_spins_without_an_await_can_be_abandoned_too() {
     let (end, is_over) = tokio::sync::watch::channel(false);
     let main = async move |cluster: Cluster| -> Result<(), ListenError> {
@@ -171,4 +195,46 @@ async fn a_thread_that_spins_without_an_await_can_be_abandoned_too() {
     end.send_replace(true);
     scene.see_text(&["has ended after all"]).await;
     scene.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn whoever_still_has_a_handle_to_a_thread_that_is_abandoned_learns_that_nobody_answers() {
+    let (sender, learnt) = channel();
+    let (hangs, (end, is_over)) = (channel(), channel());
+    let is_over = Arc::new(Mutex::new(is_over));
+    let (begins, begun) = hangs;
+    let main = async move |cluster: Cluster| {
+        if cluster.id() != Some(WorkerId(1)) {
+            return answer(cluster).await;
+        }
+        // Opens the endpoint on the runtime that is about to hang.
+        cluster.send("before", &1).await.unwrap();
+        let (helped, sender, begins) = (cluster.clone(), sender.clone(), begins.clone());
+        std::thread::spawn(move || sender.send(learn(&helped, &begins)));
+        let is_over = Arc::clone(&is_over);
+        hang_until(&is_over);
+        Ok(())
+    };
+    let watcher = Watcher::threads(1, main).boot_timeout(Duration::from_secs(3));
+    let scene = Scene::start(watcher);
+    assert_eq!(abandoned(&scene).await, 1);
+    let learnt = tokio::task::spawn_blocking(move || {
+        begun.recv_timeout(PATIENCE).unwrap();
+        learnt.recv_timeout(PATIENCE).unwrap()
+    });
+    assert_eq!(learnt.await.unwrap(), (true, true));
+    drop(end);
+    scene.stop().await.unwrap();
+}
+
+/// Whether messages end, and sending fails, for one with a runtime of his own.
+fn learn(cluster: &Cluster, begins: &Sender<()>) -> (bool, bool) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.unwrap().block_on(async {
+        let mut messages = cluster.messages::<u32>("never").unwrap();
+        begins.send(()).unwrap();
+        let has_ended = messages.next().await.is_none();
+        let sent = cluster.send("after", &2).await;
+        (has_ended, matches!(sent, Err(SendError::WatcherGone)))
+    })
 }

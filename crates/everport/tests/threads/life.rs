@@ -19,6 +19,9 @@ async fn threads_serve_restart_ready_first_scale_and_stop() {
     scene.handle.restart();
     scene.see_text(&["rollout to generation 2 finished"]).await;
     assert_eq!(ask_from(address).await.unwrap().generation, 2);
+    for (successor, old) in [(3, 1), (4, 2)] {
+        assert_ready_first(&scene, successor, old);
+    }
     scene.handle.scale(3);
     scene.see_text(&["worker 5 (slot 2) is ready"]).await;
     let text = scene.see_text(&["worker 1 (slot 0) ended"]).await;
@@ -27,6 +30,18 @@ async fn threads_serve_restart_ready_first_scale_and_stop() {
     scene.see_text(&["(slot 2) ended: returned"]).await;
     assert_eq!(ask_from(address).await.unwrap().slot, 0);
     assert_eq!(scene.stop().await.unwrap(), ExitReason::Stopped);
+}
+
+/// A successor was ready before the old worker was told to drain.
+#[track_caller]
+fn assert_ready_first(scene: &Scene, successor: u64, old: u64) {
+    let place = |worker: u64, what: &str| {
+        let slot = (worker - 1) % 2;
+        let text = format!("worker {worker} (slot {slot}) {what}");
+        scene.told.place_of(&text)
+    };
+    let (is_ready, drains) = (place(successor, "is ready"), place(old, "drains"));
+    assert!(is_ready < drains, "{}", scene.told.lines());
 }
 
 #[tokio::test]
@@ -122,5 +137,10 @@ async fn a_worker_that_asks_for_a_successor_gets_one_that_is_ready_first() {
             _ => None,
         })
         .await;
+    scene.see_text(&["worker 1 (slot 0) drains"]).await;
+    let told = &scene.told;
+    let is_ready = told.place_of("worker 2 (slot 0) is ready");
+    let drains = told.place_of("worker 1 (slot 0) drains");
+    assert!(is_ready < drains, "{}", told.lines());
     scene.stop().await.unwrap();
 }

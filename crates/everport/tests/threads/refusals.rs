@@ -50,6 +50,20 @@ fn options_of_threads_are_refused_for_processes() {
 }
 
 #[test]
+fn a_limit_of_messages_that_is_out_of_bounds_is_refused() {
+    const BOUNDS: [u64; 2] = [64 * 1024, 1024 * 1024 * 1024];
+    let build = |bytes| Watcher::threads(1, answer).message_limit(bytes).build();
+    for (within, beyond) in [(BOUNDS[0], BOUNDS[0] - 1), (BOUNDS[1], BOUNDS[1] + 1)] {
+        build(within).map(drop).unwrap();
+        let refused = build(beyond).err();
+        assert!(
+            matches!(refused, Some(StartError::MessageLimit(bytes)) if bytes == beyond),
+            "{refused:?}"
+        );
+    }
+}
+
+#[test]
 fn a_cluster_needs_a_thread_at_least() {
     let refused = Watcher::threads(0, answer).build();
     assert!(matches!(refused.err(), Some(StartError::NoWorkers)));

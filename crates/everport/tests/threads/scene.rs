@@ -66,6 +66,16 @@ impl Told {
         })
     }
 
+    /// Where the first text with this part is among all that was told so far.
+    #[track_caller]
+    pub(crate) fn place_of(&self, part: &str) -> usize {
+        let notices = self.notices.lock().unwrap();
+        let place = notices
+            .iter()
+            .position(|notice| notice.to_string().contains(part));
+        place.unwrap_or_else(|| panic!("not told: {part}\n{}", lines(&notices)))
+    }
+
     /// How many notices have this name so far.
     pub(crate) fn count(&self, event: &str) -> usize {
         let notices = self.notices.lock().unwrap();

@@ -67,12 +67,17 @@ fn a_panic_that_unwinds_a_thread_is_a_record_and_told_as_its_end() {
     let record = scene.told.wait_for_record("this worker was asked to crash");
     assert_eq!((record.worker, &*record.target), (1, "panic"));
     assert!(record.thread.ends_with("worker-1"), "{record:?}");
+    let backtrace = &record.fields["backtrace"];
+    let first = backtrace.lines().next().unwrap_or_default();
+    assert!(first.contains("everport_tests::worker::"), "{backtrace}");
     let died = scene.told.wait_for("worker 1 (slot 0) died: panicked at ");
     assert!(died.contains("worker/mod.rs:"), "{died}");
     assert!(
         died.contains(": this worker was asked to crash\n"),
         "{died}"
     );
+    // The record tells the way to it, and nothing else does once more.
+    assert_eq!(died.matches(first).count(), 1, "{died}");
     scene.told.wait_for("worker 2 (slot 0) is ready");
     // Its successor has a log of its own.
     assert_eq!(scene.get("/panic-in-task?text=again").worker(), 2);

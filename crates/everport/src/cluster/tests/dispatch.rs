@@ -1,18 +1,21 @@
 //! Connections that the watcher has accepted, and passes on through a channel.
 
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use everport_core::PortId;
 use tokio::net::TcpStream;
 
 use super::harness::{BOUND, Shared, Watcher, joined, on_both_runtimes, pends, within};
-use crate::link::{FromWatcher, FromWorker, Placed, PlacingEnd, Report, pair};
+use crate::link::{FromWatcher, FromWorker, Placed, PlacingEnd, Report, pair, send_packet};
 use crate::{BindCause, Cluster, ListenError, PortAddress, Sharing, TcpListener};
 
 /// The watcher's end of a channel, and the port that its connections come from.
 struct Channel {
     end: PlacingEnd,
+    /// The same end, for what a watcher does not send.
+    raw: OwnedFd,
     port: Shared,
 }
 
@@ -34,6 +37,12 @@ impl Channel {
         };
         self.end.place(placed, socket.as_fd()).unwrap();
         client
+    }
+
+    /// Hears reports until one says this: there may be several on the way to it.
+    async fn hear_of(&self, taken: u64, ended: u64) {
+        let said = |report: Report| (report.taken, report.ended);
+        while said(within(self.end.receive()).await.unwrap()) != (taken, ended) {}
     }
 
     async fn expect(&self, taken: u64, ended: u64, is_last: bool) {
@@ -65,8 +74,10 @@ async fn listening() -> (Cluster, Watcher, TcpListener, Channel) {
         watcher.send_with(&granted, &[theirs.as_fd()]);
     };
     let (listener, ()) = within(async { tokio::join!(asking, granting) }).await;
+    let raw = ours.try_clone().unwrap();
     let end = PlacingEnd::new(ours).unwrap();
-    (cluster, watcher, listener.unwrap(), Channel { end, port })
+    let channel = Channel { end, raw, port };
+    (cluster, watcher, listener.unwrap(), channel)
 }
 
 #[test]
@@ -96,6 +107,26 @@ fn taken_and_ended_are_told_when_that_is_asked_for() {
         channel.expect(2, 0, false).await;
         drop(second);
         channel.expect(2, 1, false).await;
+    });
+}
+
+#[test]
+fn one_that_is_lost_because_no_descriptor_was_free_is_an_error_and_counted() {
+    on_both_runtimes(async || {
+        let (_cluster, _watcher, listener, channel) = listening().await;
+        // What comes without its descriptor is what the kernel leaves of one that found no place.
+        let lost = Placed {
+            is_acknowledged: true,
+            tells_end: true,
+            peer: None,
+        };
+        send_packet(channel.raw.as_fd(), &lost.encode().unwrap()).unwrap();
+        let error = within(listener.accept()).await.unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
+        channel.hear_of(1, 1).await;
+        let _client = channel.connect(true, false).await;
+        let _connection = within(listener.accept()).await.unwrap();
+        channel.hear_of(2, 1).await;
     });
 }
 
@@ -132,6 +163,18 @@ fn a_drain_takes_what_nobody_else_will() {
         watcher.drain(BOUND, &[1]);
         assert!(within(listener.accept()).await.is_ok());
         channel.expect(1, 0, true).await;
+    });
+}
+
+#[test]
+fn a_drain_without_a_quiet_time_waits_for_what_may_be_on_its_way_to_the_channel() {
+    on_both_runtimes(async || {
+        let (_cluster, watcher, listener, channel) = listening().await;
+        let began = Instant::now();
+        watcher.drain_until_quiet(BOUND, &[1], Duration::ZERO);
+        channel.expect(0, 0, true).await;
+        assert!(began.elapsed() >= Duration::from_millis(50));
+        assert!(pends(listener.accept()).await);
     });
 }
 

@@ -6,7 +6,7 @@ use super::harness::{
     BOUND, are_connected, joined, joined_mortally, listening, on_both_runtimes, pends, within,
 };
 use crate::link::FromWatcher;
-use crate::{Cluster, Sharing};
+use crate::{Cluster, ListenError, Sharing};
 
 const BOTH: [Sharing; 2] = [Sharing::Reuseport, Sharing::Transfer];
 
@@ -241,6 +241,20 @@ fn a_process_that_outstays_its_deadline_is_ended() {
         let (_cluster, watcher, mut ended) = joined_mortally(Cluster::builder(), BOUND).await;
         watcher.drain(Duration::from_millis(1), &[]);
         assert_eq!(within(ended.recv()).await, Some(70));
+    });
+}
+
+#[test]
+fn nothing_that_waits_for_the_watcher_outlives_the_guard_of_what_outstays_its_deadline() {
+    on_both_runtimes(async || {
+        let (cluster, mut watcher, mut ended) = joined_mortally(Cluster::builder(), BOUND).await;
+        let listening = tokio::spawn(async move { cluster.listen("127.0.0.1:0").await });
+        watcher.receive().await;
+        watcher.drain(Duration::from_millis(1), &[]);
+        assert_eq!(within(ended.recv()).await, Some(70));
+        // Left alone, it would wait for longer than that.
+        let listening = within(listening).await.unwrap();
+        assert!(matches!(listening, Err(ListenError::LinkLost(_))));
     });
 }
 

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::task::Wake;
 use std::time::Duration;
 
 use everport_core::{DrainReason, Generation, PortId, SlotId, WorkerId};
@@ -41,6 +43,16 @@ pub(crate) async fn pends<T>(future: impl Future<Output = T>) -> bool {
     tokio::time::timeout(MOMENT, future).await.is_err()
 }
 
+/// Notes that it was woken.
+#[derive(Default)]
+pub(crate) struct Woken(pub(crate) tokio::sync::Notify);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.notify_one();
+    }
+}
+
 /// The watcher's end of a link, and what it has learnt.
 pub(crate) struct Watcher {
     end: WatcherEnd,
@@ -70,7 +82,7 @@ pub(crate) fn meet(
 }
 
 /// What surrounds a worker in a test, and the exit codes that it was to be ended with.
-fn surroundings() -> (Surroundings, mpsc::UnboundedReceiver<i32>) {
+pub(super) fn surroundings() -> (Surroundings, mpsc::UnboundedReceiver<i32>) {
     let (sender, ended) = mpsc::unbounded_channel();
     let surroundings = Surroundings {
         catches_signals: false,

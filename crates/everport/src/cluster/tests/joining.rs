@@ -1,8 +1,12 @@
 //! The handshake, and what it refuses.
 
+use std::sync::Arc;
+use std::task::{Context, Waker};
+
 use everport_core::{Generation, SlotId, WorkerId};
 
-use super::harness::{joined, meet, on_both_runtimes, within};
+use super::harness::{BOUND, Woken, joined, meet, on_both_runtimes, surroundings, watch, within};
+use crate::cluster::State;
 use crate::link::{FromWatcher, FromWorker, NEWEST_VERSION, OLDEST_VERSION};
 use crate::{Cluster, JoinError};
 
@@ -28,6 +32,27 @@ fn the_first_frame_names_the_versions_and_the_library() {
             library: concat!("everport ", env!("CARGO_PKG_VERSION")).to_owned(),
         };
         watcher.expect(hello).await;
+    });
+}
+
+#[test]
+fn the_guard_of_a_join_that_is_given_up_ends_with_the_state_that_was_told_of() {
+    on_both_runtimes(async || {
+        let (mut watcher, theirs) = watch();
+        let (sender, met) = std::sync::mpsc::channel();
+        let tell = move |state: &Arc<State>| sender.send(Arc::clone(state)).unwrap();
+        let joining = Cluster::builder().join_guarded(theirs, surroundings().0, tell);
+        let mut joining = Box::pin(joining);
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut cx = Context::from_waker(&waker);
+        assert!(joining.as_mut().poll(&mut cx).is_pending());
+        watcher.welcome(BOUND).await;
+        // The guard guards by now, and nobody takes what it has handed over.
+        within(woken.0.notified()).await;
+        drop(joining);
+        met.recv().unwrap().retire();
+        watcher.expect_end_of_link().await;
     });
 }
 

@@ -1,11 +1,13 @@
 //! Fair turns at a socket that all workers share, which an epoll with `EPOLLEXCLUSIVE` gives.
 
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 
 use rustix::event::epoll;
 
-use super::harness::{Shared, listening, on_both_runtimes, pends, within};
+use super::harness::{Shared, Woken, listening, on_both_runtimes, pends, within};
 use crate::Sharing;
 use crate::link::FromWatcher;
 use crate::listener::{Connections, Transfer};
@@ -20,10 +22,12 @@ fn workers_take_turns_at_a_shared_socket() {
     on_both_runtimes(async || {
         let shared = Shared::bind();
         let (sender, mut taken) = tokio::sync::mpsc::channel(CONNECTIONS);
+        let mut workers = Vec::new();
         for worker in 0..WORKERS {
             let socket = OwnedFd::from(shared.listener.try_clone().unwrap());
             let transfer = Transfer::start(socket, Arc::new(Connections::new())).unwrap();
             let transfer = Arc::new(transfer);
+            workers.push(Arc::clone(&transfer));
             for _ in 0..ACCEPTS {
                 let (transfer, sender) = (Arc::clone(&transfer), sender.clone());
                 tokio::spawn(async move {
@@ -38,11 +42,15 @@ fn workers_take_turns_at_a_shared_socket() {
         }
         let mut counts = [0; WORKERS];
         for _ in 0..CONNECTIONS {
+            // All of this takes less time than a busy system may let a thread wait, which would miss most of its turns.
+            while !workers.iter().all(|transfer| transfer.is_in_line()) {
+                tokio::task::yield_now().await;
+            }
             let _client = shared.connect().await;
             counts[within(taken.recv()).await.unwrap()] += 1;
         }
-        // Without turns one worker would take nearly all of them, and the last two none. A thread that the system
-        // lets wait misses some of its turns.
+        // Without turns one worker would take nearly all of them, and the last two none. A thread that the system lets
+        // wait just before it is really in line misses its turn.
         let fair = CONNECTIONS / WORKERS;
         assert!(
             counts
@@ -50,6 +58,37 @@ fn workers_take_turns_at_a_shared_socket() {
                 .all(|count| (fair / 5..=fair * 2).contains(count)),
             "{counts:?}"
         );
+    });
+}
+
+#[test]
+fn what_is_abandoned_uses_no_turn_that_it_has_and_ends_whoever_waits() {
+    on_both_runtimes(async || {
+        let shared = Shared::bind();
+        let start = || {
+            let socket = OwnedFd::from(shared.listener.try_clone().unwrap());
+            Transfer::start(socket, Arc::new(Connections::new())).unwrap()
+        };
+        let abandoned = start();
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut accept = Box::pin(abandoned.accept());
+        let mut poll = || accept.as_mut().poll(&mut Context::from_waker(&waker));
+        assert!(poll().is_pending());
+        let client = shared.connect().await;
+        // It has the turn now, and has not been polled again yet.
+        within(woken.0.notified()).await;
+        abandoned.abandon();
+        assert!(poll().is_pending());
+        within(async {
+            while !abandoned.is_stopped() {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        let arrived = within(start().accept()).await.unwrap();
+        let peer = arrived.peer.map(|peer| SocketAddr::try_from(peer).unwrap());
+        assert_eq!(peer, Some(client.local_addr().unwrap()));
     });
 }
 

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use super::kept::{Kept, Read};
+use crate::backtrace::Detail;
 use crate::log::Level;
-use crate::logging::backtrace::Detail;
 use crate::logging::outlet::Ring;
 use crate::logging::panic::hook;
 

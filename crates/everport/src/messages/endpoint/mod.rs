@@ -33,6 +33,7 @@ use self::driver::Driver;
 use self::state::{Stage, State};
 use self::wakes::Wakes;
 use super::{Peer, SendError};
+use crate::WorkerId;
 use crate::reactor;
 pub use subscription::{Message, Messages};
 
@@ -150,6 +151,12 @@ impl Endpoint {
         Ok(was_awaited.then(|| Driver::new(&self.shared, socket, room)))
     }
 
+    /// A worker can be reached from now on, of whom no frame tells. Of its end one does.
+    pub(crate) fn welcome(&self, worker: WorkerId) {
+        self.shared
+            .change(|state, _| state.welcome(Peer::Worker(worker)));
+    }
+
     /// There is no socket for this endpoint.
     pub(crate) fn refuse(&self, why: &str) {
         self.close(&Closed::Unavailable(why.into()));
@@ -162,6 +169,12 @@ impl Endpoint {
                 state.close(&Closed::WatcherGone, wakes);
             }
         });
+    }
+
+    /// Nothing is read or sent any more, whether or not the runtime that did it still runs: whoever waits on another one
+    /// learns it.
+    pub(crate) fn end(&self) {
+        self.close(&Closed::WatcherGone);
     }
 
     fn close(&self, closed: &Closed) {
@@ -194,6 +207,9 @@ impl Shared {
         let mut wakes = Wakes::default();
         let result = change(&mut lock(&self.state), &mut wakes);
         let left = wakes.run();
+        for (peer, event) in left.freed {
+            lock(&self.state).tidy_slots(peer, &event);
+        }
         if left.stage_changed {
             self.stage_changed.notify_waiters();
         }

@@ -60,6 +60,8 @@ enum Turn {
     Full,
     /// Nothing is to be done for now.
     Paused,
+    /// Nothing will be to do any more.
+    Over,
 }
 
 /// What is on its way to the peer.
@@ -67,7 +69,8 @@ enum Turn {
 struct Outlet {
     /// A frame that found no room.
     unsent: Option<Vec<u8>>,
-    /// Whether the peer does not read any more, though what it has sent may still be there.
+    /// Whether the peer does not read any more, though what it has sent may still be there, and it may send more. What is
+    /// for it is dropped then: it would grow with what the peer goes on to ask for.
     is_closed: bool,
 }
 
@@ -93,7 +96,10 @@ impl Line {
                 Ok(turn) => turn,
                 Err(error) => return error.into(),
             };
-            let received = match self.receive_turn(&outlet) {
+            if sent == Turn::Over {
+                return Broken::Closed;
+            }
+            let received = match self.receive_turn() {
                 Ok(turn) => turn,
                 Err(broken) => return broken,
             };
@@ -112,9 +118,6 @@ impl Line {
 
     /// Sends a turn's share of what waits for the peer.
     fn send_turn(&self, outlet: &mut Outlet) -> Result<Turn, LinkError> {
-        if outlet.is_closed {
-            return Ok(Turn::Paused);
-        }
         let turn = self
             .exchange
             .change(|state| outlet.send(state, self.peer, &self.socket));
@@ -122,18 +125,18 @@ impl Line {
             // What it had sent before is still to be received.
             Err(LinkError::Closed) => {
                 outlet.is_closed = true;
-                Ok(Turn::Paused)
+                Ok(Turn::More)
             }
             turn => turn,
         }
     }
 
     /// Receives a turn's share of what the peer has sent.
-    fn receive_turn(&self, outlet: &Outlet) -> Result<Turn, Broken> {
+    fn receive_turn(&self) -> Result<Turn, Broken> {
         self.exchange.change(|state| {
             let mut bytes = 0;
             for _ in 0..TURN_FRAMES {
-                if state.switch.is_paused(self.peer) && !outlet.is_closed {
+                if state.switch.is_paused(self.peer) || state.is_over {
                     return Ok(Turn::Paused);
                 }
                 let Some(frame) = self.socket.try_receive(&mut state.buffer)? else {
@@ -160,13 +163,17 @@ impl Outlet {
         let mut bytes = 0;
         for _ in 0..TURN_FRAMES {
             let Some(frame) = self.unsent.take().or_else(|| state.switch.next(peer)) else {
-                return Ok(Turn::Idle);
+                let is_over = state.is_over;
+                return Ok(if is_over { Turn::Over } else { Turn::Idle });
             };
+            bytes += frame.len();
+            if self.is_closed {
+                continue;
+            }
             if !socket.try_send(&frame)? {
                 self.unsent = Some(frame);
                 return Ok(Turn::Full);
             }
-            bytes += frame.len();
             if bytes >= TURN_BYTES {
                 break;
             }

@@ -12,7 +12,7 @@ use crate::messages::{LONGEST_FRAME, WINDOW};
 
 /// How much a socket takes before its reader has to read: one window, so that a sender that may send seldom waits. Some
 /// systems' own choice has no room for the longest frame.
-const BUFFER: usize = WINDOW as usize;
+pub(super) const BUFFER: usize = WINDOW as usize;
 
 /// A message socket: our end, and the one for an endpoint.
 pub(super) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
@@ -92,6 +92,11 @@ impl MessageSocket {
             // The runtime's reactor is gone, and whoever waits with it.
             std::future::pending().await
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 
     /// Tries something that is not ready when it gives nothing.

@@ -10,16 +10,19 @@ use tokio::task::JoinHandle;
 
 use super::super::input::Input;
 use super::line::Line;
-use super::socket::{FrameBuffer, MessageSocket};
+use super::socket::{BUFFER, FrameBuffer, MessageSocket};
 use super::switch::Switch;
 use crate::WorkerId;
 use crate::messages::Peer;
 
-/// How many frames that a dead worker has sent are still read. More do not fit into its socket, unless a child of its
-/// goes on sending.
-const LEGACY: usize = 4096;
+/// How many bytes that a dead worker has sent are still read. More do not fit into its socket, unless a child of its goes on
+/// sending: then the loop, which does nothing else meanwhile, is not kept by that.
+const LEGACY: usize = 4 * BUFFER;
 
-/// Passes messages on. Dropped, it closes every socket.
+/// The same in frames.
+const LEGACY_FRAMES: usize = 4096;
+
+/// Passes messages on. Dropped, it closes every socket, but for the application's after an orderly [end](Self::end).
 #[derive(Debug)]
 pub(crate) struct Switchboard {
     exchange: Arc<Exchange>,
@@ -43,6 +46,8 @@ pub(super) struct Exchange(Mutex<State>);
 pub(super) struct State {
     pub(super) switch: Switch,
     pub(super) buffer: FrameBuffer,
+    /// Whether all workers have ended for good: what waits for the application is the last of all.
+    pub(super) is_over: bool,
     bells: HashMap<Peer, Arc<Notify>>,
 }
 
@@ -52,6 +57,7 @@ impl Switchboard {
         let state = State {
             switch: Switch::new(u64::from(limit)),
             buffer: FrameBuffer::default(),
+            is_over: false,
             bells: HashMap::new(),
         };
         Self {
@@ -66,9 +72,9 @@ impl Switchboard {
         self.limit
     }
 
-    /// A worker has begun to live.
-    pub(crate) fn arrive(&self, worker: WorkerId) {
-        self.exchange.change(|state| state.switch.arrive(worker));
+    /// A worker has begun to live. Whether the application's endpoint is to be told so directly.
+    pub(crate) fn arrive(&self, worker: WorkerId) -> bool {
+        self.exchange.change(|state| state.switch.arrive(worker))
     }
 
     /// Takes over our end of a peer's socket. Needs a tokio runtime. A worker that breaks the rules is told of in
@@ -82,8 +88,11 @@ impl Switchboard {
         let socket = Arc::new(MessageSocket::new(socket)?);
         let bell = Arc::new(Notify::new());
         let is_first = self.exchange.change(|state| {
-            state.bells.insert(peer, Arc::clone(&bell));
-            state.switch.attach(peer)
+            let is_first = state.switch.attach(peer);
+            if is_first {
+                state.bells.insert(peer, Arc::clone(&bell));
+            }
+            is_first
         });
         if !is_first {
             return Err(io::ErrorKind::AlreadyExists.into());
@@ -116,6 +125,24 @@ impl Switchboard {
             state.bells.remove(&peer);
         });
     }
+
+    /// With how many others a peer has something in common.
+    #[cfg(test)]
+    pub(super) fn left_for(&self, peer: Peer) -> usize {
+        self.exchange.change(|state| state.switch.passages_of(peer))
+    }
+
+    /// All workers have ended, and none will come. The application is still told everything that waits for it, however
+    /// long that takes and also when this is dropped; then its socket is closed.
+    pub(crate) fn end(&mut self) {
+        // Its task goes on by itself, without anybody who could abort it.
+        drop(self.attached.remove(&Peer::Watcher));
+        self.exchange.change(|state| {
+            state.is_over = true;
+            let bell = state.bells.get(&Peer::Watcher);
+            bell.inspect(|bell| bell.notify_one());
+        });
+    }
 }
 
 impl Drop for Switchboard {
@@ -141,11 +168,13 @@ impl Exchange {
 
 impl State {
     fn hear_last(&mut self, peer: Peer, socket: &MessageSocket) {
-        for _ in 0..LEGACY {
+        let mut bytes = 0;
+        for _ in 0..LEGACY_FRAMES {
             let Ok(Some(frame)) = socket.try_receive_last(&mut self.buffer) else {
                 return;
             };
-            if self.switch.receive(peer, frame).is_err() {
+            bytes += frame.len();
+            if self.switch.receive(peer, frame).is_err() || bytes >= LEGACY {
                 return;
             }
         }

@@ -340,7 +340,11 @@ impl PortTable {
         self.is_stopping = true;
         let mut all_refuse = true;
         for port in self.ports.values_mut() {
-            all_refuse &= port.refuse_new_connections();
+            let refuses = port.refuse_new_connections();
+            if !refuses {
+                port.close_when_empty();
+            }
+            all_refuse &= refuses;
         }
         all_refuse
     }

@@ -10,7 +10,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::main_function::ThreadMain;
 use super::{Shared, panics};
-use crate::cluster::{enter, join_on_thread};
+use crate::cluster::{State, enter, join_on_thread};
 use crate::log::ThreadEnding;
 use crate::watcher::pinning::Cpu;
 use crate::{Cluster, JoinError, WorkerId};
@@ -60,7 +60,7 @@ fn note_system_id(_shared: &Shared) {}
 fn runtime(worker: WorkerId, shared: &Arc<Shared>) -> std::io::Result<Runtime> {
     let shared = Arc::clone(shared);
     let enter_if_joined = move || {
-        let state = shared.state().upgrade();
+        let state = shared.state().clone();
         if let Some(state) = state {
             enter(&Cluster { state });
         }
@@ -81,23 +81,33 @@ fn run(life: Life, runtime: &Runtime) -> (ThreadEnding, Option<JoinHandle<()>>) 
         let shared = Arc::clone(&shared);
         move || shared.end(ThreadEnding::Failed("did not end in time".to_owned()))
     };
-    let joining = join_on_thread(link, overdue);
+    let met = {
+        let shared = Arc::clone(&shared);
+        move |state: &Arc<State>| *shared.state() = Some(Arc::clone(state))
+    };
+    let joining = join_on_thread(link, overdue, met);
     let joined = runtime.block_on(unless_ended(&shared, joining));
     let (cluster, guard) = match joined {
         Ok(Ok(joined)) => joined,
         Ok(Err(error)) => return (cannot_join(&error), None),
         Err(ending) => return (ending, None),
     };
-    *shared.state() = Arc::downgrade(&cluster.state);
     enter(&cluster);
     let serve = || runtime.block_on(unless_ended(&shared, async { main.call(cluster).await }));
     let ending = match catch_unwind(AssertUnwindSafe(serve)) {
         Ok(Ok(Ok(()))) => ThreadEnding::Returned,
         Ok(Ok(Err(error))) => ThreadEnding::Failed(error),
         Ok(Err(ending)) => ending,
-        Err(payload) => ThreadEnding::Panicked(panics::describe(payload)),
+        Err(payload) => panicked(&shared, panics::describe(payload)),
     };
     (ending, Some(guard))
+}
+
+fn panicked(shared: &Shared, panic: panics::Described) -> ThreadEnding {
+    if let Some(backtrace) = panic.backtrace {
+        shared.backtrace.get_or_init(|| backtrace);
+    }
+    ThreadEnding::Panicked(panic.text)
 }
 
 fn cannot_join(error: &JoinError) -> ThreadEnding {
@@ -122,13 +132,17 @@ async fn unless_ended<T>(
 
 /// Drops every task of the runtime and what they own. What runs on its blocking threads goes on, and is not waited for.
 fn shut_down(runtime: Runtime, shared: &Shared, guard: Option<JoinHandle<()>>) {
+    shared.abandon_ports();
     // A task may panic as it is dropped; it is one of a worker that has ended.
     drop(catch_unwind(AssertUnwindSafe(|| {
         runtime.shutdown_background()
     })));
-    let state = shared.state().upgrade();
+    let state = shared.state().take();
     if let Some(state) = state {
         state.retire();
+        // What the application's hooks hold is dropped here, on the worker's own thread, and may panic, too.
+        let forget = move || state.hooks.forget();
+        drop(catch_unwind(AssertUnwindSafe(forget)));
     }
     if let Some(guard) = guard {
         // It ends at once, and does nothing else that could fail.

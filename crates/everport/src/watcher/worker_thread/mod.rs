@@ -7,7 +7,7 @@ mod panics;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -46,8 +46,11 @@ struct Shared {
     must_end: watch::Sender<Option<ThreadEnding>>,
     /// What the system calls the thread, where that is known.
     system_id: OnceLock<u32>,
-    /// The worker's own side, from when it has joined.
-    state: Mutex<Weak<State>>,
+    /// The way to the panic that ended it.
+    backtrace: OnceLock<String>,
+    /// The worker's own side, from when the watcher has greeted it until its thread ends. The thread takes it out, so that
+    /// nobody else drops the last of it, and with it what is the application's.
+    state: Mutex<Option<Arc<State>>>,
 }
 
 /// How far a thread's life has come.
@@ -71,6 +74,7 @@ impl WorkerThread {
             stage: watch::Sender::new(Stage::Running),
             must_end: watch::Sender::new(None),
             system_id: OnceLock::new(),
+            backtrace: OnceLock::new(),
             state: Mutex::default(),
         });
         panics::note_on_worker_threads();
@@ -125,9 +129,15 @@ impl WorkerThread {
         }
     }
 
+    /// The way to the panic that ended it, if one did whose record does not tell it.
+    pub(crate) fn backtrace(&self) -> Option<&str> {
+        self.shared.backtrace.get().map(String::as_str)
+    }
+
     /// Has it end at its next await. If it comes to none, it is abandoned after a second. Needs a tokio runtime.
     pub(crate) fn kill(&self) {
         self.shared.end(ThreadEnding::Killed);
+        self.shared.abandon_ports();
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move { shared.abandon_if_it_hangs().await });
     }
@@ -158,15 +168,23 @@ impl Shared {
             }
             hangs
         };
-        if self.stage.send_if_modified(is_hanging)
-            && let Some(state) = self.state().upgrade()
-        {
-            // Nobody accepts what it was about to, and its guard has nothing more to guard.
+        if !self.stage.send_if_modified(is_hanging) {
+            return;
+        }
+        if let Some(state) = &*self.state() {
+            // Its guard has nothing more to guard.
             state.retire();
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, Weak<State>> {
+    /// Nobody serves what it would accept from now on.
+    fn abandon_ports(&self) {
+        if let Some(state) = &*self.state() {
+            state.abandon_ports();
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, Option<Arc<State>>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

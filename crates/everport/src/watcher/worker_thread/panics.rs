@@ -1,9 +1,11 @@
-//! Where a panic happened that ends a worker's thread: only the process's panic hook is told that.
+//! Where a panic happened that ends a worker's thread, and how it came there: only the process's panic hook knows.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::panic::{self, PanicHookInfo};
 use std::sync::Once;
+
+use crate::backtrace::Detail;
 
 thread_local! {
     static IS_WATCHED: Cell<bool> = const { Cell::new(false) };
@@ -15,6 +17,16 @@ thread_local! {
 struct Noted {
     place: String,
     text: String,
+    backtrace: Option<String>,
+}
+
+/// A panic that has unwound the main function.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Described {
+    /// What it says, with its place if the hook has seen it.
+    pub(super) text: String,
+    /// The way to it, unless it is not wanted or was told as a record.
+    pub(super) backtrace: Option<String>,
 }
 
 /// From now on the process's panic hook notes the panics of workers' threads, before whatever it did anyway.
@@ -23,7 +35,7 @@ pub(super) fn note_on_worker_threads() {
     INSTALLED.call_once(|| {
         let previous = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            note(info);
+            note(info, Detail::wanted());
             previous(info);
         }));
     });
@@ -35,26 +47,34 @@ pub(super) fn watch_this_thread() {
 }
 
 /// Notes a panic of a worker's own thread. A hook that does not pass a panic on to the one before it has to call this.
-pub(crate) fn note(info: &PanicHookInfo<'_>) {
+pub(crate) fn note(info: &PanicHookInfo<'_>, detail: Detail) {
     let (true, Some(location)) = (IS_WATCHED.get(), info.location()) else {
         return;
     };
     let noted = Noted {
         place: location.to_string(),
         text: text(info.payload()).to_owned(),
+        backtrace: detail.capture(),
     };
-    LATEST.set(Some(noted));
+    // A thread that ends may have none any more, and a panic in here would end the whole process.
+    drop(LATEST.try_with(|latest| latest.replace(Some(noted))));
 }
 
-/// What a panic says that has unwound the main function: with its place if the hook has seen it.
-pub(super) fn describe(payload: Box<dyn Any + Send>) -> String {
+/// What is known of a panic that has unwound the main function.
+pub(super) fn describe(payload: Box<dyn Any + Send>) -> Described {
     let text = text(&*payload).to_owned();
     // What the application has put into it may panic as it is dropped.
     let drop_it = panic::AssertUnwindSafe(|| drop(payload));
     drop(panic::catch_unwind(drop_it));
     match LATEST.take() {
-        Some(noted) if noted.text == text => format!("at {}: {text}", noted.place),
-        _ => format!("with: {text}"),
+        Some(noted) if noted.text == text => Described {
+            text: format!("at {}: {text}", noted.place),
+            backtrace: noted.backtrace,
+        },
+        _ => Described {
+            text: format!("with: {text}"),
+            backtrace: None,
+        },
     }
 }
 

@@ -108,6 +108,38 @@ fn an_endpoint_without_a_socket_says_why() {
 }
 
 #[test]
+fn an_endpoint_whose_runtime_hangs_is_closed_when_its_worker_is_over() {
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+    };
+    let (hangs, lives) = (runtime(), runtime());
+    let (_ours, theirs) = pair().unwrap();
+    // From here on nobody drives it.
+    let one = hangs.block_on(async {
+        let one = unopened(worker(1));
+        one.request_socket();
+        one.open(theirs, LIMIT);
+        one
+    });
+    lives.block_on(async {
+        let sender = one.clone();
+        let sending = tokio::spawn(async move { sender.send(WATCHER, "text", "?").await });
+        let mut texts = one.messages::<String>("text").unwrap();
+        one.give_up_waiting();
+        assert!(pends(texts.next()).await, "it is open");
+        one.end();
+        assert!(within(texts.next()).await.is_none());
+        let error = within(sending).await.unwrap().unwrap_err();
+        assert!(matches!(error, SendError::WatcherGone), "{error}");
+        let called = one.call::<_, ()>(WATCHER, "text", "?", LONG).await;
+        assert!(matches!(called, Err(CallError::WatcherGone)));
+    });
+}
+
+#[test]
 fn an_endpoint_whose_runtime_ends_is_closed() {
     let runtime = || {
         tokio::runtime::Builder::new_current_thread()

@@ -5,6 +5,10 @@ use std::collections::VecDeque;
 use super::{Breach, length_of};
 use crate::messages::{Disorder, Frame, Peer, Progress};
 
+/// What a frame that waits takes besides its bytes: its place in the queue, and what the allocator needs. The shortest
+/// frames are far shorter than that.
+const FRAME_COST: usize = 64;
+
 /// Frames for one peer from another, through one lane.
 #[derive(Debug, Default)]
 pub(super) struct Incoming {
@@ -29,7 +33,13 @@ impl Incoming {
         self.frames.is_empty()
     }
 
+    /// How many bytes of memory what waits takes, roughly.
+    pub(super) fn weight(&self) -> usize {
+        self.waiting as usize + self.frames.len() * FRAME_COST
+    }
+
     /// How many bytes wait.
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn waiting(&self) -> u32 {
         self.waiting
     }

@@ -82,11 +82,14 @@ impl Switch {
         }
     }
 
-    /// A worker has begun to live.
-    pub(crate) fn arrive(&mut self, worker: WorkerId) {
+    /// A worker has begun to live. Whether the application is to be told of it at once, by other means than a frame: it is
+    /// attached, and may hear of the worker otherwise before a frame could have come to it.
+    pub(crate) fn arrive(&mut self, worker: WorkerId) -> bool {
         let newcomer = Peer::Worker(worker);
         self.standings.insert(newcomer, Standing::Deaf);
         self.tell_others(newcomer, |seat| seat.expect(newcomer));
+        let application = self.seat(Peer::Watcher);
+        application.map(|seat| seat.note_told(newcomer)).is_some()
     }
 
     /// A peer that lives has opened its socket. Whether it may: it has not before.
@@ -157,6 +160,15 @@ impl Switch {
     pub(crate) fn waiting_for(&self, peer: Peer) -> usize {
         match self.standings.get(&peer) {
             Some(Standing::Attached(seat)) => seat.waiting(),
+            _ => 0,
+        }
+    }
+
+    /// With how many others a peer has something in common.
+    #[cfg(test)]
+    pub(crate) fn passages_of(&self, peer: Peer) -> usize {
+        match self.standings.get(&peer) {
+            Some(Standing::Attached(seat)) => seat.passages(),
             _ => 0,
         }
     }

@@ -70,7 +70,13 @@ impl Passage {
         self.is_gone
     }
 
+    /// How many bytes of memory what waits takes.
+    pub(super) fn weight(&self) -> usize {
+        self.messages.weight() + self.replies.weight()
+    }
+
     /// How many bytes of the other's wait.
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn waiting(&self) -> u32 {
         self.messages.waiting() + self.replies.waiting()
     }
@@ -118,6 +124,11 @@ impl Passage {
 
     pub(super) fn has_frames(&self) -> bool {
         !self.messages.is_empty() || !self.replies.is_empty()
+    }
+
+    /// It knows of the other otherwise.
+    pub(super) fn note_told(&mut self) {
+        self.is_told = true;
     }
 
     /// Tells of the other, if that is needed before anything else.

@@ -14,15 +14,17 @@ const TURN: usize = LONGEST_FRAME;
 /// How many answers of the switch's own may wait for a peer until nothing is read from it any more.
 const MOST_ANSWERS: usize = 64;
 
-/// How many bytes of dead peers may wait for one that does not read: as many as sixteen of them can have on their way.
-/// Beyond that the oldest are dropped.
+/// How many bytes of memory may be taken by what dead peers have left to one that does not read: as many as sixteen of them
+/// can have on their way. Beyond that the oldest are dropped.
 pub(crate) const MOST_REMAINS: usize = 8 * 1024 * 1024;
 
 /// The place of a peer that is attached.
 #[derive(Debug)]
 pub(super) struct Seat {
-    /// Who is to be told of before it is told that it is attached; `None` once it is.
-    greeting: Option<VecDeque<Peer>>,
+    /// Whom it is to be told of, before anything else: what others say may be about them.
+    newcomers: VecDeque<Peer>,
+    /// Whether it has been told that it is attached, after all who were there then.
+    is_greeted: bool,
     passages: BTreeMap<Peer, Passage>,
     /// Whose turn it is.
     turns: VecDeque<Peer>,
@@ -30,7 +32,7 @@ pub(super) struct Seat {
     spent: usize,
     /// How many answers of our own wait.
     answers: usize,
-    /// Who is gone and has left something, in the order of their ends, and how many bytes that is.
+    /// Who is gone and has left something, in the order of their ends, and how much memory that takes.
     remains: VecDeque<Peer>,
     remaining: usize,
     is_awake: bool,
@@ -42,7 +44,8 @@ impl Seat {
         let strangers = there.iter().map(|other| (*other, Passage::default()));
         Self {
             passages: strangers.collect(),
-            greeting: Some(there.into()),
+            newcomers: there.into(),
+            is_greeted: false,
             turns: VecDeque::new(),
             spent: 0,
             answers: 0,
@@ -54,7 +57,8 @@ impl Seat {
 
     /// Whether the peer is to be woken, because there is something for it and it has been told that there is nothing.
     pub(super) fn wakes_up(&mut self) -> bool {
-        let is_due = !self.is_awake && (self.greeting.is_some() || !self.turns.is_empty());
+        let has_news = !self.is_greeted || !self.newcomers.is_empty();
+        let is_due = !self.is_awake && (has_news || !self.turns.is_empty());
         self.is_awake |= is_due;
         is_due
     }
@@ -66,9 +70,15 @@ impl Seat {
     /// Somebody else has come.
     pub(super) fn expect(&mut self, newcomer: Peer) {
         // Whoever has written to it before it was there need not hear of that any more.
-        let before = self.passages.insert(newcomer, Passage::default());
-        self.answers -= usize::from(before.is_some());
-        self.queue(newcomer);
+        self.answers -= usize::from(self.passages.contains_key(&newcomer));
+        self.forget(newcomer);
+        self.passages.insert(newcomer, Passage::default());
+        self.newcomers.push_back(newcomer);
+    }
+
+    /// It has been told of somebody else otherwise.
+    pub(super) fn note_told(&mut self, newcomer: Peer) {
+        self.passage(newcomer).note_told();
     }
 
     /// Somebody else is gone.
@@ -81,13 +91,13 @@ impl Seat {
             Left::Answer => self.answers += 1,
             Left::Farewell => {}
         }
-        let left = passage.waiting() as usize;
+        let left = passage.weight();
+        self.queue(other);
         if left > 0 {
             self.remains.push_back(other);
             self.remaining += left;
             self.bound_remains();
         }
-        self.queue(other);
     }
 
     /// The frame was for somebody who is gone or never was.
@@ -151,7 +161,7 @@ impl Seat {
 
     /// The next frame.
     pub(super) fn next(&mut self) -> Option<Vec<u8>> {
-        if let Some(frame) = self.greet() {
+        if let Some(frame) = self.tell_news() {
             return Some(frame);
         }
         while let Some(other) = self.turns.front().copied() {
@@ -171,16 +181,21 @@ impl Seat {
         waiting.map(|bytes| bytes as usize).sum()
     }
 
-    /// Tells of everybody who is there, and then that this is everybody.
-    fn greet(&mut self) -> Option<Vec<u8>> {
-        while let Some(other) = self.greeting.as_mut()?.pop_front() {
+    #[cfg(test)]
+    pub(super) fn passages(&self) -> usize {
+        self.passages.len()
+    }
+
+    /// Tells of everybody who has come, and when it does so for the first time, that this is everybody.
+    fn tell_news(&mut self) -> Option<Vec<u8>> {
+        while let Some(other) = self.newcomers.pop_front() {
             let passage = self.passages.get_mut(&other);
             if let Some(frame) = passage.and_then(|it| it.introduce(other)) {
                 return Some(frame);
             }
         }
-        self.greeting = None;
-        Some(Frame::Attached.encode())
+        let is_first = !std::mem::replace(&mut self.is_greeted, true);
+        is_first.then(|| Frame::Attached.encode())
     }
 
     /// The next frame in somebody's turn, unless that is over.
@@ -189,13 +204,15 @@ impl Seat {
         if self.spent >= TURN {
             return None;
         }
-        match passage.next(other) {
+        let before = passage.weight();
+        let next = passage.next(other);
+        if passage.is_gone() {
+            self.remaining -= before - passage.weight();
+        }
+        match next {
             Next::Word(frame) => Some(frame),
             Next::Theirs(frame) => {
                 self.spent += frame.len();
-                if passage.is_gone() {
-                    self.remaining = self.remaining.saturating_sub(frame.len());
-                }
                 Some(frame)
             }
             Next::Ours(frame) => {
@@ -242,6 +259,11 @@ impl Seat {
     fn forget(&mut self, other: Peer) {
         self.passages.remove(&other);
         self.remains.retain(|it| *it != other);
+        if self.turns.front() == Some(&other) {
+            self.spent = 0;
+        }
+        self.turns.retain(|it| *it != other);
+        self.newcomers.retain(|it| *it != other);
     }
 
     fn bound_remains(&mut self) {
@@ -249,9 +271,16 @@ impl Seat {
             let Some(oldest) = self.remains.pop_front() else {
                 return;
             };
-            if let Some(passage) = self.passages.get_mut(&oldest) {
-                self.remaining -= passage.waiting() as usize;
-                self.answers -= passage.drop_frames();
+            let Some(passage) = self.passages.get_mut(&oldest) else {
+                continue;
+            };
+            self.remaining -= passage.weight();
+            self.answers -= passage.drop_frames();
+            // Its end may now be all that is left to say, or not even that.
+            match passage.lose() {
+                Left::Nothing => self.forget(oldest),
+                Left::Answer => self.answers += 1,
+                Left::Farewell => {}
             }
         }
     }

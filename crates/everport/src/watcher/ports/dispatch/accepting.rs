@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use tokio::time::Instant;
 
 use super::Shared;
 use super::hub::{Connection, Hub, Outcome};
-use crate::listener::is_of_one_connection;
+use crate::listener::{has_waiting, is_of_one_connection};
 use crate::reactor;
 use crate::watcher::dispatching::Trouble;
 use crate::watcher::input::Input;
@@ -48,9 +49,17 @@ pub(super) fn accept(
     Ok(async move {
         let mut told = None;
         loop {
-            let next = place_some(&shared, &socket);
+            let next = unless_it_panics(|| place_some(&shared, &socket));
             wait_for(next, &shared, &socket, &mut told).await;
         }
+    })
+}
+
+/// A defect must not end the accepting for good: it is told like a refusal, and tried again.
+fn unless_it_panics(turn: impl FnOnce() -> Next) -> Next {
+    let done = catch_unwind(AssertUnwindSafe(turn));
+    done.unwrap_or_else(|_told_by_the_hook| {
+        Next::Pause(Some(io::Error::other("the accepting task panicked")))
     })
 }
 
@@ -79,9 +88,6 @@ async fn wait_for(
 
 fn place_some(shared: &Shared, socket: &AsyncFd<OwnedFd>) -> Next {
     let mut hub = shared.hub();
-    if !hub.has_taken_back() {
-        return Next::Pause(Some(Errno::MFILE.into()));
-    }
     for _ in 0..TURN {
         let next = place_one(&mut hub, socket);
         if let Some(next) = next {
@@ -97,12 +103,21 @@ fn place_one(hub: &mut Hub, socket: &AsyncFd<OwnedFd>) -> Option<Next> {
     let Some(worker) = hub.next() else {
         return Some(Next::Change);
     };
+    // Those come first: while descriptors are short, these are the ones that can be had back.
     let connection = match hub.next_returned() {
         Some(returned) => returned,
+        None if hub.is_short => return Some(Next::Pause(Some(Errno::MFILE.into()))),
         None if !hub.is_open => return Some(Next::Change),
         None => match accept_one(socket) {
             Ok(accepted) => accepted,
-            Err(error) => return after(error),
+            Err(error) => {
+                // The runtime may not have heard of one yet.
+                if is_none_yet(&error) && hub.is_closing && !has_waiting(socket.get_ref()) {
+                    hub.is_open = false;
+                    return Some(Next::Change);
+                }
+                return after(error);
+            }
         },
     };
     match hub.place(worker, connection) {
@@ -120,8 +135,12 @@ fn accept_one(socket: &AsyncFd<OwnedFd>) -> io::Result<Connection> {
     })
 }
 
+fn is_none_yet(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
+}
+
 fn after(error: io::Error) -> Option<Next> {
-    if error.kind() == io::ErrorKind::WouldBlock {
+    if is_none_yet(&error) {
         return Some(Next::Connection);
     }
     if is_of_one_connection(&error) {
@@ -149,5 +168,20 @@ impl Shared {
         });
         // A loop that has ended needs no news.
         let _ended = self.inbox.send(refused).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_told_and_accepting_goes_on_after_a_pause() {
+        let next = unless_it_panics(|| panic!("what a defect says"));
+        let Next::Pause(Some(error)) = next else {
+            panic!("no pause");
+        };
+        assert_eq!(error.to_string(), "the accepting task panicked");
+        assert!(matches!(unless_it_panics(|| Next::Turn), Next::Turn));
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use everport_core::Serving;
 
 use super::placing::{Nonsense, Placing};
-use crate::link::{LinkError, Placed, PlacingEnd, Report, has_placed, take};
+use crate::link::{LinkError, Placed, PlacingEnd, Report, Taken, has_placed, take};
 use crate::watcher::Placement;
 use crate::{SlotId, WorkerId};
 
@@ -17,14 +17,18 @@ use crate::{SlotId, WorkerId};
 pub(super) struct Hub {
     placing: Placing,
     channels: BTreeMap<WorkerId, Channel>,
+    /// How many channels there ever were.
+    opened: u64,
     /// Channels of workers that are gone, kept as long as the watcher is too short of descriptors to empty them.
     abandoned: Vec<Arc<OwnedFd>>,
     /// Taken back, and to be placed before anything else. As many as fit into all channels at most.
     returned: VecDeque<Connection>,
     /// Whether descriptors did not suffice to take everything back.
-    is_short: bool,
+    pub(super) is_short: bool,
     /// Whether new connections are accepted.
     pub(super) is_open: bool,
+    /// Whether that ends as soon as none waits.
+    pub(super) is_closing: bool,
     /// Whether the accepting task waits for something else than a connection.
     waits_for_change: bool,
 }
@@ -36,14 +40,25 @@ pub(super) struct Connection {
     pub(super) peer: Option<SocketAddr>,
 }
 
+/// One channel of one worker, which may have had others: what was said on those does not count for this one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ChannelId {
+    pub(super) worker: WorkerId,
+    number: u64,
+}
+
 /// The way to one worker.
 #[derive(Debug)]
 struct Channel {
+    /// Which of all channels it is.
+    number: u64,
     end: Arc<PlacingEnd>,
     /// The worker's end, which we hold as well: what it has not taken is read back from there.
     theirs: Arc<OwnedFd>,
     /// Whether the worker takes nothing from it any more.
     is_over: bool,
+    /// What the worker was found to have said that cannot be.
+    nonsense: Option<Nonsense>,
 }
 
 /// What became of a connection that was to be placed.
@@ -61,10 +76,12 @@ impl Hub {
         Self {
             placing: Placing::new(placement),
             channels: BTreeMap::new(),
+            opened: 0,
             abandoned: Vec::new(),
             returned: VecDeque::new(),
             is_short: false,
             is_open: true,
+            is_closing: false,
             waits_for_change: false,
         }
     }
@@ -73,16 +90,20 @@ impl Hub {
         &mut self,
         worker: WorkerId,
         slot: SlotId,
-        end: Arc<PlacingEnd>,
-        theirs: Arc<OwnedFd>,
-    ) {
+        (end, theirs): (Arc<PlacingEnd>, Arc<OwnedFd>),
+    ) -> ChannelId {
         self.placing.join(worker, slot);
+        self.opened += 1;
+        let number = self.opened;
         let channel = Channel {
+            number,
             end,
             theirs,
             is_over: false,
+            nonsense: None,
         };
         self.channels.insert(worker, channel);
+        ChannelId { worker, number }
     }
 
     /// The worker is gone, or has given the port back.
@@ -95,7 +116,7 @@ impl Hub {
     }
 
     /// The worker takes nothing from its channel any more.
-    pub(super) fn end(&mut self, worker: WorkerId) {
+    fn end(&mut self, worker: WorkerId) {
         self.placing.leave(worker);
         if let Some(channel) = self.channels.get_mut(&worker) {
             channel.is_over = true;
@@ -121,6 +142,12 @@ impl Hub {
         self.take_back();
     }
 
+    /// This worker serves as well.
+    pub(super) fn serve_too(&mut self, worker: WorkerId) {
+        self.placing.serve_too(worker);
+        self.take_back();
+    }
+
     pub(super) fn stop_serving(&mut self, worker: WorkerId) {
         self.placing.stop_serving(worker);
         self.take_back();
@@ -130,8 +157,30 @@ impl Hub {
         self.placing.empty(worker);
     }
 
-    pub(super) fn hear(&mut self, worker: WorkerId, report: Report) -> Result<(), Nonsense> {
-        self.placing.hear(worker, report)
+    /// The worker has spoken on this channel.
+    pub(super) fn hear(&mut self, id: ChannelId, report: Report) -> Result<(), Nonsense> {
+        if !self.is_current(id) {
+            return Ok(());
+        }
+        self.placing.hear(id.worker, report)?;
+        if report.is_last {
+            self.end(id.worker);
+        }
+        Ok(())
+    }
+
+    /// Something is wrong with this channel; `false` when it is not the worker's any more.
+    pub(super) fn fail(&mut self, id: ChannelId) -> bool {
+        let is_current = self.is_current(id);
+        if is_current {
+            self.break_off(id.worker);
+        }
+        is_current
+    }
+
+    fn is_current(&self, id: ChannelId) -> bool {
+        let channel = self.channels.get(&id.worker);
+        channel.is_some_and(|channel| channel.number == id.number)
     }
 
     /// Who is given the next connection; `None` while nobody takes any, or has room for one.
@@ -139,8 +188,11 @@ impl Hub {
         self.placing.next()
     }
 
-    /// Takes one that was taken back.
+    /// Takes one that was taken back, or that can be taken back now that descriptors are free again.
     pub(super) fn next_returned(&mut self) -> Option<Connection> {
+        if self.returned.is_empty() && self.is_short {
+            self.take_back();
+        }
         self.returned.pop_front()
     }
 
@@ -159,7 +211,8 @@ impl Hub {
         let Err(error) = channel.end.place(placed, connection.socket.as_fd()) else {
             return Outcome::Placed;
         };
-        self.placing.take_back(worker);
+        // It was counted just now, so there is one to be counted off.
+        let _counted = self.placing.take_back(worker);
         self.returned.push_front(connection);
         // Descriptors on their way are counted, too, and may be too many (unix(7)).
         if matches!(error, LinkError::Full | LinkError::Io(_)) {
@@ -167,14 +220,6 @@ impl Hub {
         }
         self.break_off(worker);
         Outcome::Broken
-    }
-
-    /// Whether everything is taken back that is to be, if need be by another try.
-    pub(super) fn has_taken_back(&mut self) -> bool {
-        if self.is_short {
-            self.take_back();
-        }
-        !self.is_short
     }
 
     /// Takes back what waits at workers that will not take it. Where descriptors do not suffice, what is left waits
@@ -189,13 +234,34 @@ impl Hub {
             }
             self.is_short |= !is_empty;
         }
-        for (worker, channel) in &self.channels {
+        for (worker, channel) in &mut self.channels {
             if channel.is_over || self.placing.is_passed_over(*worker) {
-                let placing = &mut self.placing;
-                let count = || placing.take_back(*worker);
+                let (placing, nonsense) = (&mut self.placing, &mut channel.nonsense);
+                let count = || {
+                    if let Err(error) = placing.take_back(*worker) {
+                        nonsense.get_or_insert(error);
+                    }
+                };
                 self.is_short |= !take_back_from(&channel.theirs, &mut self.returned, count);
             }
         }
+        self.break_off_liars();
+    }
+
+    /// Ends the channels of those that left what they said to have taken.
+    fn break_off_liars(&mut self) {
+        for (worker, channel) in &mut self.channels {
+            if channel.nonsense.is_some() && !channel.is_over {
+                channel.is_over = true;
+                channel.end.hang_up();
+                self.placing.leave(*worker);
+            }
+        }
+    }
+
+    /// What the worker was found to have said that cannot be.
+    pub(super) fn nonsense(&self, id: ChannelId) -> Option<Nonsense> {
+        self.channels.get(&id.worker)?.nonsense
     }
 
     /// Whether a connection waits that no worker has taken.
@@ -224,8 +290,10 @@ fn take_back_from(
 ) -> bool {
     loop {
         match take(theirs.as_fd()) {
-            Ok(Some((placed, socket))) => {
+            Ok(Some(Taken { placed, socket })) => {
                 count();
+                // Descriptors have run out at this very moment, which cost this one its own.
+                let Some(socket) = socket else { return false };
                 let peer = placed.peer;
                 returned.push_back(Connection { socket, peer });
             }
@@ -236,3 +304,6 @@ fn take_back_from(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

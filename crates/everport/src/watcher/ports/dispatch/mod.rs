@@ -10,6 +10,7 @@ mod placing;
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use everport_core::Serving;
@@ -17,9 +18,10 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
-use self::hub::Hub;
+use self::hub::{ChannelId, Hub};
+use self::placing::Nonsense;
 use super::socket_watch::SocketWatch;
-use crate::link::{self, PlacingEnd};
+use crate::link::{self, LinkError, PlacingEnd};
 use crate::watcher::Placement;
 use crate::watcher::dispatching::Trouble;
 use crate::watcher::input::Input;
@@ -103,20 +105,26 @@ impl Dispatch {
         Ok(())
     }
 
-    /// A worker asks for the port: the end of the channel that connections will come through.
+    /// A worker asks for the port: the end of the channel that connections will come through. One that gave it back while
+    /// nobody else served it is still the one that serves, and is not announced again.
     pub(super) fn join(
         &mut self,
-        worker: WorkerId,
-        slot: SlotId,
+        (worker, slot): (WorkerId, SlotId),
+        serves: bool,
         watch: &SocketWatch,
     ) -> io::Result<Arc<OwnedFd>> {
         self.remove(worker, watch);
         let (ours, theirs) = link::pair()?;
         let (end, theirs) = (Arc::new(PlacingEnd::new(ours)?), Arc::new(theirs));
-        self.shared
-            .hub()
-            .join(worker, slot, Arc::clone(&end), Arc::clone(&theirs));
-        let reports = Arc::clone(&self.shared).hear(worker, end);
+        let joined = (Arc::clone(&end), Arc::clone(&theirs));
+        let id = self.shared.change(|hub| {
+            let id = hub.join(worker, slot, joined);
+            if serves {
+                hub.serve_too(worker);
+            }
+            id
+        });
+        let reports = Arc::clone(&self.shared).hear(id, end);
         let given = Given {
             slot,
             theirs: Arc::clone(&theirs),
@@ -151,7 +159,18 @@ impl Dispatch {
 
     /// Whether new connections are accepted; those that have been are placed all the same.
     pub(super) fn open(&self, is_open: bool) {
-        self.shared.change(|hub| hub.is_open = is_open);
+        self.shared.change(|hub| {
+            hub.is_open = is_open;
+            hub.is_closing = false;
+        });
+    }
+
+    /// Connections go on getting in, but none is accepted any more once all that wait have been: else there would be no
+    /// end of it.
+    pub(super) fn close_when_empty(&self) {
+        self.shared.change(|hub| hub.is_closing = true);
+        // Even if it waits for a connection: it may be that none comes.
+        self.shared.changed.notify_one();
     }
 
     /// Whether a connection waits that was accepted and that no worker has taken.
@@ -207,30 +226,46 @@ impl Shared {
         result
     }
 
+    /// Why the worker's channel has failed, which may be that we have ended it.
+    fn why_broken(&self, id: ChannelId, error: &LinkError) -> String {
+        let nonsense = self.hub().nonsense(id);
+        nonsense.map_or_else(|| error.to_string(), said)
+    }
+
     /// Hears what the worker reports. What cannot be costs it its channel, and the loop is told.
-    async fn hear(self: Arc<Self>, worker: WorkerId, end: Arc<PlacingEnd>) {
+    async fn hear(self: Arc<Self>, id: ChannelId, end: Arc<PlacingEnd>) {
         let error = loop {
             let report = match end.receive().await {
                 Ok(report) => report,
-                Err(error) => break error.to_string(),
+                Err(error) => break self.why_broken(id, &error),
             };
-            if let Err(nonsense) = self.change(|hub| hub.hear(worker, report)) {
-                break format!("it said {nonsense}");
+            let hear = || self.change(|hub| hub.hear(id, report));
+            match catch_unwind(AssertUnwindSafe(hear)) {
+                Ok(Ok(())) => {}
+                Ok(Err(nonsense)) => break said(nonsense),
+                // A worker that nobody hears would count as full for good.
+                Err(_told_by_the_hook) => break "what it said was followed by a panic".to_owned(),
             }
             if report.is_last {
-                return self.change(|hub| hub.end(worker));
+                return;
             }
         };
-        self.change(|hub| hub.break_off(worker));
+        if !self.change(|hub| hub.fail(id)) {
+            return;
+        }
         let address = self.address.clone();
         let failed = Input::Dispatching(Trouble::Channel {
-            worker,
+            worker: id.worker,
             address,
             error,
         });
         // A loop that has ended needs no news.
         let _ended = self.inbox.send(failed).await;
     }
+}
+
+fn said(nonsense: Nonsense) -> String {
+    format!("it said {nonsense}")
 }
 
 /// Whether somebody has shut the worker's end down.

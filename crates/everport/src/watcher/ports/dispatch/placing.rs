@@ -63,6 +63,8 @@ pub(super) enum Nonsense {
     Ended { ended: u64, taken: u64 },
     #[error("that it has taken, or ended, fewer connections than before")]
     Fewer,
+    #[error("that it has taken {said} connections, when it left all but {left} of them")]
+    Left { said: u64, left: u64 },
 }
 
 impl Placing {
@@ -100,6 +102,13 @@ impl Placing {
             } else if member.role == Role::Serves {
                 member.role = Role::Idle;
             }
+        }
+    }
+
+    /// This worker serves as well.
+    pub(super) fn serve_too(&mut self, worker: WorkerId) {
+        if let Some(member) = self.members.get_mut(&worker) {
+            member.role = Role::Serves;
         }
     }
 
@@ -159,11 +168,20 @@ impl Placing {
         }
     }
 
-    /// One that was placed there was taken back.
-    pub(super) fn take_back(&mut self, worker: WorkerId) {
-        if let Some(member) = self.members.get_mut(&worker) {
-            member.taken_back += 1;
+    /// One that was placed there was taken back. A worker that has said that it has taken all of them has lied.
+    pub(super) fn take_back(&mut self, worker: WorkerId) -> Result<(), Nonsense> {
+        let Some(member) = self.members.get_mut(&worker) else {
+            return Ok(()); // it is known to be gone
+        };
+        if member.untaken() == 0 {
+            let said = member.said.taken;
+            return Err(Nonsense::Left {
+                said,
+                left: said.saturating_sub(1),
+            });
         }
+        member.taken_back += 1;
+        Ok(())
     }
 
     /// A worker has spoken.

@@ -33,6 +33,13 @@ impl Port {
         }
     }
 
+    /// New connections can't be kept out: what waits by now is accepted, and then no more.
+    pub(crate) fn close_when_empty(&self) {
+        if let Sockets::Dispatch(_, dispatch) = &self.sockets {
+            dispatch.close_when_empty();
+        }
+    }
+
     /// A worker is gone or has given the port back: what waits for it in its channel is given to others.
     pub(crate) fn close_channel(&mut self, worker: WorkerId, watch: &SocketWatch) {
         if let Sockets::Dispatch(_, dispatch) = &mut self.sockets {
@@ -54,3 +61,6 @@ impl Port {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -121,6 +121,11 @@ impl Endpoint {
         self.sent.push_back(bytes);
     }
 
+    /// It is told of somebody otherwise than by a frame.
+    pub(super) fn welcome(&mut self, peer: Peer) {
+        assert!(self.present.insert(peer), "{peer} was told of twice");
+    }
+
     /// Credits some or all of what came.
     pub(super) fn credit(&mut self, from: Peer, lane: Lane, bytes: u32) {
         let Some(incoming) = self.incoming.get_mut(&(from, lane)) else {

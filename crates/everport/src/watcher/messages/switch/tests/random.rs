@@ -74,7 +74,10 @@ impl World {
         }
         let worker = WorkerId(self.next_worker);
         self.next_worker += 1;
-        self.switch.arrive(worker);
+        if self.switch.arrive(worker) {
+            let application = self.endpoints.get_mut(&Peer::Watcher);
+            application.expect("attached").welcome(worker.into());
+        }
         self.deaf.push(worker.into());
         self.reachable.push(worker.into());
     }

@@ -375,3 +375,70 @@ fn what_many_dead_ones_left_to_one_that_does_not_read_is_bounded() {
     assert_eq!(farewells.count(), introductions.count());
     assert_eq!(switch.waiting_for(ANN), 0);
 }
+
+#[test]
+fn many_dead_ones_of_whom_a_peer_was_never_told_leave_nothing_behind() {
+    let mut switch = switch_of(&[ANN]);
+    let mut most = 0;
+    for number in 0..500 {
+        let worker = Peer::Worker(WorkerId(100 + number));
+        arrive(&mut switch, worker);
+        assert!(switch.attach(worker));
+        for _ in 0..4 {
+            let frame = message(ANN, "e", &[0; 65_000]);
+            switch.receive(worker, &frame).unwrap();
+        }
+        finish(&mut switch, worker);
+        most = most.max(switch.passages_of(ANN));
+    }
+    assert!(most < 50, "{most} dead ones are remembered");
+    heard(&mut switch, ANN);
+    assert_eq!(switch.passages_of(ANN), 0);
+}
+
+#[test]
+fn short_frames_of_dead_ones_count_as_what_they_take() {
+    let mut switch = switch_of(&[ANN]);
+    let frame = message(ANN, "e", b"");
+    for number in 0..50 {
+        let worker = Peer::Worker(WorkerId(100 + number));
+        arrive(&mut switch, worker);
+        assert!(switch.attach(worker));
+        for _ in 0..WINDOW as usize / frame.len() {
+            switch.receive(worker, &frame).unwrap();
+        }
+        finish(&mut switch, worker);
+    }
+    let frames = switch.waiting_for(ANN) / frame.len();
+    assert!(frames * (frame.len() + 64) <= MOST_REMAINS);
+    assert!(frames > 0, "far too little");
+}
+
+#[test]
+fn whoever_comes_is_told_of_before_what_others_go_on_to_say() {
+    let mut switch = switch_of(&[ANN, BOB]);
+    for _ in 0..2 {
+        switch.receive(ANN, &message(BOB, "e", b"1")).unwrap();
+    }
+    assert_eq!(switch.next(BOB), Some(message(ANN, "e", b"1")));
+    arrive(&mut switch, CYN);
+    switch.receive(ANN, &message(BOB, "write to 3", b"")).unwrap();
+    assert_eq!(switch.take_woken(), [BOB, ANN]);
+    let told = heard(&mut switch, BOB);
+    let rest = [message(ANN, "e", b"1"), message(ANN, "write to 3", b"")];
+    assert_eq!(told[0], present(CYN));
+    assert_eq!(told[1..], rest);
+}
+
+#[test]
+fn the_application_knows_who_comes_and_hears_who_goes() {
+    let mut switch = switch_of(&[ANN]);
+    assert!(!switch.arrive(WorkerId(2)), "it is not attached");
+    assert!(switch.attach(Peer::Watcher));
+    assert!(switch.arrive(WorkerId(3)));
+    let attached = Frame::Attached.encode();
+    let told = heard(&mut switch, Peer::Watcher);
+    assert_eq!(told, [present(ANN), present(BOB), attached]);
+    finish(&mut switch, CYN);
+    assert_eq!(heard(&mut switch, Peer::Watcher), [gone(CYN)]);
+}

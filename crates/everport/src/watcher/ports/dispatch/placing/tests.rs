@@ -74,7 +74,7 @@ impl Fixture {
         for (worker, truth) in &mut self.workers {
             if self.placing.is_passed_over(*worker) {
                 for _ in 0..std::mem::take(&mut truth.waiting) {
-                    self.placing.take_back(*worker);
+                    self.placing.take_back(*worker).unwrap();
                     taken_back += 1;
                 }
             }
@@ -197,7 +197,7 @@ fn a_full_worker_is_always_one_that_has_been_asked_to_answer() {
     for _ in 0..3 {
         assert!(asked(&mut fixture));
         assert_eq!(fixture.placing.next(), None);
-        fixture.placing.take_back(WorkerId(1));
+        fixture.placing.take_back(WorkerId(1)).unwrap();
     }
 }
 
@@ -254,6 +254,26 @@ fn what_cannot_be_is_not_believed() {
             said: u64::MAX,
             given: 2
         })
+    );
+}
+
+#[test]
+fn one_that_says_that_it_has_taken_what_it_left_is_not_believed() {
+    let mut fixture = Fixture::new(Placement::RoundRobin, 1);
+    let worker = WorkerId(1);
+    (0..5).for_each(|_| assert!(fixture.place().is_some()));
+    let report = Report {
+        taken: 3,
+        ended: 0,
+        is_last: false,
+    };
+    fixture.placing.hear(worker, report).unwrap();
+    let mut take_back = || fixture.placing.take_back(worker);
+    assert_eq!([take_back(), take_back()], [Ok(()), Ok(())]);
+    assert_eq!(take_back(), Err(Nonsense::Left { said: 3, left: 2 }));
+    assert!(
+        fixture.placing.next().is_some(),
+        "it has room, as far as it says"
     );
 }
 

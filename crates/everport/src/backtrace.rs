@@ -32,7 +32,7 @@ const DIRECTORIES: [(&str, usize); 4] = [
 
 /// How much of the way to a panic is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Detail {
+pub(crate) enum Detail {
     Nothing,
     /// The functions of the program and what they call.
     Short,
@@ -42,7 +42,7 @@ pub(super) enum Detail {
 
 impl Detail {
     /// What the environment asks for.
-    pub(super) fn wanted() -> Self {
+    pub(crate) fn wanted() -> Self {
         Self::of(env::var_os(VARIABLE).as_deref())
     }
 
@@ -55,7 +55,7 @@ impl Detail {
     }
 
     /// The way to where we are, if any of it is wanted.
-    pub(super) fn capture(self) -> Option<String> {
+    pub(crate) fn capture(self) -> Option<String> {
         match self {
             Self::Nothing => None,
             Self::Short => Some(shortened(&Backtrace::force_capture().to_string())),

@@ -17,7 +17,7 @@ use everport::watcher::{
     Builder, ExitReason, Handle, Notices, Notification as Heard, Program, RunError, Status,
 };
 use everport::{Sharing, Watcher};
-use everport_tests::{Answer, Deployment, PATIENCE, get, program};
+use everport_tests::{Answer, Deployment, Kind, PATIENCE, get, program, worker};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -100,6 +100,18 @@ impl Embedded {
 /// Workers that listen on one port of the system's choice.
 fn workers(count: u32) -> Builder {
     of_program(count, Program::find(program("test-worker")).unwrap())
+}
+
+/// The same of either kind; threads are this test's own.
+fn workers_of(kind: Kind, count: u32) -> Builder {
+    match kind {
+        Kind::Processes => workers(count),
+        Kind::Threads => {
+            let serve =
+                async |cluster| worker::serve_as_told(cluster, "--listen 127.0.0.1:0").await;
+            Watcher::threads(count, serve).settle(Duration::ZERO)
+        }
+    }
 }
 
 /// The same of a program that can be deployed anew.

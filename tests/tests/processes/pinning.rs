@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use everport_tests::{Cluster, Exit, get};
+use everport_tests::{Cluster, Exit, Kind, get};
 
 /// The CPUs that a thread may run on, as the kernel lists them.
 fn allowed(status: &str) -> String {
@@ -53,6 +53,43 @@ fn each_worker_runs_with_all_of_its_threads_on_the_cpu_of_its_slot() {
     let watcher = allowed(&format!("/proc/{}/status", cluster.pid()));
     assert_eq!(cpus(&watcher), ours, "the watcher runs where it ran");
     assert_eq!(get(cluster.address(), "/").body, "Hello, World!");
+    assert_eq!(cluster.stop(), Exit::Code(0));
+}
+
+/// Each thread of a process: its name, and the CPUs that it may run on.
+fn threads_of(pid: u32) -> Vec<(String, String)> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let seen = tasks.flatten().map(|task| {
+        let name = fs::read_to_string(task.path().join("comm")).unwrap();
+        let status = task.path().join("status");
+        (name.trim().to_owned(), allowed(status.to_str().unwrap()))
+    });
+    seen.collect()
+}
+
+#[test]
+fn a_worker_that_is_a_thread_has_its_guard_on_its_cpu_and_the_watcher_stays_where_it_was() {
+    let ours = cpus(&allowed("/proc/thread-self/status"));
+    let count = ours.len() + 1;
+    let cluster = Kind::Threads.ready(
+        &format!("-w {count} --settle 0 --pin"),
+        "--listen 127.0.0.1:0",
+    );
+    let threads = threads_of(cluster.pid());
+    let of_slot = |slot: usize| ours[slot % ours.len()].to_string();
+    for worker in cluster.workers() {
+        let name = format!("worker-{}", worker.worker);
+        let own: Vec<_> = threads.iter().filter(|thread| thread.0 == name).collect();
+        assert_eq!(own, [&(name, of_slot(worker.slot as usize))]);
+    }
+    let guards = threads.iter().filter(|thread| thread.0 == "everport-guard");
+    let mut guards: Vec<&String> = guards.map(|(_, cpus)| cpus).collect();
+    guards.sort_unstable();
+    let mut expected: Vec<String> = (0..count).map(of_slot).collect();
+    expected.sort_unstable();
+    assert_eq!(guards, expected.iter().collect::<Vec<_>>());
+    let watcher = allowed(&format!("/proc/{}/status", cluster.pid()));
+    assert_eq!(cpus(&watcher), ours);
     assert_eq!(cluster.stop(), Exit::Code(0));
 }
 

@@ -134,7 +134,7 @@ impl Transfer {
     }
 
     /// Whether the thread waits for its turn, or is about to.
-    #[cfg(test)]
+    #[cfg(all(test, target_os = "linux", not(everport_portable)))]
     pub(crate) fn is_in_line(&self) -> bool {
         self.shared.desk().is_armed
     }

@@ -5,9 +5,14 @@ use std::time::Duration;
 use everport::Generation;
 use everport::log::Notice;
 use everport::watcher::{AbortCause, Decision, RestartError};
-use everport_tests::Deployment;
+use everport_tests::{Deployment, Kind, for_each_kind};
 
-use super::{Embedded, deployed, hear, soon, workers};
+use super::{Embedded, deployed, hear, soon, workers_of};
+
+for_each_kind!(
+    async a_restart_during_another_waits_for_its_own,
+    nobody_need_wait_for_a_restart,
+);
 
 #[tokio::test]
 async fn a_restart_resolves_when_every_slot_runs_the_new_release() {
@@ -56,9 +61,8 @@ async fn a_restart_that_is_aborted_says_what_failed() {
     embedded.stop().await;
 }
 
-#[tokio::test]
-async fn a_restart_during_another_waits_for_its_own() {
-    let embedded = Embedded::ready(workers(2)).await;
+async fn a_restart_during_another_waits_for_its_own(kind: Kind) {
+    let embedded = Embedded::ready(workers_of(kind, 2)).await;
     let mut notices = embedded.handle.notices();
     let first = embedded.handle.restart();
     let has_begun =
@@ -72,9 +76,8 @@ async fn a_restart_during_another_waits_for_its_own() {
     embedded.stop().await;
 }
 
-#[tokio::test]
-async fn nobody_need_wait_for_a_restart() {
-    let embedded = Embedded::ready(workers(1)).await;
+async fn nobody_need_wait_for_a_restart(kind: Kind) {
+    let embedded = Embedded::ready(workers_of(kind, 1)).await;
     let mut notices = embedded.handle.notices();
     drop(embedded.handle.restart());
     let is_over =

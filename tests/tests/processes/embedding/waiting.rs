@@ -4,14 +4,18 @@ use std::time::Duration;
 
 use everport::Sharing;
 use everport::watcher::{ExitReason, Program, WatcherEnded, WorkerState};
-use everport_tests::{Deployment, is_alive};
+use everport_tests::{Deployment, Kind, for_each_kind, is_alive};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{Embedded, deployed, get_aside, of_program, program, soon, workers};
+use super::{Embedded, deployed, get_aside, of_program, program, soon, workers, workers_of};
 
-#[tokio::test]
-async fn a_test_learns_the_port_number_that_was_chosen() {
-    let embedded = Embedded::ready(workers(2).sharing(Sharing::Transfer)).await;
+for_each_kind!(
+    async a_test_learns_the_port_number_that_was_chosen,
+    ready_waits_for_the_workers_that_were_asked_for_before,
+);
+
+async fn a_test_learns_the_port_number_that_was_chosen(kind: Kind) {
+    let embedded = Embedded::ready(workers_of(kind, 2).sharing(Sharing::Transfer)).await;
     let ports = soon(embedded.handle.ports()).await.unwrap();
     let [port] = &ports[..] else {
         panic!("{ports:?}");
@@ -41,9 +45,8 @@ async fn ports_come_in_the_order_in_which_they_were_asked_for() {
     embedded.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ready_waits_for_the_workers_that_were_asked_for_before() {
-    let embedded = Embedded::ready(workers(1)).await;
+async fn ready_waits_for_the_workers_that_were_asked_for_before(kind: Kind) {
+    let embedded = Embedded::ready(workers_of(kind, 1)).await;
     assert_eq!(embedded.status().await.ready(), 1);
     embedded.handle.scale(3);
     soon(embedded.handle.ready()).await.unwrap();

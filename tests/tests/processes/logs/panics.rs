@@ -69,7 +69,7 @@ fn a_panic_that_unwinds_a_thread_is_a_record_and_told_as_its_end() {
     assert!(record.thread.ends_with("worker-1"), "{record:?}");
     let backtrace = &record.fields["backtrace"];
     let first = backtrace.lines().next().unwrap_or_default();
-    assert!(first.contains("everport_tests::worker::"), "{backtrace}");
+    assert!(first.contains("worker/mod.rs:"), "{backtrace}");
     let died = scene.told.wait_for("worker 1 (slot 0) died: panicked at ");
     assert!(died.contains("worker/mod.rs:"), "{died}");
     assert!(

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use everport::WorkerId;
-use everport::messages::SendError;
+use everport::{SlotId, WorkerId};
+use everport::messages::{CallError, SendError};
 use everport_tests::{Kind, for_each_kind, take_turn};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -14,6 +14,7 @@ use super::scene::{LONG, Scene};
 for_each_kind!(
     async sixteen_mebibytes_go_both_ways_while_the_cluster_is_restarted,
     one_that_takes_nothing_holds_up_those_who_write_to_it_and_nobody_else,
+    no_message_that_is_stuck_keeps_a_worker_from_being_told_to_drain,
     whoever_waits_to_send_learns_that_the_receiver_was_killed,
     one_that_stands_still_holds_up_its_own_messages_only_and_gets_them_when_it_goes_on,
     a_broadcast_reaches_the_others_although_one_takes_nothing,
@@ -36,13 +37,20 @@ async fn sixteen_mebibytes_go_both_ways_while_the_cluster_is_restarted(kind: Kin
             let (is_over, echoed) = (Arc::clone(&is_over), Arc::clone(&echoed));
             tokio::spawn(async move {
                 while !is_over.load(Ordering::Relaxed) {
-                    let worker = scene.workers().await[slot];
+                    let status = scene.handle.status().await.unwrap();
+                    let Some(worker) = status.serving(SlotId(slot)).map(|it| it.id) else {
+                        continue;
+                    };
                     let echo: Result<String, _> =
                         scene.handle.call(worker, "echo", &*long, LONG).await;
-                    // A worker that is replaced takes a call with it.
-                    if let Ok(echo) = echo {
-                        assert!(echo == *long, "not what was sent");
-                        echoed.fetch_add(1, Ordering::Relaxed);
+                    match echo {
+                        Ok(echo) => {
+                            assert!(echo == *long, "not what was sent");
+                            echoed.fetch_add(1, Ordering::Relaxed);
+                        }
+                        // A worker that is replaced takes a call with it.
+                        Err(CallError::WorkerGone(gone)) => assert_eq!(gone, worker),
+                        Err(error) => panic!("{error}"),
                     }
                 }
             })
@@ -116,6 +124,30 @@ fn flood(scene: &Scene, to: WorkerId, sent: &Arc<AtomicUsize>) -> JoinHandle<Sen
             sent.fetch_add(1, Ordering::Relaxed);
         }
     })
+}
+
+async fn no_message_that_is_stuck_keeps_a_worker_from_being_told_to_drain(kind: Kind) {
+    let scene = Scene::ready(kind, 1).await;
+    let hoarder = scene.workers().await[0];
+    scene
+        .order(hoarder, json!({ "do": "hoard", "event": "hoard" }))
+        .await;
+    let sent = Arc::new(AtomicUsize::new(0));
+    let flood = flood(&scene, hoarder, &sent);
+    while sent.load(Ordering::Relaxed) < WINDOW_OF_FLOOD {
+        tokio::task::yield_now().await;
+    }
+    // Nothing can be sent to it any more, and nothing ever will: were drains told in the same way, it would not hear of its own.
+    scene.handle.restart().await.unwrap();
+    scene.handle.at_rest().await.unwrap();
+    let drained = format!("worker {hoarder} (slot 0) has drained");
+    scene.wait_for(&drained).await;
+    let error = flood.await.unwrap();
+    assert!(
+        matches!(error, SendError::WorkerGone(gone) if gone == hoarder),
+        "{error}"
+    );
+    assert_eq!(sent.load(Ordering::Relaxed), WINDOW_OF_FLOOD);
 }
 
 async fn whoever_waits_to_send_learns_that_the_receiver_was_killed(kind: Kind) {

@@ -1,6 +1,5 @@
 //! A cluster whose watcher is embedded in the test, and whose workers do as they are told by messages.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -87,9 +86,10 @@ impl Scene {
     /// The ready workers, by their slots.
     pub(super) async fn workers(&self) -> Vec<WorkerId> {
         let status = self.handle.status().await.unwrap();
-        let workers = status.workers.iter().map(|it| (it.slot, it.id));
-        let by_slot: BTreeMap<SlotId, WorkerId> = workers.collect();
-        by_slot.into_values().collect()
+        let slots = (0..status.slots).map(SlotId);
+        slots
+            .filter_map(|slot| Some(status.serving(slot)?.id))
+            .collect()
     }
 
     /// Has a worker do something: see the test worker's `carry_out`.

@@ -128,7 +128,7 @@ fn stand_still(kind: Kind, cluster: &Cluster) -> (WorkerSeen, Option<TcpStream>)
 
 #[cfg(all(target_os = "linux", not(everport_portable)))]
 fn turns_are_exact_without_one_that_stands_still_and_with_its_successors(kind: Kind) {
-    let options = "-w 4 --settle 0 --share dispatch --shutdown-timeout 2";
+    let options = "-w 4 --settle 0 --share dispatch --shutdown-timeout 2 --log-level debug";
     let cluster = kind.ready(options, "--listen 127.0.0.1:0");
     let before = cluster.workers();
     let (still, _request) = stand_still(kind, &cluster);

@@ -160,9 +160,8 @@ fn check_turns(cluster: &Cluster, workers: &[WorkerSeen]) {
         if seen == exactly(100, workers) {
             return;
         }
-        let late = cluster.log().matching("has not answered for");
-        assert!(!late.is_empty(), "nobody was late: {seen:?}");
-        assert!(Instant::now() < deadline, "{seen:?}, {late:?}");
+        assert!(Instant::now() < deadline, "{seen:?}");
+        cluster.log().wait_for("has not answered for");
     }
 }
 

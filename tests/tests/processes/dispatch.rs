@@ -128,15 +128,13 @@ fn stand_still(kind: Kind, cluster: &Cluster) -> (WorkerSeen, Option<TcpStream>)
 
 #[cfg(all(target_os = "linux", not(everport_portable)))]
 fn turns_are_exact_without_one_that_stands_still_and_with_its_successors(kind: Kind) {
-    let options = "-w 4 --settle 0 --share dispatch --shutdown-timeout 2";
+    let options = "-w 4 --settle 0 --share dispatch --shutdown-timeout 2 --log-level debug";
     let cluster = kind.ready(options, "--listen 127.0.0.1:0");
-    let address = cluster.address();
     let before = cluster.workers();
     let (still, _request) = stand_still(kind, &cluster);
     let others = before.iter().filter(|seen| **seen != still);
     let others: Vec<WorkerSeen> = others.copied().collect();
-    let seen = count((0..300).map(|_| get(address, "/").worker()));
-    assert_eq!(seen, exactly(100, &others));
+    check_turns(&cluster, &others);
     if kind == Kind::Processes {
         still.signal(Signal::KILL);
         cluster.log().wait_for_many(5, "is ready after");
@@ -148,8 +146,23 @@ fn turns_are_exact_without_one_that_stands_still_and_with_its_successors(kind: K
         assert!(Instant::now() < deadline, "{:?}", cluster.workers());
         std::thread::yield_now();
     }
-    let seen = count((0..400).map(|_| get(address, "/").worker()));
-    assert_eq!(seen, exactly(100, &cluster.workers()));
+    check_turns(&cluster, &cluster.workers());
+}
+
+/// Asks one time after the other until each of the workers has had its share exactly. On a busy machine a worker may not
+/// answer for so long that others get what waits for it; that is told, and the only excuse.
+#[cfg(all(target_os = "linux", not(everport_portable)))]
+fn check_turns(cluster: &Cluster, workers: &[WorkerSeen]) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let requests = 0..100 * workers.len();
+        let seen = count(requests.map(|_| get(cluster.address(), "/").worker()));
+        if seen == exactly(100, workers) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{seen:?}");
+        cluster.log().wait_for("has not answered for");
+    }
 }
 
 fn connections_that_are_kept_go_where_fewest_are_open(kind: Kind) {

@@ -15,6 +15,7 @@ use crate::release::release_of;
 use crate::{Kind, PATIENCE, inspectable, is_alive};
 
 /// A running `everport run`, or a program that is its own watcher. Killed with all of its workers when it is dropped.
+#[derive(Debug)]
 pub struct Cluster {
     watcher: Child,
     log: Log,

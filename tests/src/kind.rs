@@ -14,9 +14,25 @@ pub enum Kind {
     Threads,
 }
 
-/// Makes each of these functions, which take a [`Kind`], a test of every kind: `name::processes` and `name::threads`.
+/// Makes each of these functions, which take a [`Kind`], a test of every kind: `name::processes` and `name::threads`. Those
+/// after `async` run on a runtime with several threads.
 #[macro_export]
 macro_rules! for_each_kind {
+    (async $($test:ident),+ $(,)?) => { $(
+        mod $test {
+            use $crate::Kind;
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn processes() {
+                super::$test(Kind::Processes).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn threads() {
+                super::$test(Kind::Threads).await;
+            }
+        }
+    )+ };
     ($($test:ident),+ $(,)?) => { $(
         mod $test {
             use $crate::Kind;

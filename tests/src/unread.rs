@@ -9,9 +9,10 @@ use std::time::Instant;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::{Answer, Cluster, Log, PATIENCE, get_unix, program};
+use crate::{Answer, Kind, Log, PATIENCE, get_unix};
 
 /// The cluster, the pipe that it logs to, and the directory of its socket. Killed when it is dropped.
+#[derive(Debug)]
 pub struct Unread {
     directory: TempDir,
     watcher: Child,
@@ -21,17 +22,16 @@ pub struct Unread {
 }
 
 impl Unread {
-    /// Starts it and waits until its worker listens, which is a test worker with these arguments.
+    /// Starts it and waits until its worker listens, which is a test worker of this kind with these arguments, as words.
     ///
     /// # Panics
     /// When it does not listen in time.
     #[must_use]
-    pub fn start(options: &[&str], arguments: &[&str]) -> Self {
+    pub fn start(kind: Kind, options: &str, arguments: &str) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let socket = directory.path().join("socket");
-        let mut command = Cluster::command(["-w", "1"]);
-        command.args(options).arg("--").arg(program("test-worker"));
-        command.args(arguments).arg("--unix").arg(&socket);
+        let mut command = kind.command(&format!("-w 1 {options}"), arguments);
+        command.arg("--unix").arg(&socket);
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         let mut watcher = command
             .stderr(Stdio::null())

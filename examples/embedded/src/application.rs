@@ -11,8 +11,8 @@ use crate::worker::Greeted;
 pub(crate) async fn run(address: &str) -> anyhow::Result<()> {
     let watcher = Watcher::builder(Program::current()?.args([address]))
         .workers(2)
-        .on_ready(|worker| println!("worker {} serves, pid {}", worker.worker, worker.pid))
-        .after_end(|end| println!("worker {} has gone: {}", end.worker.worker, end.ending))
+        .on_ready(|source| println!("worker {} serves, pid {}", source.worker, source.pid))
+        .after_end(|end| println!("worker {} has gone: {}", end.source.worker, end.ending))
         .build()?;
     let handle = watcher.handle();
     let mut notices = handle.notices();

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::sync::Arc;
 
+use rustix::process::{Signal, getpid, kill_process};
 use tokio::sync::Notify;
 
 /// Whether this worker is a thread beside others: those of a process serve on its main thread.
@@ -28,6 +29,15 @@ impl Crash {
     pub(super) fn ask_for(&self) {
         if !is_thread() {
             std::process::abort();
+        }
+        self.0.notify_one();
+    }
+
+    /// The same, but for a process it is a death that nothing in it can see coming.
+    pub(super) fn ask_for_the_hardest(&self) {
+        if !is_thread() {
+            // A process that can't be killed goes on, and its test fails.
+            let _killed = kill_process(getpid(), Signal::KILL);
         }
         self.0.notify_one();
     }

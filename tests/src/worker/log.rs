@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -11,16 +11,18 @@ use axum::routing::get;
 use everport::Cluster;
 use rustix::process::{Signal, getpid, kill_process};
 
+use super::end::is_thread;
 use super::service::Parameters;
 
 pub(super) fn doors(cluster: &Cluster, is_logging: bool) -> Router {
     let own = cluster.id().map(|id| id.to_string());
     let logging = Logging(is_logging.then(|| cluster.clone()));
     let logger = logging.clone();
+    let worker = Arc::new(());
     let log = async move |parameters: Parameters| match parameters.get("spare") {
         // Whoever asks wants another worker, and cannot choose which one answers.
         Some(spared) if own.as_ref() == Some(spared) => "spared",
-        _ => log(&logger, parameters).await,
+        _ => log(&logger, Arc::downgrade(&worker), parameters).await,
     };
     let logger = logging.clone();
     let log_text = async move |parameters: Parameters| log_text(&logger, parameters).await;
@@ -59,13 +61,16 @@ struct Order {
     pause: Duration,
     /// Holds the number of each thread's last record that was handed over, 8 bytes each.
     acks: Option<Arc<File>>,
+    /// Dead when the worker is, if that is a thread: unlike a process it does not take its threads with it.
+    worker: Option<Weak<()>>,
 }
 
-/// Logs numbered records on threads of their own: `records` by each of `threads`, with a text of `bytes`, each followed by
+/// Logs numbered records on threads of their own: `records` by each of `threads`, or without end as long as the worker
+/// lives, with a text of `bytes`, each followed by
 /// a pause of `pause` microseconds. The file `acks` holds how many each thread has handed over. With `wait` this answers
 /// when all are; in any case the process ends then as `then` says. With `here` they are logged by the runtime's own
 /// thread instead, before the answer.
-async fn log(logging: &Logging, parameters: Parameters) -> &'static str {
+async fn log(logging: &Logging, worker: Weak<()>, parameters: Parameters) -> &'static str {
     let number = |name: &str| parameters.get(name).and_then(|text| text.parse().ok());
     let acks = parameters.get("acks").map(File::create);
     let order = Order {
@@ -74,6 +79,7 @@ async fn log(logging: &Logging, parameters: Parameters) -> &'static str {
         bytes: number("bytes").unwrap_or(10) as usize,
         pause: Duration::from_micros(number("pause").unwrap_or(0)),
         acks: acks.and_then(Result::ok).map(Arc::new),
+        worker: is_thread().then_some(worker),
     };
     if parameters.contains_key("here") {
         log_numbers(0, &order);
@@ -102,6 +108,7 @@ pub(super) fn chatter(cluster: &Cluster) {
         bytes: 100,
         pause: Duration::from_micros(100),
         acks: None,
+        worker: None,
     };
     let logging = Logging(Some(cluster.clone()));
     thread::spawn(move || log_all(&logging, &order));
@@ -131,6 +138,10 @@ fn log_numbers(thread: u64, order: &Order) {
         }
         if !order.pause.is_zero() {
             thread::sleep(order.pause);
+        }
+        let is_dead = |worker: &Weak<()>| worker.strong_count() == 0;
+        if order.worker.as_ref().is_some_and(is_dead) {
+            return;
         }
     }
 }

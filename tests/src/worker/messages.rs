@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use everport::messages::{CallError, Message, Messages, Peer, SendError};
 use everport::{Cluster, WorkerId};
-use rustix::process::{Signal, getpid, kill_process};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
+
+use super::end::Crash;
 
 /// What was noted, and a way to wait for more of it.
 #[derive(Default)]
@@ -19,7 +20,7 @@ struct Notes {
 }
 
 /// Answers, listens, and does what it is told.
-pub(crate) fn take_part(cluster: &Cluster) -> Result<(), Box<dyn Error>> {
+pub(crate) fn take_part(cluster: &Cluster, crash: &Crash) -> Result<(), Box<dyn Error>> {
     let notes = Arc::new(Notes::default());
     tokio::spawn(Arc::clone(&notes).collect(cluster.messages("note")?));
     cluster.answer("noted", move |asked: Message<usize>| {
@@ -36,10 +37,10 @@ pub(crate) fn take_part(cluster: &Cluster) -> Result<(), Box<dyn Error>> {
     cluster.answer("panic", async |_: Message<()>| -> () {
         panic!("told to panic");
     })?;
-    let doer = cluster.clone();
+    let doer = (cluster.clone(), crash.clone());
     cluster.answer("do", move |order: Message<Value>| {
-        let doer = doer.clone();
-        async move { carry_out(doer, order.value).await }
+        let (cluster, crash) = doer.clone();
+        async move { carry_out(cluster, crash, order.value).await }
     })?;
     Ok(())
 }
@@ -99,7 +100,7 @@ impl Notes {
 }
 
 /// Does one thing: `{"do": …, "to": …, "event": …, "value": …}`. Says what came of it.
-async fn carry_out(cluster: Cluster, order: Value) -> Value {
+async fn carry_out(cluster: Cluster, crash: Crash, order: Value) -> Value {
     let event = order["event"].as_str().unwrap_or("note").to_owned();
     let value = order["value"].clone();
     let to = peer(&order["to"]);
@@ -116,7 +117,7 @@ async fn carry_out(cluster: Cluster, order: Value) -> Value {
             called.unwrap_or_else(|error| json!({ "error": error.to_string() }))
         }
         Some("count") => {
-            tokio::spawn(count(cluster, to, event, value.as_u64()));
+            tokio::spawn(count(cluster, crash, to, event, value.as_u64()));
             json!("begun")
         }
         Some("hoard") => hoard(&cluster, &event),
@@ -131,8 +132,8 @@ async fn send(cluster: &Cluster, to: Peer, event: &str, value: &Value) -> Result
     }
 }
 
-/// Sends numbers from 0 on, each with a kilobyte of other things: without end, or so many and dies of `KILL`.
-async fn count(cluster: Cluster, to: Peer, event: String, end: Option<u64>) {
+/// Sends numbers from 0 on, each with a kilobyte of other things: without end, or so many and dies at once.
+async fn count(cluster: Cluster, crash: Crash, to: Peer, event: String, end: Option<u64>) {
     let ballast = "x".repeat(1000);
     for number in 0..end.unwrap_or(u64::MAX) {
         let sent = send(&cluster, to, &event, &json!([number, ballast])).await;
@@ -140,8 +141,7 @@ async fn count(cluster: Cluster, to: Peer, event: String, end: Option<u64>) {
             return;
         }
     }
-    // A process that can't be killed goes on, and its test fails.
-    let _killed = kill_process(getpid(), Signal::KILL);
+    crash.ask_for_the_hardest();
 }
 
 /// Subscribes to an event and takes nothing.

@@ -132,13 +132,13 @@ async fn serve(cluster: Cluster, options: &Options) -> Result<(), Box<dyn Error>
     if options.chatty {
         log::chatter(&cluster);
     }
+    let crash = Crash::default();
     if options.messages {
-        messages::take_part(&cluster)?;
+        messages::take_part(&cluster, &crash)?;
     }
     if options.try_messages {
         messages::try_all(&cluster).await;
     }
-    let crash = Crash::default();
     tokio::select! {
         served = serve_all(&cluster, options, &behaviour, &crash) => served?,
         () = crash.was_asked_for() => panic!("this worker was asked to crash"),

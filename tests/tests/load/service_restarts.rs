@@ -9,47 +9,51 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use everport_load::RunningLoad;
-use everport_tests::{Cluster, Exit, ask, loopback_socket, program, take_turn, with_sockets};
+use everport_tests::{
+    Cluster, Exit, Kind, ask, for_each_kind, loopback_socket, take_turn, with_sockets,
+};
 
 use crate::{go_on, keep_alive_load, one_shot_load};
+
+for_each_kind!(
+    a_restart_of_the_service_loses_no_connection_to_a_socket_that_is_passed_in,
+    a_restart_of_the_service_loses_no_request_on_a_kept_connection,
+    a_restart_of_the_service_loses_no_connection_to_a_unix_socket_that_is_passed_in,
+);
 
 /// How often the whole cluster is stopped and started again.
 const RESTARTS: usize = 5;
 
 /// The next instance of a service whose socket is passed in.
-fn start(socket: impl AsFd, arguments: &str) -> Cluster {
-    let mut command = Cluster::command(["-w", "2", "--settle", "0"]);
-    command.arg("--").arg(program("test-worker"));
-    command.args(arguments.split_whitespace());
+fn start(kind: Kind, socket: impl AsFd, arguments: &str) -> Cluster {
+    let command = kind.command("-w 2 --settle 0", arguments);
     let cluster = Cluster::spawn(with_sockets(&command, &[("web", socket.as_fd())]));
     cluster.wait_until_ready();
     cluster
 }
 
 /// Restarts a service whose worker is started with these options, again and again, while its clients go on.
-fn check_tcp(options: &str, load: fn(SocketAddr) -> RunningLoad) {
+fn check_tcp(kind: Kind, options: &str, load: fn(SocketAddr) -> RunningLoad) {
     let _turn = take_turn();
     let (socket, address) = loopback_socket();
     let arguments = format!("--listen {address} {options}");
-    let mut cluster = start(&socket, &arguments);
+    let mut cluster = start(kind, &socket, &arguments);
     let load = load(address);
     for _ in 0..RESTARTS {
         go_on(&load, 200);
         assert_eq!(cluster.stop(), Exit::Code(0));
-        cluster = start(&socket, &arguments);
+        cluster = start(kind, &socket, &arguments);
     }
     go_on(&load, 200);
     load.stop().assert_lossless();
 }
 
-#[test]
-fn a_restart_of_the_service_loses_no_connection_to_a_socket_that_is_passed_in() {
-    check_tcp("", one_shot_load);
+fn a_restart_of_the_service_loses_no_connection_to_a_socket_that_is_passed_in(kind: Kind) {
+    check_tcp(kind, "", one_shot_load);
 }
 
-#[test]
-fn a_restart_of_the_service_loses_no_request_on_a_kept_connection() {
-    check_tcp("--http", keep_alive_load);
+fn a_restart_of_the_service_loses_no_request_on_a_kept_connection(kind: Kind) {
+    check_tcp(kind, "--http", keep_alive_load);
 }
 
 /// Clients of a Unix socket, one after the other on each of some threads, until they are told to stop.
@@ -100,29 +104,28 @@ impl UnixLoad {
     }
 }
 
-fn check_unix(address: &net::SocketAddr, socket: &UnixListener, name: &str) {
+fn check_unix(kind: Kind, address: &net::SocketAddr, socket: &UnixListener, name: &str) {
     let arguments = format!("--unix {name}");
-    let mut cluster = start(socket, &arguments);
+    let mut cluster = start(kind, socket, &arguments);
     let load = UnixLoad::start(address);
     for _ in 0..RESTARTS {
         load.go_on();
         assert_eq!(cluster.stop(), Exit::Code(0));
-        cluster = start(socket, &arguments);
+        cluster = start(kind, socket, &arguments);
     }
     load.go_on();
     load.stop();
 }
 
-#[test]
-fn a_restart_of_the_service_loses_no_connection_to_a_unix_socket_that_is_passed_in() {
+fn a_restart_of_the_service_loses_no_connection_to_a_unix_socket_that_is_passed_in(kind: Kind) {
     let _turn = take_turn();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("socket");
     let socket = UnixListener::bind(&path).unwrap();
     let address = net::SocketAddr::from_pathname(&path).unwrap();
-    check_unix(&address, &socket, path.to_str().unwrap());
+    check_unix(kind, &address, &socket, path.to_str().unwrap());
     let name = format!("everport-passed-{}", std::process::id());
     let address = net::SocketAddr::from_abstract_name(&name).unwrap();
     let socket = UnixListener::bind_addr(&address).unwrap();
-    check_unix(&address, &socket, &format!("@{name}"));
+    check_unix(kind, &address, &socket, &format!("@{name}"));
 }

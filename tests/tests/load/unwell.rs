@@ -21,7 +21,17 @@ const BOUND: Duration = Duration::from_secs(1);
 const LONG: Duration = Duration::from_millis(250);
 const FEW: u64 = 60;
 
-for_each_kind!(nobody_waits_for_a_worker_that_hangs_by_reuseport);
+for_each_kind!(
+    nobody_waits_for_a_worker_that_hangs_by_reuseport,
+    nobody_waits_for_a_worker_that_hangs_by_transfer,
+    nobody_waits_for_a_worker_that_hangs_by_dispatch,
+    nobody_waits_for_a_slot_in_back_off_by_reuseport,
+    nobody_waits_for_a_slot_in_back_off_by_transfer,
+    nobody_waits_for_a_slot_in_back_off_by_dispatch,
+    a_worker_that_hangs_for_good_costs_only_what_it_served_by_reuseport,
+    a_worker_that_hangs_for_good_costs_only_what_it_served_by_transfer,
+    a_worker_that_hangs_for_good_costs_only_what_it_served_by_dispatch,
+);
 
 fn load(cluster: &Cluster) -> RunningLoad {
     let load = Load::new(cluster.address())
@@ -55,6 +65,7 @@ fn check_waits(report: &Report, served: u64) {
     );
 }
 
+/// Processes only: no signal stops a single thread. One that hangs is the same to its clients.
 fn nobody_waits_for_a_stopped_worker(share: &str) {
     let _turn = take_turn();
     let cluster = Cluster::ready(&format!("-w 4 --share {share}"), "--listen 127.0.0.1:0");
@@ -108,26 +119,24 @@ fn nobody_waits_for_a_worker_that_hangs_by_reuseport(kind: Kind) {
     nobody_waits_for_a_worker_that_hangs(kind, "reuseport");
 }
 
-#[test]
-fn nobody_waits_for_a_worker_that_hangs_by_transfer() {
-    nobody_waits_for_a_worker_that_hangs(Kind::Processes, "transfer");
+fn nobody_waits_for_a_worker_that_hangs_by_transfer(kind: Kind) {
+    nobody_waits_for_a_worker_that_hangs(kind, "transfer");
 }
 
-#[test]
-fn nobody_waits_for_a_worker_that_hangs_by_dispatch() {
-    nobody_waits_for_a_worker_that_hangs(Kind::Processes, "dispatch");
+fn nobody_waits_for_a_worker_that_hangs_by_dispatch(kind: Kind) {
+    nobody_waits_for_a_worker_that_hangs(kind, "dispatch");
 }
 
-fn nobody_waits_for_a_slot_in_back_off(share: &str) {
+fn nobody_waits_for_a_slot_in_back_off(kind: Kind, share: &str) {
     let _turn = take_turn();
     let directory = tempfile::tempdir().unwrap();
     let release = directory.path().join("release");
     std::fs::write(&release, "v1").unwrap();
     let arguments = format!("--listen 127.0.0.1:0 --release {}", release.display());
-    let cluster = Cluster::ready(&format!("-w 4 --share {share}"), &arguments);
+    let cluster = kind.ready(&format!("-w 4 --share {share}"), &arguments);
     let dead = cluster.workers()[1];
     std::fs::write(&release, "v2 crashes-at-boot").unwrap();
-    dead.signal(Signal::KILL);
+    cluster.crash(dead);
     let load = load(&cluster);
     cluster.log().wait_for("(6 failures in a row)");
     go_on(&load, FAULT);
@@ -148,32 +157,32 @@ fn nobody_waits_for_a_slot_in_back_off(share: &str) {
     check(&load.stop(), 0);
 }
 
-#[test]
-fn nobody_waits_for_a_slot_in_back_off_by_reuseport() {
-    nobody_waits_for_a_slot_in_back_off("reuseport");
+fn nobody_waits_for_a_slot_in_back_off_by_reuseport(kind: Kind) {
+    nobody_waits_for_a_slot_in_back_off(kind, "reuseport");
 }
 
-#[test]
-fn nobody_waits_for_a_slot_in_back_off_by_transfer() {
-    nobody_waits_for_a_slot_in_back_off("transfer");
+fn nobody_waits_for_a_slot_in_back_off_by_transfer(kind: Kind) {
+    nobody_waits_for_a_slot_in_back_off(kind, "transfer");
 }
 
-#[test]
-fn nobody_waits_for_a_slot_in_back_off_by_dispatch() {
-    nobody_waits_for_a_slot_in_back_off("dispatch");
+fn nobody_waits_for_a_slot_in_back_off_by_dispatch(kind: Kind) {
+    nobody_waits_for_a_slot_in_back_off(kind, "dispatch");
 }
 
-fn a_worker_that_hangs_for_good_costs_only_what_it_served(share: &str) {
+fn a_worker_that_hangs_for_good_costs_only_what_it_served(kind: Kind, share: &str) {
     let _turn = take_turn();
     let options = format!("-w 4 --share {share} --hang-timeout 1");
-    let cluster = Cluster::ready(&options, "--listen 127.0.0.1:0");
+    let cluster = kind.ready(&options, "--listen 127.0.0.1:0");
     let load = load(&cluster);
     let address = cluster.address();
+    // A thread that is left behind would run in circles beside the others to the end.
+    let path = match kind {
+        Kind::Processes => "/spin",
+        Kind::Threads => "/block?ms=3600000",
+    };
     let asking = std::thread::spawn(move || {
         let mut connection = TcpStream::connect(address).unwrap();
-        connection
-            .write_all(b"GET /spin HTTP/1.1\r\nHost: x\r\n\r\n")
-            .unwrap();
+        write!(connection, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
         let mut answer = Vec::new();
         // The end of a killed worker's connection may be an error as well.
         let _reset = connection.read_to_end(&mut answer);
@@ -183,25 +192,24 @@ fn a_worker_that_hangs_for_good_costs_only_what_it_served(share: &str) {
         .log()
         .wait_for("has not answered for 1 s and is killed");
     cluster.log().wait_for_many(5, "is ready after");
-    assert!(asking.join().unwrap(), "what it served is lost");
     go_on(&load, 100);
     let report = load.stop();
+    // What a thread served that is left behind stays open, and ends with the program.
+    drop(cluster);
+    assert!(asking.join().unwrap(), "what it served is lost");
     println!("{report}");
     assert!(report.failed() <= 1, "{report}");
     check_waits(&report, 0);
 }
 
-#[test]
-fn a_worker_that_hangs_for_good_costs_only_what_it_served_by_reuseport() {
-    a_worker_that_hangs_for_good_costs_only_what_it_served("reuseport");
+fn a_worker_that_hangs_for_good_costs_only_what_it_served_by_reuseport(kind: Kind) {
+    a_worker_that_hangs_for_good_costs_only_what_it_served(kind, "reuseport");
 }
 
-#[test]
-fn a_worker_that_hangs_for_good_costs_only_what_it_served_by_transfer() {
-    a_worker_that_hangs_for_good_costs_only_what_it_served("transfer");
+fn a_worker_that_hangs_for_good_costs_only_what_it_served_by_transfer(kind: Kind) {
+    a_worker_that_hangs_for_good_costs_only_what_it_served(kind, "transfer");
 }
 
-#[test]
-fn a_worker_that_hangs_for_good_costs_only_what_it_served_by_dispatch() {
-    a_worker_that_hangs_for_good_costs_only_what_it_served("dispatch");
+fn a_worker_that_hangs_for_good_costs_only_what_it_served_by_dispatch(kind: Kind) {
+    a_worker_that_hangs_for_good_costs_only_what_it_served(kind, "dispatch");
 }

@@ -3,16 +3,27 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Instant;
 
-use everport_tests::{
-    Cluster, Exit, PATIENCE, WorkerSeen, get, get_unix, loopback_socket, program, with_sockets,
-};
+use everport_tests::{Cluster, Exit, Kind, PATIENCE, WorkerSeen, for_each_kind, get, get_unix};
 use rustix::process::Signal;
 
-use crate::waiting::{ask_many, check_answered};
+use crate::waiting::{ask_many, block_one, check_answered};
+
+for_each_kind!(
+    each_worker_gets_its_turn_exactly,
+    connections_that_are_kept_go_where_fewest_are_open,
+    ipv6_is_dispatched_as_well,
+    a_unix_socket_is_dispatched_when_that_is_asked_for,
+);
+#[cfg(target_os = "linux")]
+for_each_kind!(a_socket_that_was_passed_in_is_dispatched_and_stays_its_owners);
+#[cfg(all(target_os = "linux", not(everport_portable)))]
+for_each_kind!(
+    turns_are_exact_without_one_that_stands_still_and_with_its_successors,
+    what_has_no_worker_yet_waits_for_the_first_that_comes_up,
+);
 
 /// How many connections each worker answered, by its number.
 fn count(workers: impl IntoIterator<Item = u64>) -> BTreeMap<u64, u64> {
@@ -58,22 +69,31 @@ impl Kept {
     }
 }
 
-#[test]
-fn each_worker_gets_its_turn_exactly() {
-    let cluster = Cluster::ready(
+fn each_worker_gets_its_turn_exactly(kind: Kind) {
+    let cluster = kind.ready(
         "-w 4 --share dispatch --log-level debug",
         "--listen 127.0.0.1:0",
     );
     cluster.log().wait_for("(dispatch)");
     let address = cluster.address();
-    let one_by_one = count((0..400).map(|_| get(address, "/").worker()));
-    assert_eq!(one_by_one, exactly(100, &cluster.workers()));
+    check_exact(&cluster, || {
+        (0..400).map(|_| get(address, "/").worker()).collect()
+    });
+    check_exact(&cluster, || ask_at_once(address));
+}
+
+/// Those who ask 400 times are answered 100 times by each of four workers.
+fn check_exact(cluster: &Cluster, ask: impl Fn() -> Vec<u64>) {
     let deadline = Instant::now() + PATIENCE;
-    while count(ask_at_once(address)) != exactly(100, &cluster.workers()) {
+    loop {
+        let seen = count(ask());
+        if seen == exactly(100, &cluster.workers()) {
+            return;
+        }
         // On a busy machine a worker may not answer for so long that others get what waits for it.
         let late = cluster.log().matching("has not answered for");
-        assert!(!late.is_empty(), "nobody was late");
-        assert!(Instant::now() < deadline, "{late:?}");
+        assert!(!late.is_empty(), "nobody was late: {seen:?}");
+        assert!(Instant::now() < deadline, "{seen:?}: {late:?}");
     }
 }
 
@@ -85,29 +105,55 @@ fn ask_at_once(address: SocketAddr) -> Vec<u64> {
     answers.flatten().collect()
 }
 
-#[test]
-fn turns_are_exact_without_a_stopped_worker_and_with_its_successors() {
-    let cluster = Cluster::ready("-w 4 --settle 0 --share dispatch", "--listen 127.0.0.1:0");
+/// One of the workers stands still, as long as what is returned lives: a process is stopped, a thread hangs.
+#[cfg(all(target_os = "linux", not(everport_portable)))]
+fn stand_still(kind: Kind, cluster: &Cluster) -> (WorkerSeen, Option<TcpStream>) {
+    match kind {
+        Kind::Processes => {
+            let stopped = *cluster.workers().last().unwrap();
+            stopped.signal(Signal::STOP);
+            cluster.log().wait_for("was stopped by a signal");
+            (stopped, None)
+        }
+        Kind::Threads => {
+            let (hangs, request) = block_one(cluster);
+            // That it is late is found out by those who come.
+            check_answered(ask_many(cluster.address()));
+            cluster.log().wait_for("has not answered for");
+            (hangs, Some(request))
+        }
+    }
+}
+
+#[cfg(all(target_os = "linux", not(everport_portable)))]
+fn turns_are_exact_without_one_that_stands_still_and_with_its_successors(kind: Kind) {
+    let options = "-w 4 --settle 0 --share dispatch --shutdown-timeout 2";
+    let cluster = kind.ready(options, "--listen 127.0.0.1:0");
     let address = cluster.address();
-    let stopped = cluster.workers()[1];
-    stopped.signal(Signal::STOP);
-    cluster.log().wait_for("was stopped by a signal");
-    let others = cluster.workers().into_iter();
-    let others: Vec<WorkerSeen> = others.filter(|seen| *seen != stopped).collect();
+    let before = cluster.workers();
+    let (still, _request) = stand_still(kind, &cluster);
+    let others = before.iter().filter(|seen| **seen != still);
+    let others: Vec<WorkerSeen> = others.copied().collect();
     let seen = count((0..300).map(|_| get(address, "/").worker()));
     assert_eq!(seen, exactly(100, &others));
-    stopped.signal(Signal::KILL);
-    cluster.log().wait_for_many(5, "is ready after");
+    if kind == Kind::Processes {
+        still.signal(Signal::KILL);
+        cluster.log().wait_for_many(5, "is ready after");
+    }
     cluster.restart();
-    cluster.log().wait_for_many(4, "ended: exited");
+    // The last of the old ones is a thread that is left behind.
+    let deadline = Instant::now() + PATIENCE;
+    while cluster.workers().len() > 4 {
+        assert!(Instant::now() < deadline, "{:?}", cluster.workers());
+        std::thread::yield_now();
+    }
     let seen = count((0..400).map(|_| get(address, "/").worker()));
     assert_eq!(seen, exactly(100, &cluster.workers()));
 }
 
-#[test]
-fn connections_that_are_kept_go_where_fewest_are_open() {
+fn connections_that_are_kept_go_where_fewest_are_open(kind: Kind) {
     let options = "-w 4 --share dispatch --placement fewest";
-    let cluster = Cluster::ready(options, "--listen 127.0.0.1:0");
+    let cluster = kind.ready(options, "--listen 127.0.0.1:0");
     let address = cluster.address();
     let mut kept: Vec<Kept> = (0..40).map(|_| Kept::open(address)).collect();
     let workers = cluster.workers();
@@ -127,46 +173,59 @@ fn connections_that_are_kept_go_where_fewest_are_open() {
     }
 }
 
-#[test]
-fn what_has_no_worker_yet_waits_for_the_first_that_comes_up() {
-    let cluster = Cluster::ready("-w 1 --share dispatch", "--listen 127.0.0.1:0");
-    cluster.workers()[0].signal(Signal::STOP);
-    cluster.log().wait_for("was stopped by a signal");
+#[cfg(all(target_os = "linux", not(everport_portable)))]
+fn what_has_no_worker_yet_waits_for_the_first_that_comes_up(kind: Kind) {
+    // A thread that hangs is given up on; a process is killed here.
+    let options = match kind {
+        Kind::Processes => "-w 1 --share dispatch",
+        Kind::Threads => "-w 1 --share dispatch --hang-timeout 1",
+    };
+    let cluster = kind.ready(options, "--listen 127.0.0.1:0");
+    let only = cluster.workers()[0];
+    let _request = match kind {
+        Kind::Processes => {
+            only.signal(Signal::STOP);
+            cluster.log().wait_for("was stopped by a signal");
+            None
+        }
+        Kind::Threads => Some(block_one(&cluster)),
+    };
     // More than a channel holds: the rest waits in the kernel.
     let waiting = ask_many(cluster.address());
-    cluster.workers()[0].signal(Signal::KILL);
+    if kind == Kind::Processes {
+        only.signal(Signal::KILL);
+    }
     check_answered(waiting);
 }
 
-#[test]
-fn ipv6_is_dispatched_as_well() {
-    let cluster = Cluster::ready("-w 2 --share dispatch", "--listen [::1]:0");
+fn ipv6_is_dispatched_as_well(kind: Kind) {
+    let cluster = kind.ready("-w 2 --share dispatch", "--listen [::1]:0");
     let seen = count((0..20).map(|_| get(cluster.address(), "/").worker()));
     assert_eq!(seen, exactly(10, &cluster.workers()));
 }
 
-#[test]
-fn a_unix_socket_is_dispatched_when_that_is_asked_for() {
+fn a_unix_socket_is_dispatched_when_that_is_asked_for(kind: Kind) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("socket");
     let options = "-w 2 --settle 0 --share dispatch";
-    let cluster = Cluster::ready(options, &format!("--unix {}", path.display()));
+    let cluster = kind.ready(options, &format!("--unix {}", path.display()));
     let turns = |path: &Path| count((0..20).map(|_| get_unix(path, "/").worker()));
     assert_eq!(turns(&path), exactly(10, &cluster.workers()));
     cluster.restart();
-    cluster.log().wait_for_many(2, "ended: exited");
+    cluster.log().wait_for_many(2, kind.ended());
     assert_eq!(turns(&path), exactly(10, &cluster.workers()));
     assert_eq!(cluster.stop(), Exit::Code(0));
     assert!(!path.exists());
 }
 
-#[test]
 #[cfg(target_os = "linux")]
-fn a_socket_that_was_passed_in_is_dispatched_and_stays_its_owners() {
+fn a_socket_that_was_passed_in_is_dispatched_and_stays_its_owners(kind: Kind) {
+    use std::os::fd::AsFd;
+
+    use everport_tests::{loopback_socket, with_sockets};
+
     let (web, address) = loopback_socket();
-    let mut command = Cluster::command("-w 2 --share dispatch".split_whitespace());
-    command.arg("--").arg(program("test-worker"));
-    command.args(["--listen", &address.to_string()]);
+    let command = kind.command("-w 2 --share dispatch", &format!("--listen {address}"));
     let cluster = Cluster::spawn(with_sockets(&command, &[("web", web.as_fd())]));
     cluster.wait_until_ready();
     cluster.log().wait_for("(dispatch, passed in as \"web\")");
@@ -178,6 +237,7 @@ fn a_socket_that_was_passed_in_is_dispatched_and_stays_its_owners() {
     assert!(web.accept().is_ok(), "it waits for whoever comes next");
 }
 
+/// Processes only: a thread has the watcher's descriptors within reach.
 #[test]
 fn a_worker_that_shuts_everything_down_harms_nobody_but_itself() {
     let cluster = Cluster::ready("-w 2 --share dispatch", "--listen 127.0.0.1:0");
@@ -190,6 +250,7 @@ fn a_worker_that_shuts_everything_down_harms_nobody_but_itself() {
     assert_eq!(cluster.log().matching("shut down by a worker").len(), 0);
 }
 
+/// Processes only: what reports for a thread is this program's own code, no stranger.
 #[test]
 fn a_worker_that_reports_what_cannot_be_loses_its_link_and_nobody_else_anything() {
     for rudeness in [

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use everport::log::{Entry, Notice, Sink};
 use everport::watcher::{
-    Builder, ExitReason, Handle, Notices, Program, RunError, Status, Told as Heard,
+    Builder, ExitReason, Handle, Notices, Notification as Heard, Program, RunError, Status,
 };
 use everport::{Sharing, Watcher};
 use everport_tests::{Answer, Deployment, PATIENCE, get, program};

@@ -1,6 +1,6 @@
 //! What workers print.
 
-use everport_tests::{Cluster, Unread, get};
+use everport_tests::{Cluster, Kind, Unread, get};
 use rustix::process::Signal;
 
 #[test]
@@ -55,7 +55,7 @@ fn the_last_words_before_a_crash_are_in_the_log_with_its_cause() {
 #[test]
 fn a_reader_that_is_stuck_stops_nothing() {
     // A worker prints far more than fits into the pipe that nobody reads.
-    let mut cluster = Unread::start(&[], &[]);
+    let mut cluster = Unread::start(Kind::Processes, "", "");
     for _ in 0..4 {
         let flood = cluster.get("/print?text=a%20line%20nobody%20reads\\n&times=100000");
         assert_eq!(flood.body, "printed");

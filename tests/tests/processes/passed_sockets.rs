@@ -8,18 +8,40 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
 use everport_tests::{
-    Cluster, Deployment, Exit, PATIENCE, get, get_unix, loopback_socket, program, with_sockets,
+    Cluster, Exit, Kind, PATIENCE, for_each_kind, get, get_unix, loopback_socket, with_sockets,
 };
 
-fn start(sockets: &[(&str, BorrowedFd<'_>)], options: &str, arguments: &str) -> Cluster {
-    let mut command = Cluster::command(options.split_whitespace());
-    command.arg("--").arg(program("test-worker"));
-    command.args(arguments.split_whitespace());
-    Cluster::spawn(with_sockets(&command, sockets))
+for_each_kind!(
+    a_socket_is_the_port_of_its_address_and_told_by_its_name,
+    what_comes_while_nobody_serves_waits_for_the_next_instance,
+    the_file_of_a_unix_socket_stays_and_leads_to_the_next_instance,
+    a_port_that_no_release_wants_any_more_stays_open_for_one_that_does,
+    one_that_a_worker_shuts_down_listens_again,
+    one_that_listens_again_has_room_for_more_than_the_program_asks_for,
+    one_whose_number_the_kernel_chose_is_given_up_instead_of_listening_at_another,
+    a_unix_socket_that_a_worker_shuts_down_is_not_replaced_by_our_own,
+    what_cannot_be_served_from_is_named_with_what_it_is,
+    a_socket_for_all_addresses_is_no_port_for_some_and_says_so,
+    an_application_that_wants_reuseport_is_served_from_it_all_the_same,
+    variables_that_speak_of_another_process_are_not_for_us,
+);
+
+fn start(
+    kind: Kind,
+    sockets: &[(&str, BorrowedFd<'_>)],
+    options: &str,
+    arguments: &str,
+) -> Cluster {
+    Cluster::spawn(with_sockets(&kind.command(options, arguments), sockets))
 }
 
-fn ready(sockets: &[(&str, BorrowedFd<'_>)], options: &str, arguments: &str) -> Cluster {
-    let cluster = start(sockets, options, arguments);
+fn ready(
+    kind: Kind,
+    sockets: &[(&str, BorrowedFd<'_>)],
+    options: &str,
+    arguments: &str,
+) -> Cluster {
+    let cluster = start(kind, sockets, options, arguments);
     cluster.wait_until_ready();
     cluster
 }
@@ -52,12 +74,16 @@ fn answer(mut client: impl Read) -> String {
     text
 }
 
-#[test]
-fn a_socket_is_the_port_of_its_address_and_told_by_its_name() {
+fn a_socket_is_the_port_of_its_address_and_told_by_its_name(kind: Kind) {
     let (web, address) = loopback_socket();
     let (admin, unused) = loopback_socket();
     let sockets = [("web", web.as_fd()), ("admin", admin.as_fd())];
-    let cluster = ready(&sockets, "-w 2 --settle 0", &format!("--listen {address}"));
+    let cluster = ready(
+        kind,
+        &sockets,
+        "-w 2 --settle 0",
+        &format!("--listen {address}"),
+    );
     assert_eq!(get(address, "/").body, "Hello, World!");
     let log = cluster.log();
     log.wait_for(&format!(
@@ -68,32 +94,35 @@ fn a_socket_is_the_port_of_its_address_and_told_by_its_name() {
     ));
     cluster.restart();
     // Until then an old one may take one more.
-    log.wait_for_many(2, "ended: exited");
+    log.wait_for_many(2, kind.ended());
     assert!(get(address, "/").worker() > 2);
     assert_eq!(log.matching("no worker listens on").len(), 1);
     assert_eq!(cluster.stop(), Exit::Code(0));
 }
 
-#[test]
-fn what_comes_while_nobody_serves_waits_for_the_next_instance() {
+fn what_comes_while_nobody_serves_waits_for_the_next_instance(kind: Kind) {
     let (web, address) = loopback_socket();
     let early = waiting_client(address);
     let arguments = format!("--listen {address}");
-    let cluster = ready(&[("web", web.as_fd())], "-w 1", &arguments);
+    let cluster = ready(kind, &[("web", web.as_fd())], "-w 1", &arguments);
     assert!(answer(early).ends_with("Hello, World!"));
     assert_eq!(cluster.stop(), Exit::Code(0));
     let between = waiting_client(address);
-    let _next = ready(&[("web", web.as_fd())], "-w 1", &arguments);
+    let _next = ready(kind, &[("web", web.as_fd())], "-w 1", &arguments);
     assert!(answer(between).ends_with("Hello, World!"));
 }
 
-#[test]
-fn the_file_of_a_unix_socket_stays_and_leads_to_the_next_instance() {
+fn the_file_of_a_unix_socket_stays_and_leads_to_the_next_instance(kind: Kind) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("socket");
     let socket = UnixListener::bind(&path).unwrap();
     let arguments = format!("--unix {}", path.display());
-    let cluster = ready(&[("web", socket.as_fd())], "-w 2 --settle 0", &arguments);
+    let cluster = ready(
+        kind,
+        &[("web", socket.as_fd())],
+        "-w 2 --settle 0",
+        &arguments,
+    );
     assert_eq!(get_unix(&path, "/").body, "Hello, World!");
     cluster.restart();
     assert_eq!(cluster.stop(), Exit::Code(0));
@@ -101,44 +130,43 @@ fn the_file_of_a_unix_socket_stays_and_leads_to_the_next_instance() {
     between
         .write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         .unwrap();
-    let _next = ready(&[("web", socket.as_fd())], "-w 1", &arguments);
+    let _next = ready(kind, &[("web", socket.as_fd())], "-w 1", &arguments);
     assert!(answer(between).ends_with("Hello, World!"));
 }
 
-#[test]
-fn a_port_that_no_release_wants_any_more_stays_open_for_one_that_does() {
+fn a_port_that_no_release_wants_any_more_stays_open_for_one_that_does(kind: Kind) {
     let (web, address) = loopback_socket();
     let (second, second_address) = loopback_socket();
-    let deployment = Deployment::of("v1 second-port");
-    let mut command = Cluster::command(["-w", "1", "--settle", "0"]);
-    command.arg("--").arg(deployment.path());
-    command.args([
-        "--listen",
-        &address.to_string(),
-        "--second-port",
-        &second_address.to_string(),
-    ]);
+    let directory = tempfile::tempdir().unwrap();
+    let release = directory.path().join("release");
+    let put = |text: &str| std::fs::write(&release, text).unwrap();
+    put("v1 second-port");
+    let arguments = format!(
+        "--listen {address} --second-port {second_address} --release {}",
+        release.display()
+    );
     let sockets = [("web", web.as_fd()), ("second", second.as_fd())];
-    let cluster = Cluster::spawn(with_sockets(&command, &sockets));
-    cluster.wait_until_ready();
+    let cluster = ready(kind, &sockets, "-w 1 --settle 0", &arguments);
     assert_eq!(get(second_address, "/").body, "Hello, World!");
-    deployment.put("v2");
+    put("v2");
     cluster.restart();
     let told = format!("no worker wants {second_address}, passed in as \"second\" any more");
     cluster.log().wait_for(&told);
     // Until then it may take one more.
-    cluster.log().wait_for("worker 1 (slot 0) ended: exited");
+    cluster
+        .log()
+        .wait_for(&format!("worker 1 (slot 0) {}", kind.ended()));
     let waiting = waiting_client(second_address);
-    deployment.put("v3 second-port");
+    put("v3 second-port");
     cluster.restart();
     let answer = answer(waiting);
     assert!(answer.contains("x-release: v3"), "{answer}");
 }
 
-#[test]
-fn one_that_a_worker_shuts_down_listens_again() {
+fn one_that_a_worker_shuts_down_listens_again(kind: Kind) {
     let (web, address) = socket_with_a_number();
     let cluster = ready(
+        kind,
         &[("web", web.as_fd())],
         "-w 2",
         &format!("--listen {address}"),
@@ -171,11 +199,10 @@ fn backlog(socket: BorrowedFd<'_>) -> u32 {
 }
 
 /// How many may wait there is not for the program to say.
-#[test]
-fn one_that_listens_again_has_room_for_more_than_the_program_asks_for() {
+fn one_that_listens_again_has_room_for_more_than_the_program_asks_for(kind: Kind) {
     let (web, address) = socket_with_a_number();
     let arguments = format!("--listen {address} --backlog 1");
-    let cluster = ready(&[("web", web.as_fd())], "-w 1", &arguments);
+    let cluster = ready(kind, &[("web", web.as_fd())], "-w 1", &arguments);
     assert_eq!(get(address, "/shutdown").body, "shut down");
     cluster
         .log()
@@ -183,18 +210,16 @@ fn one_that_listens_again_has_room_for_more_than_the_program_asks_for() {
     assert!(backlog(web.as_fd()) > 1);
 }
 
-#[test]
-fn one_whose_number_the_kernel_chose_is_given_up_instead_of_listening_at_another() {
+fn one_whose_number_the_kernel_chose_is_given_up_instead_of_listening_at_another(kind: Kind) {
     let (chosen, address) = loopback_socket();
     let arguments = format!("--listen {address} --listen 127.0.0.1:0");
-    let cluster = ready(&[("web", chosen.as_fd())], "-w 1", &arguments);
+    let cluster = ready(kind, &[("web", chosen.as_fd())], "-w 1", &arguments);
     assert_eq!(get(address, "/shutdown").body, "shut down");
     cluster.log().wait_for("it does not listen again: ");
     assert!(TcpStream::connect(address).is_err());
 }
 
-#[test]
-fn a_unix_socket_that_a_worker_shuts_down_is_not_replaced_by_our_own() {
+fn a_unix_socket_that_a_worker_shuts_down_is_not_replaced_by_our_own(kind: Kind) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("socket");
     let socket = UnixListener::bind(&path).unwrap();
@@ -203,7 +228,7 @@ fn a_unix_socket_that_a_worker_shuts_down_is_not_replaced_by_our_own() {
     let (web, address) = socket_with_a_number();
     let arguments = format!("--listen {address} --unix {}", path.display());
     let sockets = [("web", web.as_fd()), ("local", socket.as_fd())];
-    let cluster = ready(&sockets, "-w 1 --settle 0", &arguments);
+    let cluster = ready(kind, &sockets, "-w 1 --settle 0", &arguments);
     assert_eq!(get(address, "/shutdown").body, "shut down");
     cluster.log().wait_for("it does not listen again: ");
     cluster.signal(rustix::process::Signal::USR1);
@@ -214,8 +239,7 @@ fn a_unix_socket_that_a_worker_shuts_down_is_not_replaced_by_our_own() {
     assert_eq!(identity(&path), before);
 }
 
-#[test]
-fn what_cannot_be_served_from_is_named_with_what_it_is() {
+fn what_cannot_be_served_from_is_named_with_what_it_is(kind: Kind) {
     let (web, address) = loopback_socket();
     let datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
     let file = File::open("/dev/null").unwrap();
@@ -228,7 +252,7 @@ fn what_cannot_be_served_from_is_named_with_what_it_is() {
         ("twin", again.as_fd()),
         ("accepted", client.as_fd()),
     ];
-    let cluster = ready(&sockets, "-w 1", &format!("--listen {address}"));
+    let cluster = ready(kind, &sockets, "-w 1", &format!("--listen {address}"));
     for expected in [
         "descriptor 3, passed in as \"dns\", is not used: it is no stream socket".to_owned(),
         "descriptor 5, passed in as \"null\", is not used: it is no socket".to_owned(),
@@ -240,12 +264,11 @@ fn what_cannot_be_served_from_is_named_with_what_it_is() {
     assert_eq!(get(address, "/").body, "Hello, World!");
 }
 
-#[test]
-fn a_socket_for_all_addresses_is_no_port_for_some_and_says_so() {
+fn a_socket_for_all_addresses_is_no_port_for_some_and_says_so(kind: Kind) {
     let any = TcpListener::bind("0.0.0.0:0").unwrap();
     let port = any.local_addr().unwrap().port();
     let arguments = format!("--listen 127.0.0.1:{port}");
-    let mut cluster = start(&[("web", any.as_fd())], "-w 1", &arguments);
+    let mut cluster = start(kind, &[("web", any.as_fd())], "-w 1", &arguments);
     let told = cluster
         .log()
         .wait_for(&format!("cannot listen on 127.0.0.1:{port}"));
@@ -257,10 +280,10 @@ fn a_socket_for_all_addresses_is_no_port_for_some_and_says_so() {
     assert_eq!(cluster.wait(), Exit::Code(5));
 }
 
-#[test]
-fn an_application_that_wants_reuseport_is_served_from_it_all_the_same() {
+fn an_application_that_wants_reuseport_is_served_from_it_all_the_same(kind: Kind) {
     let (web, address) = loopback_socket();
     let cluster = ready(
+        kind,
         &[("web", web.as_fd())],
         "-w 2 --share reuseport",
         &format!("--listen {address}"),
@@ -269,16 +292,14 @@ fn an_application_that_wants_reuseport_is_served_from_it_all_the_same() {
     assert_eq!(get(address, "/").body, "Hello, World!");
 }
 
-#[test]
-fn variables_that_speak_of_another_process_are_not_for_us() {
+fn variables_that_speak_of_another_process_are_not_for_us(kind: Kind) {
     let (web, address) = loopback_socket();
     let mut command = std::process::Command::new("sh");
+    let run = kind.command("-w 1", "--listen 127.0.0.1:0");
+    let words = std::iter::once(run.get_program()).chain(run.get_args());
+    let words: Vec<_> = words.map(|word| word.to_str().unwrap()).collect();
     // The one that executes the command is not the one that the variables name.
-    let script = format!(
-        "{} run -w 1 -- {} --listen 127.0.0.1:0 & trap 'kill $!' TERM; wait; wait",
-        program("everport").display(),
-        program("test-worker").display(),
-    );
+    let script = format!("{} & trap 'kill $!' TERM; wait; wait", words.join(" "));
     command.args(["-c", &script]);
     let cluster = Cluster::spawn(with_sockets(&command, &[("web", web.as_fd())]));
     cluster.wait_until_ready();

@@ -37,7 +37,7 @@ async fn begin(handle: &Handle, with: Partner) -> Result<(), Box<dyn Error>> {
     let status = handle.status().await?;
     let worker = |slot| -> Result<WorkerId, Box<dyn Error>> {
         let worker = status.serving(SlotId(slot)).ok_or("a worker is gone")?;
-        Ok(worker.worker)
+        Ok(worker.id)
     };
     let partner = match with {
         Partner::Watcher => None,

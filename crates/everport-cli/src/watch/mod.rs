@@ -221,7 +221,9 @@ impl Shared {
 /// Whether a restart would be refused.
 async fn has_begun_to_stop(beside: &Beside) -> bool {
     let status = beside.handle.status().await;
-    status.is_none_or(|status| status.leaving || status.stopping)
+    status
+        .ok()
+        .is_none_or(|status| status.leaving || status.stopping)
 }
 
 fn tell(beside: &Beside, notice: Notice) {

@@ -1,5 +1,6 @@
 //! What can be run next to a cluster, by the process that watches it.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::log::{Level, Sink, Switches};
@@ -14,6 +15,14 @@ pub struct Beside {
     /// The cluster's log.
     pub log: Arc<dyn Sink>,
     pub(super) switches: Switches,
+}
+
+impl fmt::Debug for Beside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Beside")
+            .field("handle", &self.handle)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Beside {

@@ -76,6 +76,7 @@ impl CommandError {
             | Self::Start(
                 StartError::NoWorkers
                 | StartError::NotForThreads { .. }
+                | StartError::MessageLimit(_)
                 | StartError::PanicAborts
                 | StartError::OnlyForThreads { .. }
                 | StartError::CannotPin(_)

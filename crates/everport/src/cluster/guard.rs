@@ -59,6 +59,7 @@ impl Guard {
         }
         while self.link.is_some() || !self.state.has_left() {
             if self.state.is_over() {
+                self.state.messages.end();
                 return self.give_up();
             }
             let now = Instant::now();
@@ -86,10 +87,12 @@ impl Guard {
     fn end_overdue(mut self) {
         let end = std::mem::replace(&mut self.end, Box::new(|_code| {}));
         end(OVERDUE);
+        self.state.messages.end();
         self.give_up();
     }
 
-    /// Nothing of this worker runs any more. Who still has a handle to it learns that nobody answers.
+    /// Nobody answers this worker any more, and who waits for an answer learns that. Its messages end by themselves, when
+    /// everything that came is read.
     fn give_up(&mut self) {
         self.link = None;
         self.state.outbox.close();
@@ -109,6 +112,9 @@ impl Guard {
             }
             self.wait(Some(end - now));
             self.state.outbox.hush();
+        }
+        if self.state.is_over() {
+            self.state.messages.end();
         }
     }
 

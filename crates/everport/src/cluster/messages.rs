@@ -94,7 +94,7 @@ impl Cluster {
     /// dropping it frees the event. A message that comes while nobody has subscribed to its event is dropped.
     ///
     /// Whoever subscribes before it is [`Cluster::ready`] misses nothing that is sent to it as a ready worker. Messages
-    /// go on during a drain, and until the process ends; a worker that uses them for the first time after it
+    /// go on during a drain, and until the worker ends; one that uses them for the first time after it
     /// has left gets none.
     ///
     /// ```no_run
@@ -113,7 +113,7 @@ impl Cluster {
     /// ```
     ///
     /// # Errors
-    /// When this process has subscribed to the event already, or no event can have this name.
+    /// [`SubscribeError::Taken`] when this worker has subscribed to the event already, or no event can have this name.
     pub fn messages<T: DeserializeOwned>(
         &self,
         event: &str,
@@ -121,8 +121,8 @@ impl Cluster {
         self.state.messages.messages(event)
     }
 
-    /// Sends a request to the watcher's application or to a worker, and waits for the answer, no longer than until the
-    /// deadline, which counts from now. Both are JSON, as with [`Cluster::send`].
+    /// Sends a request to the watcher's application or to a worker, and waits for the answer, no longer than
+    /// `timeout`, which counts from now. Both are JSON, as with [`Cluster::send`].
     ///
     /// When the worker ends, this fails at once. Whether the request was answered before that is not known; nothing is
     /// ever asked twice. Up to 64 requests of one event are with one peer at a time; those beyond wait for them.
@@ -148,17 +148,17 @@ impl Cluster {
         to: impl Into<Peer>,
         event: &str,
         value: &Q,
-        deadline: Duration,
+        timeout: Duration,
     ) -> Result<A, CallError>
     where
         Q: Serialize + ?Sized,
         A: DeserializeOwned,
     {
         let messages = &self.state.messages;
-        messages.call(to.into(), event, value, deadline).await
+        messages.call(to.into(), event, value, timeout).await
     }
 
-    /// Answers the requests of an event, for as long as the process lives. Each request is a task on the runtime that
+    /// Answers the requests of an event, for as long as this worker lives: it cannot be taken back. Each request is a task on the runtime that
     /// [`Cluster::join`] was called on, and up to 64 of each event and each caller run at a time. A handler that panics
     /// fails the one call, and the caller is told so.
     ///
@@ -166,7 +166,7 @@ impl Cluster {
     /// [`Cluster::messages`].
     ///
     /// A handler may call others. Handlers that call each other in a circle can come to wait for each other, when there are 64
-    /// of them everywhere in the circle; the deadlines of the calls end that.
+    /// of them everywhere in the circle; the timeouts of the calls end that.
     ///
     /// ```no_run
     /// # fn example(cluster: &everport::Cluster) -> Result<(), Box<dyn std::error::Error>> {
@@ -178,7 +178,7 @@ impl Cluster {
     /// ```
     ///
     /// # Errors
-    /// When this process answers the event already, or no event can have this name.
+    /// [`SubscribeError::Answered`] when this worker answers the event already, or no event can have this name.
     pub fn answer<Q, A, Handler, Answering>(
         &self,
         event: &str,

@@ -39,7 +39,7 @@ pub struct Source {
     pub slot: SlotId,
     /// Its generation.
     pub generation: Generation,
-    /// Its process id.
+    /// Its process id. That of a worker that is a thread is its watcher's.
     pub pid: u32,
 }
 

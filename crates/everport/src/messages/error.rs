@@ -13,11 +13,13 @@ pub type ValueError = Box<dyn Error + Send + Sync>;
 
 /// Why a message was not sent.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SendError {
     /// The worker has ended, before the message was sent whole, or never was.
     #[error("worker {0} is gone: it has ended or never was (its successor has another id)")]
     WorkerGone(WorkerId),
-    /// The watcher, through which every message goes, has ended.
+    /// The watcher, through which every message goes, has ended; or this worker has, a thread whose `Cluster` is used
+    /// elsewhere.
     #[error("the watcher is gone, and every way to other workers with it (drain and leave)")]
     WatcherGone,
     /// The message is too long for this cluster.
@@ -32,11 +34,12 @@ pub enum SendError {
         limit: usize,
     },
     /// The value cannot be JSON.
-    #[error("the value of `{event}` cannot be written as JSON: {error} (send a type that can be)")]
+    #[error("the value of `{event}` cannot be written as JSON (send a type that can be)")]
     Encode {
         /// What it was to be sent as.
         event: String,
         /// Why it cannot.
+        #[source]
         error: ValueError,
     },
     /// No event can have this name.
@@ -58,6 +61,7 @@ pub struct EventNameError(pub(crate) String);
 
 /// Why a call has no answer.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum CallError {
     /// The request was not sent.
     #[error(transparent)]
@@ -96,11 +100,12 @@ pub enum CallError {
         reason: String,
     },
     /// The answer is not of the expected type.
-    #[error("the answer of {peer} is not what was expected: {error} (the two releases may differ)")]
+    #[error("the answer of {peer} is not what was expected (the two releases may differ)")]
     Decode {
         /// Who has answered.
         peer: Peer,
         /// What is wrong with it.
+        #[source]
         error: ValueError,
     },
     /// There is nobody to call.
@@ -108,12 +113,16 @@ pub enum CallError {
     Standalone,
 }
 
-/// Why an event could not be subscribed to.
+/// Why an event could not be subscribed to, or answered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SubscribeError {
-    /// Somebody in this process has it already.
-    #[error("`{0}` is taken: this process subscribes to it already (share the one subscription)")]
+    /// There is a subscription to it already, here: on this `Cluster` or this watcher's handle.
+    #[error("`{0}` is taken: there is a subscription to it already (share or drop that one)")]
     Taken(String),
+    /// Its requests are answered already, here: on this `Cluster` or this watcher's handle.
+    #[error("`{0}` is answered already (have that one function answer all of its requests)")]
+    Answered(String),
     /// No event can have this name.
     #[error(transparent)]
     EventName(#[from] EventNameError),
@@ -121,15 +130,15 @@ pub enum SubscribeError {
 
 /// A message that is not of the expected type. Those after it can be received as before.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "a message `{event}` from {from} is not what was expected: {error} (the two releases may differ)"
-)]
+#[error("a message `{event}` from {from} is not what was expected (the two releases may differ)")]
+#[non_exhaustive]
 pub struct ReceiveError {
     /// Who sent it.
     pub from: Peer,
     /// What it was sent as.
     pub event: String,
     /// What is wrong with it.
+    #[source]
     pub error: ValueError,
 }
 

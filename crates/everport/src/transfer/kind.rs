@@ -8,6 +8,7 @@ use rustix::net::{AddressFamily, Protocol, SocketType, sockopt};
 
 /// What kind of socket it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum SocketKind {
     /// A TCP socket that listens.
     TcpListener,

@@ -46,17 +46,29 @@ pub enum ReceiveError {
     },
     /// What came cannot be transferred, and is closed. The next call goes on with the next socket.
     #[error("the other side sent {0}")]
-    Unsupported(#[from] UnsupportedSocket),
+    Unsupported(UnsupportedSocket),
     /// The stream has ended in the midst of a frame: the sender is dead, or was dropped too early. What had come of it
     /// is closed.
     #[error("the stream ended in the midst of a frame")]
     CutShort,
     /// The other side is no [`Sender`](super::Sender). Nothing more can be received: each call fails like this one.
     #[error("the stream carried {0}")]
-    Violation(#[from] Violation),
+    Violation(Violation),
     /// The system failed. Nothing that was read is lost.
-    #[error("the stream failed: {0}")]
+    #[error("the stream failed")]
     Io(#[from] io::Error),
+}
+
+impl From<UnsupportedSocket> for ReceiveError {
+    fn from(socket: UnsupportedSocket) -> Self {
+        Self::Unsupported(socket)
+    }
+}
+
+impl From<Violation> for ReceiveError {
+    fn from(violation: Violation) -> Self {
+        Self::Violation(violation)
+    }
 }
 
 /// Receives sockets, with data, from the [`Sender`](super::Sender) at the other end of a Unix stream socket.

@@ -29,7 +29,7 @@ pub enum SendError {
     },
     /// It is not a socket, or not one that can be transferred. Nothing was sent.
     #[error("cannot send {0}")]
-    Unsupported(#[from] UnsupportedSocket),
+    Unsupported(UnsupportedSocket),
     /// As many descriptors of this user as a process may have open wait in Unix sockets to be received. Nothing was sent;
     /// try again later.
     #[error(
@@ -41,8 +41,14 @@ pub enum SendError {
     #[error("the receiver is gone")]
     Closed,
     /// The system failed.
-    #[error("the socket could not be sent: {0}")]
-    Io(io::Error),
+    #[error("the socket could not be sent")]
+    Io(#[source] io::Error),
+}
+
+impl From<UnsupportedSocket> for SendError {
+    fn from(socket: UnsupportedSocket) -> Self {
+        Self::Unsupported(socket)
+    }
 }
 
 impl From<io::Error> for SendError {
@@ -57,8 +63,7 @@ impl From<io::Error> for SendError {
 
 /// Sends sockets, with data, to the [`Receiver`](super::Receiver) at the other end of a Unix stream socket.
 ///
-/// What was sent and not received yet is in the stream, whose buffer bounds it (about 280 sockets with short data on
-/// Linux). When it is full, sending waits.
+/// What was sent and not received yet is in the stream, whose buffer bounds it. When it is full, sending waits.
 #[derive(Debug)]
 pub struct Sender {
     stream: Half,

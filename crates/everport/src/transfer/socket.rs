@@ -24,6 +24,7 @@ use super::kind::{SocketKind, UnsupportedSocket};
 /// # }
 /// ```
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Socket {
     /// A TCP socket that listens.
     TcpListener(std::net::TcpListener),
@@ -41,6 +42,7 @@ pub enum Socket {
 
 /// A [`Socket`] could not be turned into the type that was asked for.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ConvertError {
     /// It is of another kind.
     #[error("{} came where {wanted} was wanted", .socket.kind())]
@@ -51,7 +53,7 @@ pub enum ConvertError {
         socket: Socket,
     },
     /// The system refused to set its mode, or the runtime to watch it. It is closed.
-    #[error("the socket that came cannot be used here: {0}")]
+    #[error("the socket that came cannot be used here")]
     Io(#[from] io::Error),
 }
 

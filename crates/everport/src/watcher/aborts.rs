@@ -73,7 +73,7 @@ impl EventLoop {
             Notice::Ended {
                 ending, expected, ..
             } => Some(WorkerEnd {
-                worker: whose,
+                source: whose,
                 ending: ending.clone(),
                 expected: *expected,
             }),

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::ffi::OsString;
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -82,6 +83,11 @@ pub enum StartError {
         /// What was asked for: the builder's method, and the command's option.
         option: &'static str,
     },
+    /// The limit of messages is out of bounds.
+    #[error(
+        "messages cannot have a limit of {0} bytes (give {low} to {high})", low = LIMITS.start(), high = LIMITS.end()
+    )]
+    MessageLimit(u64),
     /// Workers cannot be bound to CPUs.
     #[error("workers cannot be pinned to CPUs: {0} (leave --pin out)")]
     CannotPin(io::Error),
@@ -130,7 +136,19 @@ pub struct Builder {
     pub(crate) hooks: Hooks,
     pub(crate) exit_on_abandoned_thread: bool,
     pub(crate) pin: bool,
-    pub(crate) message_limit: u32,
+    pub(crate) message_limit: u64,
+}
+
+/// Without values of variables, which may be secrets.
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("workforce", &self.workforce)
+            .field("workers", &self.workers)
+            .field("policy", &self.policy)
+            .field("sharing", &self.sharing)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How many CPUs there are for us.
@@ -160,7 +178,7 @@ impl Builder {
             hooks: Hooks::default(),
             exit_on_abandoned_thread: false,
             pin: false,
-            message_limit: DEFAULT_LIMIT,
+            message_limit: u64::from(DEFAULT_LIMIT),
         }
     }
 
@@ -276,7 +294,8 @@ impl Builder {
     }
 
     /// Lets the kernel write a crashed worker's memory to disk, within the watcher's limit on the size of
-    /// such files. Default: it does not, because that memory may hold secrets.
+    /// such files. Default: it does not, because that memory may hold secrets. Processes only: threads are dumped, or not,
+    /// with the process that they are in, which is the program's to decide.
     pub fn allow_core_dumps(mut self) -> Self {
         self.privileges.may_dump_core = true;
         self
@@ -387,11 +406,10 @@ impl Builder {
         self
     }
 
-    /// How many bytes one [message](crate::messages) may have, from 64 KiB to 1 GiB; less or more becomes one of these.
-    /// A longer one is an error for whoever sends it. Default 16 MiB.
+    /// How many bytes one [message](crate::messages) may have, from 64 KiB to 1 GiB; with less or more
+    /// [`Builder::build`] fails. A longer message is an error for whoever sends it. Default 16 MiB.
     pub fn message_limit(mut self, bytes: u64) -> Self {
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        self.message_limit = bytes.clamp(*LIMITS.start(), *LIMITS.end());
+        self.message_limit = bytes;
         self
     }
 

@@ -148,7 +148,8 @@ impl EventLoop {
             }),
             hooks: builder.hooks,
             rings: Rings::new(builder.log_ring, builder.log_when_full, builder.log_level),
-            switchboard: Switchboard::new(builder.message_limit),
+            // Checked as the watcher was made.
+            switchboard: Switchboard::new(builder.message_limit.try_into().unwrap_or(u32::MAX)),
             messages,
             sender,
             shutdown_timeout: builder.policy.drain_timeout,

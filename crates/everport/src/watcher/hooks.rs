@@ -26,7 +26,7 @@ pub struct Spawning {
 #[non_exhaustive]
 pub struct WorkerEnd {
     /// Who it was.
-    pub worker: Source,
+    pub source: Source,
     /// How it ended.
     pub ending: Ending,
     /// Whether it had been told to leave.
@@ -115,7 +115,7 @@ impl EventLoop {
     pub(super) fn call_after_end(&mut self, end: &WorkerEnd) {
         let hooks = self.hooks.after_end.iter_mut();
         let panics = call_each(hooks, |hook| hook(end));
-        self.tell_of_panics("after_end", end.worker, panics);
+        self.tell_of_panics("after_end", end.source, panics);
     }
 
     fn tell_of_panics(&self, hook: &'static str, about: Source, panics: Vec<String>) {

@@ -62,15 +62,17 @@ pub use config::{Builder, StartError};
 pub use credentials::{Credentials, CredentialsError};
 pub use handle::{Handle, WatcherEnded};
 pub use hooks::{Spawning, WorkerEnd};
-pub use notices::{Missed, Notices, Told};
+pub use notices::{Missed, Notices, Notification};
 pub use placement::Placement;
 pub use program::Program;
 pub use restarts::{AbortedRollout, Restart, RestartError, Restarted};
 pub use run::{RunError, Watcher};
 pub use status::{OpenPort, Status, WorkerStatus};
+pub use worker_thread::MainError;
 #[cfg(feature = "tracing")]
 pub(crate) use worker_thread::note_panic;
-pub use worker_thread::{Boxed, Converted, MainError};
+#[doc(hidden)]
+pub use worker_thread::{Boxed, Converted};
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use messages::{MOST_REMAINS, Switch};

@@ -26,7 +26,7 @@ pub struct Notices {
 /// A notice, and whom it is about.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Told {
+pub struct Notification {
     /// What the watcher did or saw.
     pub notice: Notice,
     /// The worker that it is about, if it is about one whose process is known.
@@ -62,7 +62,7 @@ struct Mailbox {
 
 #[derive(Debug, Default)]
 struct Letters {
-    waiting: VecDeque<Told>,
+    waiting: VecDeque<Notification>,
     missed: u64,
     is_closed: bool,
     reader: Option<Waker>,
@@ -79,11 +79,11 @@ impl Notices {
     ///
     /// # Cancel safety
     /// Cancel safe: what has not been returned is returned next time.
-    pub async fn next(&mut self) -> Option<Result<Told, Missed>> {
+    pub async fn next(&mut self) -> Option<Result<Notification, Missed>> {
         std::future::poll_fn(|cx| self.poll(cx)).await
     }
 
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Told, Missed>>> {
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Notification, Missed>>> {
         let mut letters = lock(&self.mailbox.letters);
         if letters.missed > 0 {
             let count = std::mem::take(&mut letters.missed);
@@ -101,7 +101,7 @@ impl Notices {
 }
 
 impl Stream for Notices {
-    type Item = Result<Told, Missed>;
+    type Item = Result<Notification, Missed>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.poll(cx)
@@ -130,7 +130,7 @@ impl Audience {
         let mailboxes = present(&readers);
         drop(readers);
         for mailbox in mailboxes {
-            mailbox.put(Told {
+            mailbox.put(Notification {
                 notice: notice.clone(),
                 about,
             });
@@ -157,7 +157,7 @@ fn present(readers: &Readers) -> Vec<Arc<Mailbox>> {
 }
 
 impl Mailbox {
-    fn put(&self, told: Told) {
+    fn put(&self, told: Notification) {
         let mut letters = lock(&self.letters);
         if letters.waiting.len() == MOST_WAITING {
             letters.waiting.pop_front();

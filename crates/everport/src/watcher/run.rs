@@ -1,5 +1,6 @@
 //! The watcher and its run: waits for whatever comes next.
 
+use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,13 +14,17 @@ use super::rehearsal::rehearse;
 use super::worker_thread::ThreadMain;
 use super::workforce::{Workforce, check_for_processes, check_for_threads};
 use super::{Builder, Handle, MainError, Program, StartError};
-use crate::messages::{Endpoint, Peer};
+use crate::messages::{Endpoint, LIMITS, Peer};
 use crate::{Cluster, WorkerId};
 
 /// Holds every port of a cluster and keeps its workers running.
 ///
+/// [`Watcher::builder`] is for workers that are processes, [`Watcher::threads`] for workers that are threads of this one;
+/// [`Watcher::run`] is the cluster. [`Handle`] is what the program has in hand while it runs.
+///
 /// It installs no signal handlers and waits for no child but its workers, so that any program can embed
-/// it. [`Handle`] is what the program has in hand while it runs.
+/// it. What it changes about the process: when it is built, the soft limit on open files is raised to the hard one; when the
+/// first worker's thread starts, a panic hook is set, for good: see [`Watcher::threads`].
 pub struct Watcher {
     builder: Builder,
     open_files: Rlimit,
@@ -27,6 +32,14 @@ pub struct Watcher {
     desk: Arc<Desk>,
     messages: Endpoint,
     end: End,
+}
+
+impl fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watcher")
+            .field("builder", &self.builder)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Tells those who wait for the watcher that it has ended, or never will run.
@@ -58,7 +71,27 @@ pub enum RunError {
 }
 
 impl Watcher {
-    /// A watcher for workers that run `program`.
+    /// A watcher for workers that are processes and run `program`: another program, or [this one](Program::current)
+    /// started again. What the [`Builder`] is not told has its default; there are as many workers as CPUs then.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use everport::Watcher;
+    /// use everport::watcher::Program;
+    ///
+    /// let program = Program::find("./server")?.args(["--listen", "0.0.0.0:8080"]);
+    /// let watcher = Watcher::builder(program).workers(4).build()?;
+    /// let handle = watcher.handle();
+    /// let running = tokio::spawn(watcher.run());
+    /// handle.ready().await?; // every slot has a worker that serves
+    ///
+    /// handle.restart().await?; // a rollout, to its end
+    ///
+    /// handle.stop();
+    /// running.await??;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn builder(program: Program) -> Builder {
         Builder::new(Workforce::Processes(program))
     }
@@ -67,6 +100,9 @@ impl Watcher {
     /// `worker-<id>`, with a current-thread runtime, on which `main` is called with the worker's own
     /// [`Cluster`](crate::Cluster): it is joined already. The future of `main` lives on that thread alone and need not be
     /// `Send`. When it resolves, or panics, the worker has ended, as a process ends with its main function.
+    ///
+    /// The process gets a panic hook with it, for as long as it lives: it notes where a worker's thread panicked, for the
+    /// log, and passes every panic on to the hook that was there before. A hook that is set later should do so, too.
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -94,6 +130,7 @@ impl Watcher {
         if builder.workers == 0 {
             return Err(StartError::NoWorkers);
         }
+        check_message_limit(builder.message_limit)?;
         match &builder.workforce {
             Workforce::Processes(program) => {
                 check_for_processes(&builder)?;
@@ -142,6 +179,13 @@ impl Watcher {
         let event_loop =
             EventLoop::new(self.builder, self.open_files, self.pinning, desk, messages)?;
         event_loop.run().await
+    }
+}
+
+fn check_message_limit(bytes: u64) -> Result<(), StartError> {
+    match u32::try_from(bytes).is_ok_and(|bytes| LIMITS.contains(&bytes)) {
+        true => Ok(()),
+        false => Err(StartError::MessageLimit(bytes)),
     }
 }
 

@@ -29,7 +29,7 @@ pub struct Status {
 #[non_exhaustive]
 pub struct WorkerStatus {
     /// Its id.
-    pub worker: WorkerId,
+    pub id: WorkerId,
     /// Its slot.
     pub slot: SlotId,
     /// Its generation.
@@ -69,7 +69,7 @@ impl Status {
             workers,
         } = supervision;
         let worker = |it: everport_core::WorkerStatus| WorkerStatus {
-            worker: it.worker,
+            id: it.worker,
             slot: it.slot,
             generation: it.generation,
             pid: pid(it.worker),
@@ -111,7 +111,7 @@ impl Status {
     /// A worker by its id, as long as it is there.
     #[must_use]
     pub fn worker(&self, id: WorkerId) -> Option<&WorkerStatus> {
-        self.workers.iter().find(|worker| worker.worker == id)
+        self.workers.iter().find(|worker| worker.id == id)
     }
 }
 
@@ -140,7 +140,7 @@ mod tests {
 
     fn worker(id: u64, slot: u32, state: WorkerState) -> WorkerStatus {
         WorkerStatus {
-            worker: WorkerId(id),
+            id: WorkerId(id),
             slot: SlotId(slot),
             generation: Generation(1),
             pid: Some(4711),
@@ -167,7 +167,7 @@ mod tests {
         let during_rollout = status(vec![ready(1, 0), ready(2, 1), ready(3, 0)]);
         assert_eq!(during_rollout.ready(), 2);
         assert!(during_rollout.is_ready());
-        let newest = during_rollout.serving(SlotId(0)).map(|it| it.worker);
+        let newest = during_rollout.serving(SlotId(0)).map(|it| it.id);
         assert_eq!(newest, Some(WorkerId(3)));
         assert_eq!(during_rollout.worker(WorkerId(2)), Some(&ready(2, 1)));
     }

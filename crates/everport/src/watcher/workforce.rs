@@ -1,5 +1,6 @@
 //! What workers are made of, as a watcher's builder is told, and how each of them is started.
 
+use std::fmt;
 use std::fs::Metadata;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -20,6 +21,15 @@ pub(crate) enum Workforce {
     Processes(Program),
     /// Threads of this process that run a function.
     Threads(ThreadMain),
+}
+
+impl fmt::Debug for Workforce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Processes(program) => f.debug_tuple("Processes").field(program).finish(),
+            Self::Threads(_) => f.write_str("Threads"),
+        }
+    }
 }
 
 /// Starts workers.
@@ -134,7 +144,8 @@ pub(crate) fn check_for_threads(builder: &Builder) -> Result<(), StartError> {
             "credentials (--user, --group)",
         ),
         (privileges.umask.is_some(), "umask (--umask)"),
-        (privileges.may_dump_core, "allow_core_dumps (--core-dumps)"),
+        // The command's --core-dumps, which threads can have, is about its own process: it is not told to the builder.
+        (privileges.may_dump_core, "allow_core_dumps"),
         (
             privileges.may_gain_privileges,
             "allow_new_privileges (--new-privileges)",

@@ -25,7 +25,7 @@ fn options_of_processes_are_refused_for_threads() {
     check(|it| it.chdir("/"), "chdir (--chdir)");
     check(|it| it.umask(0o27), "umask (--umask)");
     check(|it| it.max_memory(1 << 30), "max_memory (--max-memory)");
-    check(Builder::allow_core_dumps, "allow_core_dumps (--core-dumps)");
+    check(Builder::allow_core_dumps, "allow_core_dumps");
     check(
         Builder::allow_new_privileges,
         "allow_new_privileges (--new-privileges)",
@@ -47,6 +47,20 @@ fn options_of_threads_are_refused_for_processes() {
         matches!(error, StartError::OnlyForThreads { .. }),
         "{error}"
     );
+}
+
+#[test]
+fn a_limit_of_messages_that_is_out_of_bounds_is_refused() {
+    const BOUNDS: [u64; 2] = [64 * 1024, 1024 * 1024 * 1024];
+    let build = |bytes| Watcher::threads(1, answer).message_limit(bytes).build();
+    for (within, beyond) in [(BOUNDS[0], BOUNDS[0] - 1), (BOUNDS[1], BOUNDS[1] + 1)] {
+        build(within).map(drop).unwrap();
+        let refused = build(beyond).err();
+        assert!(
+            matches!(refused, Some(StartError::MessageLimit(bytes)) if bytes == beyond),
+            "{refused:?}"
+        );
+    }
 }
 
 #[test]

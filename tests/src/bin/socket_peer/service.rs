@@ -60,6 +60,7 @@ fn use_once(socket: Socket, data: &[u8]) -> Result<(), Box<dyn Error>> {
         SocketKind::UnixDatagram => {
             std::os::unix::net::UnixDatagram::try_from(socket)?.send(data)?;
         }
+        kind => return Err(format!("{kind} came, which nobody uses here").into()),
     }
     Ok(())
 }

@@ -29,7 +29,7 @@ fn watched(builder: Builder, seen: &Seen) -> Builder {
         })
         .on_ready(move |it| ready(format!("ready {} of {}", it.worker, it.generation)))
         .after_end(move |end| {
-            let (worker, ending, expected) = (end.worker.worker, &end.ending, end.expected);
+            let (worker, ending, expected) = (end.source.worker, &end.ending, end.expected);
             after(format!("end {worker}: {ending}, expected: {expected}"));
         })
 }
@@ -67,7 +67,7 @@ async fn a_hook_knows_the_process() {
     let (ready, ended) = (Arc::clone(&pids), Arc::clone(&pids));
     let builder = workers(1)
         .on_ready(move |worker| ready.lock().unwrap().push(worker.pid))
-        .after_end(move |end| ended.lock().unwrap().push(end.worker.pid));
+        .after_end(move |end| ended.lock().unwrap().push(end.source.pid));
     let embedded = Embedded::ready(builder).await;
     let pid = embedded.status().await.workers[0].pid.unwrap();
     embedded.stop().await;

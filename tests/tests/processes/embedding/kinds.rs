@@ -38,7 +38,7 @@ async fn threads_are_waited_for_and_hooked_into_as_processes_are() {
         })
         .on_ready(move |it| ready.lock().unwrap().push(format!("ready {}", it.worker)))
         .after_end(move |end| {
-            let end = format!("end {}: {}", end.worker.worker, end.expected);
+            let end = format!("end {}: {}", end.source.worker, end.expected);
             after.lock().unwrap().push(end);
         });
     let embedded = Embedded::ready(builder).await;

@@ -47,7 +47,7 @@ async fn a_restart_that_is_aborted_says_what_failed() {
     assert_eq!(aborted.ending.unwrap().code, Some(3));
     assert_eq!(aborted.last_lines, ["release v2 is broken"]);
     assert!(
-        text.starts_with("rollout to generation 2 aborted: worker 3 (slot "),
+        text.starts_with("rollout to generation 2 aborted: worker "),
         "{text}"
     );
     assert!(!text.contains('\n'), "{text}");

@@ -79,14 +79,14 @@ async fn a_status_names_processes_and_who_serves() {
         );
         assert!(worker.serves());
         assert_eq!(status.serving(worker.slot), Some(worker));
-        assert_eq!(status.worker(worker.worker), Some(worker));
+        assert_eq!(status.worker(worker.id), Some(worker));
     }
     // What becomes of a killed one is told at once, and then there is another one.
     let killed = status.workers[0];
     let pid = i32::try_from(killed.pid.unwrap()).unwrap();
     kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
     soon(async {
-        while embedded.status().await.worker(killed.worker).is_some() {
+        while embedded.status().await.worker(killed.id).is_some() {
             tokio::task::yield_now().await;
         }
     })
@@ -94,7 +94,7 @@ async fn a_status_names_processes_and_who_serves() {
     soon(embedded.handle.ready()).await.unwrap();
     let status = embedded.status().await;
     let successor = status.serving(killed.slot).unwrap();
-    assert!(successor.worker > killed.worker);
+    assert!(successor.id > killed.id);
     assert_eq!(successor.state, WorkerState::Ready);
     embedded.stop().await;
 }

@@ -2,9 +2,14 @@
 
 use std::time::Instant;
 
-use everport_tests::PATIENCE;
+use everport_tests::{Kind, PATIENCE, for_each_kind};
 
 use super::scene::{Scene, State};
+
+for_each_kind!(
+    records_of_others_come_in_time_and_none_is_lost,
+    control_goes_on_during_a_flood,
+);
 
 /// Has any worker but this one log, and says which one does.
 fn log_by_other(scene: &Scene, order: &str, spared: u64) -> u64 {
@@ -24,10 +29,9 @@ fn log_by_other(scene: &Scene, order: &str, spared: u64) -> u64 {
 /// What a flooding worker may have told in one turn.
 const TURN: usize = 64 << 10;
 
-#[test]
-fn records_of_others_come_in_time_and_none_is_lost() {
+fn records_of_others_come_in_time_and_none_is_lost(kind: Kind) {
     const RECORDS: usize = 20;
-    let scene = Scene::new("", |builder| builder.workers(2));
+    let scene = Scene::of(kind, "", |builder| builder.workers(2));
     let flooding = scene.get("/log?bytes=100&threads=2").worker();
     scene.told.wait_until("a flood", |state| {
         (state.received(flooding) > 1000).then_some(())
@@ -50,9 +54,8 @@ fn records_of_others_come_in_time_and_none_is_lost() {
     assert!(in_time >= RECORDS * 3 / 4, "{meanwhile:?}");
 }
 
-#[test]
-fn control_goes_on_during_a_flood() {
-    let scene = Scene::new("", |builder| builder.workers(2));
+fn control_goes_on_during_a_flood(kind: Kind) {
+    let scene = Scene::of(kind, "", |builder| builder.workers(2));
     // Neither ever ends by itself.
     let first = scene.get("/log?bytes=1000&threads=2").worker();
     log_by_other(&scene, "bytes=1000&threads=2", first);

@@ -3,8 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use everport_tests::{Cluster, Exit, get_unix, program};
+use everport_tests::{Cluster, Exit, Kind, for_each_kind, get_unix, program};
 use serde_json::Value;
+
+for_each_kind!(
+    json_has_one_object_per_line_and_every_text_as_it_was,
+    plain_lines_say_whose_they_are_and_are_harmless,
+    pretty_lines_drive_a_terminal_only_by_their_own_colours,
+    standalone_the_same_lines_are_written_without_whose_they_are,
+);
 
 /// Texts that would like to be something else.
 const HOSTILE: [&str; 8] = [
@@ -19,10 +26,10 @@ const HOSTILE: [&str; 8] = [
 ];
 
 /// A cluster with one worker, and what it has logged after all hostile texts.
-fn lines_of_hostile_texts(form: &str) -> Vec<String> {
+fn lines_of_hostile_texts(kind: Kind, form: &str) -> Vec<String> {
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("socket");
-    let cluster = start(form, &socket);
+    let cluster = start(kind, form, &socket);
     cluster.log().wait_for("the cluster is ready");
     for text in HOSTILE {
         let path = format!("/log-text?text={}", escaped(text));
@@ -35,11 +42,9 @@ fn lines_of_hostile_texts(form: &str) -> Vec<String> {
     lines
 }
 
-fn start(form: &str, socket: &Path) -> Cluster {
-    let mut command = Cluster::command(["-w", "1", "--log-format", form]);
-    command.arg("--").arg(program("test-worker"));
-    command.arg("--logging").arg("--unix").arg(socket);
-    Cluster::spawn(command)
+fn start(kind: Kind, form: &str, socket: &Path) -> Cluster {
+    let arguments = format!("--logging --unix {}", socket.display());
+    kind.start(&format!("-w 1 --log-format {form}"), &arguments)
 }
 
 /// For a URL.
@@ -54,9 +59,8 @@ fn is_harmless(text: &str) -> bool {
         .any(|character| character.is_control() || moves(character))
 }
 
-#[test]
-fn json_has_one_object_per_line_and_every_text_as_it_was() {
-    let lines = lines_of_hostile_texts("json");
+fn json_has_one_object_per_line_and_every_text_as_it_was(kind: Kind) {
+    let lines = lines_of_hostile_texts(kind, "json");
     let entries: Vec<Value> = lines
         .iter()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
@@ -87,9 +91,8 @@ fn json_has_one_object_per_line_and_every_text_as_it_was() {
     assert_eq!(stopped.count(), 0);
 }
 
-#[test]
-fn plain_lines_say_whose_they_are_and_are_harmless() {
-    let lines = lines_of_hostile_texts("plain");
+fn plain_lines_say_whose_they_are_and_are_harmless(kind: Kind) {
+    let lines = lines_of_hostile_texts(kind, "plain");
     let first = lines
         .iter()
         .position(|line| line.contains("is ready in") || line.contains("the cluster is ready"))
@@ -109,9 +112,8 @@ fn plain_lines_say_whose_they_are_and_are_harmless() {
     }
 }
 
-#[test]
-fn pretty_lines_drive_a_terminal_only_by_their_own_colours() {
-    for line in lines_of_hostile_texts("pretty") {
+fn pretty_lines_drive_a_terminal_only_by_their_own_colours(kind: Kind) {
+    for line in lines_of_hostile_texts(kind, "pretty") {
         let mut rest = line.as_str();
         let mut text = String::new();
         // What is left without the colours that are ours.
@@ -127,10 +129,13 @@ fn pretty_lines_drive_a_terminal_only_by_their_own_colours() {
     }
 }
 
-#[test]
-fn standalone_the_same_lines_are_written_without_whose_they_are() {
+fn standalone_the_same_lines_are_written_without_whose_they_are(kind: Kind) {
     let directory = tempfile::tempdir().unwrap();
-    let in_cluster = lines_of_levels(start("plain", &directory.path().join("1")), "1", &directory);
+    let in_cluster = lines_of_levels(
+        start(kind, "plain", &directory.path().join("1")),
+        "1",
+        &directory,
+    );
     let mut command = Command::new(program("test-worker"));
     let socket = directory.path().join("2");
     command.arg("--logging").arg("--unix").arg(&socket);

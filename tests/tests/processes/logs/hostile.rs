@@ -1,4 +1,5 @@
-//! A worker that does with its ring what it should not costs nobody else anything.
+//! A worker that does with its ring what it should not costs nobody else anything. Processes only: what writes a thread's
+//! ring is this program's own code, no stranger.
 
 use std::time::Instant;
 

@@ -4,13 +4,18 @@ use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use everport_tests::{Cluster, Exit, Unread};
+use everport_tests::{Exit, Kind, Unread, for_each_kind};
 use serde_json::Value;
 
+for_each_kind!(
+    a_worker_that_is_to_block_waits_for_the_reader_and_loses_nothing,
+    a_larger_buffer_keeps_what_a_smaller_one_drops,
+    a_file_has_a_form_of_its_own,
+);
+
 /// A cluster whose log is JSON that nobody reads.
-fn unread(options: &[&str]) -> Unread {
-    let options = [&["--log-format", "json"], options].concat();
-    Unread::start(&options, &["--logging"])
+fn unread(kind: Kind, options: &str) -> Unread {
+    Unread::start(kind, &format!("--log-format json {options}"), "--logging")
 }
 
 /// Reads everything, and says how many numbered records were told and how many were lost. `all` have been logged.
@@ -45,13 +50,12 @@ fn handed_over(acks: &Path) -> u64 {
     read.map_or(0, |_| u64::from_le_bytes(bytes))
 }
 
-#[test]
-fn a_worker_that_is_to_block_waits_for_the_reader_and_loses_nothing() {
+fn a_worker_that_is_to_block_waits_for_the_reader_and_loses_nothing(kind: Kind) {
     /// More than pipe, ring and everything between them hold, and more than is read before the end.
     const MANY: u64 = 50_000;
     /// More than the records that are taken out of a ring at once, as JSON: so the log moves.
     const SOME: usize = 512 * 1024;
-    let mut cluster = unread(&["--log-when-full", "block", "--log-buffer", "256K"]);
+    let mut cluster = unread(kind, "--log-when-full block --log-buffer 256K");
     let acks = cluster.path("acks");
     let order = format!("/log?records={MANY}&bytes=100&acks={}", acks.display());
     assert_eq!(cluster.get(&order).body, "logging");
@@ -66,12 +70,11 @@ fn a_worker_that_is_to_block_waits_for_the_reader_and_loses_nothing() {
     assert_eq!(read(cluster, MANY), (MANY, 0));
 }
 
-#[test]
-fn a_larger_buffer_keeps_what_a_smaller_one_drops() {
+fn a_larger_buffer_keeps_what_a_smaller_one_drops(kind: Kind) {
     /// Some 4 MiB: less than the larger buffer, and far more than the smaller one and what lies behind it.
     const MANY: u64 = 25_000;
     let run = |size: &str| {
-        let cluster = unread(&["--log-buffer", size]);
+        let cluster = unread(kind, &format!("--log-buffer {size}"));
         let order = format!("/log?records={MANY}&bytes=100&wait=1");
         assert_eq!(cluster.get(&order).body, "logging");
         read(cluster, MANY)
@@ -81,15 +84,14 @@ fn a_larger_buffer_keeps_what_a_smaller_one_drops() {
     assert!(told > 0 && lost > 0, "{told} told, {lost} lost");
 }
 
-#[test]
-fn a_file_has_a_form_of_its_own() {
+fn a_file_has_a_form_of_its_own(kind: Kind) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("log");
     let options = format!(
         "-w 1 --log-to stdout --log-format plain --log-file {} --log-file-format json",
         path.display()
     );
-    let cluster = Cluster::ready(&options, "--listen 127.0.0.1:0");
+    let cluster = kind.ready(&options, "--listen 127.0.0.1:0");
     let ready = cluster.log().wait_for("the cluster is ready");
     assert!(
         ready.contains(" INFO  watcher  the cluster is ready"),

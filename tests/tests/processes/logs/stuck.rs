@@ -1,16 +1,17 @@
 //! A reader of the log that is stuck stops nothing, and what it missed is counted once it reads again.
 
-use everport_tests::Unread;
+use everport_tests::{Kind, Unread, for_each_kind};
 use rustix::process::Signal;
 use serde_json::Value;
+
+for_each_kind!(workers_and_control_go_on_and_every_record_is_told_or_counted);
 
 /// More than the pipe, the log's queue and all rings hold.
 const MANY: u64 = 200_000;
 
-#[test]
-fn workers_and_control_go_on_and_every_record_is_told_or_counted() {
-    let options = ["--settle", "0", "--log-format", "json"];
-    let mut cluster = Unread::start(&options, &["--logging"]);
+fn workers_and_control_go_on_and_every_record_is_told_or_counted(kind: Kind) {
+    let options = "--settle 0 --log-format json";
+    let mut cluster = Unread::start(kind, options, "--logging");
     let flood = cluster.get(&format!("/log?records={MANY}&bytes=100&wait=1"));
     assert_eq!((flood.body.as_str(), flood.worker()), ("logging", 1));
     // Serving and restarting go on while nobody reads.

@@ -3,13 +3,20 @@
 use std::time::Duration;
 
 use everport::messages::{CallError, Message, Peer};
+use everport_tests::{Kind, for_each_kind};
 use serde_json::{Value, json};
 
 use super::scene::{LONG, Scene, error_of};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn everybody_calls_everybody() {
-    let scene = Scene::ready(2).await;
+for_each_kind!(
+    async everybody_calls_everybody,
+    a_call_that_nobody_answers_fails_at_once,
+    a_call_ends_with_its_deadline_and_a_panic_with_its_words,
+    an_answer_of_another_type_is_an_error_that_says_so,
+);
+
+async fn everybody_calls_everybody(kind: Kind) {
+    let scene = Scene::ready(kind, 2).await;
     let workers = scene.workers().await;
     let answer = scene.call(workers[0], "echo", &json!("down")).await;
     assert_eq!(answer.unwrap(), "down");
@@ -24,9 +31,8 @@ async fn everybody_calls_everybody() {
     assert_eq!(scene.order(workers[0], itself).await, "itself");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_nobody_answers_fails_at_once() {
-    let scene = Scene::ready(2).await;
+async fn a_call_that_nobody_answers_fails_at_once(kind: Kind) {
+    let scene = Scene::ready(kind, 2).await;
     let workers = scene.workers().await;
     let answer = scene.call(workers[0], "no such event", &json!(1)).await;
     assert!(
@@ -44,9 +50,8 @@ async fn a_call_that_nobody_answers_fails_at_once() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_call_ends_with_its_deadline_and_a_panic_with_its_words() {
-    let scene = Scene::ready(2).await;
+async fn a_call_ends_with_its_deadline_and_a_panic_with_its_words(kind: Kind) {
+    let scene = Scene::ready(kind, 2).await;
     let workers = scene.workers().await;
     let deadline = Duration::from_millis(50);
     let answer: Result<Value, _> = scene.handle.call(workers[0], "never", &(), deadline).await;
@@ -64,9 +69,8 @@ async fn a_call_ends_with_its_deadline_and_a_panic_with_its_words() {
     assert_eq!(answer.unwrap(), "alive");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_answer_of_another_type_is_an_error_that_says_so() {
-    let scene = Scene::ready(1).await;
+async fn an_answer_of_another_type_is_an_error_that_says_so(kind: Kind) {
+    let scene = Scene::ready(kind, 1).await;
     let worker = scene.workers().await[0];
     let answer: Result<u32, _> = scene.handle.call(worker, "echo", "no number", LONG).await;
     assert!(

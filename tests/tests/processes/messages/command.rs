@@ -2,12 +2,21 @@
 
 use std::process::{Command, Stdio};
 
-use everport_tests::{Cluster, Log, open_descriptors, program, take_turn};
+use everport_tests::{
+    Cluster, Kind, Log, for_each_kind, inspectable, open_descriptors, program, take_turn,
+};
 use rustix::process::Signal;
 
-#[test]
-fn without_an_application_what_is_sent_to_the_watcher_goes_nowhere_and_calls_fail_at_once() {
-    let cluster = Cluster::ready("-w 2", "--listen 127.0.0.1:0 --try-messages");
+for_each_kind!(
+    without_an_application_what_is_sent_to_the_watcher_goes_nowhere_and_calls_fail_at_once,
+    the_commands_limit_counts_for_its_workers,
+    descriptors_come_back_and_whoever_uses_no_messages_needs_none,
+);
+
+fn without_an_application_what_is_sent_to_the_watcher_goes_nowhere_and_calls_fail_at_once(
+    kind: Kind,
+) {
+    let cluster = kind.ready("-w 2", "--listen 127.0.0.1:0 --try-messages");
     let log = cluster.log();
     log.wait_for_many(2, "sent to the watcher: done");
     log.wait_for_many(2, "sent to all: done");
@@ -18,15 +27,31 @@ fn without_an_application_what_is_sent_to_the_watcher_goes_nowhere_and_calls_fai
     );
 }
 
-#[test]
-fn the_commands_limit_counts_for_its_workers() {
-    let cluster = Cluster::ready(
+fn the_commands_limit_counts_for_its_workers(kind: Kind) {
+    let cluster = kind.ready(
         "-w 1 --message-limit 64K",
         "--listen 127.0.0.1:0 --try-messages",
     );
     cluster.log().wait_for(
         "sent at length: a message of 100002 bytes as JSON is longer than the limit of 65536",
     );
+}
+
+/// By `docs/protocol.md` alone.
+#[test]
+fn workers_in_another_language_exchange_messages() {
+    let script = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/processes/messages/worker.py"
+    );
+    let cluster = Cluster::spawn(Cluster::command(["-w", "2", "--", "python3", script]));
+    let log = cluster.log();
+    log.wait_for("the cluster is ready");
+    log.wait_for("7: outcome 0 of peer 1: \"hello\"");
+    log.wait_for_many(2, "8: outcome 1 of peer 0");
+    assert!(log.matching("has lost its messages").is_empty());
+    cluster.signal(Signal::TERM);
+    log.wait_for_many(2, "ended: exited");
 }
 
 #[test]
@@ -46,6 +71,7 @@ fn standalone_what_is_sent_goes_nowhere_and_calls_fail() {
     server.wait().unwrap();
 }
 
+/// Processes only, as the next one: what is in the thread of another worker is this program's own code, no stranger.
 #[test]
 fn a_worker_that_breaks_the_rules_of_messages_loses_nothing_else() {
     let check = |rudeness: &str, expected: &str| {
@@ -76,20 +102,18 @@ fn a_worker_that_asks_for_messages_twice_loses_its_link() {
     cluster.log().wait_for("OpenMessages was sent twice");
 }
 
-#[test]
-fn descriptors_come_back_and_whoever_uses_no_messages_needs_none() {
+fn descriptors_come_back_and_whoever_uses_no_messages_needs_none(kind: Kind) {
     let _turn = take_turn();
     let held = |arguments: &str| {
         let options = "-w 4 --settle 0 --surge 4";
-        let cluster = Cluster::inspectable(options, arguments);
+        let cluster = Cluster::spawn(inspectable(kind.command(options, arguments)));
+        cluster.wait_until_ready();
         let restart = |times: usize| {
-            let ended = cluster.log().matching("ended: exited").len();
+            let ended = cluster.log().matching(kind.ended()).len();
             for _ in 0..times {
                 cluster.restart();
             }
-            cluster
-                .log()
-                .wait_for_many(ended + 4 * times, "ended: exited");
+            cluster.log().wait_for_many(ended + 4 * times, kind.ended());
         };
         restart(5);
         let before = fewest_descriptors(cluster.pid());
@@ -99,7 +123,11 @@ fn descriptors_come_back_and_whoever_uses_no_messages_needs_none() {
     };
     let without = held("--listen 127.0.0.1:0");
     let with = held("--listen 127.0.0.1:0 --try-messages");
-    assert_eq!(with, without + 4, "one for each worker");
+    let ends = match kind {
+        Kind::Processes => 1,
+        Kind::Threads => 3, // the worker's own end is in the same process, and there twice
+    };
+    assert_eq!(with, without + 4 * ends, "one for each end");
 }
 
 /// How many descriptors a process needs: the last ones are closed by tasks that end a moment after the workers.

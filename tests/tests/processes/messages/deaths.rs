@@ -5,14 +5,21 @@ use std::collections::BTreeMap;
 use everport::WorkerId;
 use everport::log::Notice;
 use everport::messages::{CallError, Peer, SendError};
-use rustix::process::Signal;
+use everport_tests::{Kind, for_each_kind};
 use serde_json::{Value, json};
 
 use super::scene::{Scene, error_of};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_call_to_a_worker_that_is_killed_fails_at_once() {
-    let scene = Scene::ready(2).await;
+for_each_kind!(
+    async a_call_to_a_worker_that_is_killed_fails_at_once,
+    whoever_writes_to_a_worker_that_was_replaced_is_told_so_and_its_successor_has_another_id,
+    nobody_is_reached_who_never_was,
+    what_a_worker_had_sent_when_it_is_killed_arrives_whole_in_order_and_once,
+    a_call_to_a_worker_that_is_replaced_fails_with_its_end,
+);
+
+async fn a_call_to_a_worker_that_is_killed_fails_at_once(kind: Kind) {
+    let scene = Scene::ready(kind, 2).await;
     let workers = scene.workers().await;
     let victim = workers[1];
     let order = json!({ "do": "call", "to": victim.0, "event": "never" });
@@ -34,7 +41,7 @@ async fn a_call_to_a_worker_that_is_killed_fails_at_once() {
             scene.call(victim, "echo", &json!(1)).await.unwrap();
             scene.call(workers[0], "echo", &json!(1)).await.unwrap();
         }
-        scene.signal(victim, Signal::KILL);
+        scene.kill(victim);
     };
     // The deadlines are as long as the tests' patience: nothing but the death can end these.
     let (answer, ()) = tokio::join!(from_watcher, killing);
@@ -50,10 +57,30 @@ async fn a_call_to_a_worker_that_is_killed_fails_at_once() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn whoever_writes_to_a_worker_that_was_replaced_is_told_so_and_its_successor_has_another_id()
-{
-    let scene = Scene::ready(2).await;
+async fn a_call_to_a_worker_that_is_replaced_fails_with_its_end(kind: Kind) {
+    let scene = Scene::ready(kind, 1).await;
+    let old = scene.workers().await[0];
+    let never = json!(null);
+    let calling = scene.call(old, "never", &never);
+    let restarting = async {
+        scene.call(old, "echo", &json!(1)).await.unwrap();
+        scene.handle.restart().await.unwrap();
+    };
+    // The deadline is as long as the tests' patience: nothing but the end of the worker can end this.
+    let (answer, ()) = tokio::join!(calling, restarting);
+    assert!(
+        matches!(answer, Err(CallError::WorkerGone(gone)) if gone == old),
+        "{answer:?}"
+    );
+    let new = scene.workers().await[0];
+    assert_ne!(new, old);
+    assert_eq!(scene.call(new, "echo", &json!(2)).await.unwrap(), 2);
+}
+
+async fn whoever_writes_to_a_worker_that_was_replaced_is_told_so_and_its_successor_has_another_id(
+    kind: Kind,
+) {
+    let scene = Scene::ready(kind, 2).await;
     let old = scene.workers().await;
     scene.handle.restart();
     let ended = old.clone();
@@ -91,9 +118,8 @@ fn has_ended(notices: &[Notice], wanted: WorkerId) -> bool {
     ends.any(|it| matches!(it, Notice::Ended { worker, .. } if *worker == wanted))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn nobody_is_reached_who_never_was() {
-    let scene = Scene::ready(1).await;
+async fn nobody_is_reached_who_never_was(kind: Kind) {
+    let scene = Scene::ready(kind, 1).await;
     let sent = scene.handle.send_to(WorkerId(4711), "note", &1).await;
     assert!(
         matches!(sent, Err(SendError::WorkerGone(WorkerId(4711)))),
@@ -101,10 +127,10 @@ async fn nobody_is_reached_who_never_was() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_a_worker_had_sent_when_it_is_killed_arrives_whole_in_order_and_once() {
+async fn what_a_worker_had_sent_when_it_is_killed_arrives_whole_in_order_and_once(kind: Kind) {
     let mut subscription = None;
     let scene = Scene::with(
+        kind,
         3,
         |builder| builder,
         |handle| subscription = Some(handle.messages::<(u64, String)>("count").unwrap()),
@@ -113,7 +139,7 @@ async fn what_a_worker_had_sent_when_it_is_killed_arrives_whole_in_order_and_onc
     let mut counted = subscription.unwrap();
     let mut next: BTreeMap<Peer, u64> = BTreeMap::new();
     let workers = scene.workers().await;
-    // One kills itself when it has sent a thousand; the others send until they are killed.
+    // One dies by itself when it has sent a thousand; the others send until they are killed.
     let last = 1000;
     let order = json!({ "do": "count", "event": "count", "value": last });
     scene.order(workers[0], order).await;
@@ -127,7 +153,7 @@ async fn what_a_worker_had_sent_when_it_is_killed_arrives_whole_in_order_and_onc
         note(&mut next, counted.next().await.unwrap().unwrap());
     }
     for worker in &workers[1..] {
-        scene.signal(*worker, Signal::KILL);
+        scene.kill(*worker);
     }
     let dead = workers.clone();
     scene

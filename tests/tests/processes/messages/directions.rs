@@ -1,17 +1,27 @@
 //! Who can write to whom.
 
+use everport::WorkerId;
 use everport::messages::{Message, Peer, SendError, SubscribeError};
-use everport::watcher::{ExitReason, Program};
-use everport::{Watcher, WorkerId};
-use everport_tests::program;
+use everport::watcher::ExitReason;
+use everport_tests::{Kind, for_each_kind};
 use serde_json::{Value, json};
 
 use super::scene::{LONG, Scene, error_of};
+use super::workers::workers_of;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn workers_write_to_the_watcher_which_sees_who_they_are() {
+for_each_kind!(
+    async workers_write_to_the_watcher_which_sees_who_they_are,
+    the_watcher_writes_to_one_worker_or_to_all,
+    workers_write_to_one_another_and_to_all_others,
+    what_is_sent_before_the_watcher_runs_waits_for_it_and_ends_with_it,
+    a_watcher_that_never_runs_is_gone,
+    the_limit_of_messages_is_an_error_for_the_sender,
+);
+
+async fn workers_write_to_the_watcher_which_sees_who_they_are(kind: Kind) {
     let mut subscription = None;
     let scene = Scene::with(
+        kind,
         2,
         |builder| builder,
         |handle| subscription = Some(handle.messages::<Value>("up").unwrap()),
@@ -32,9 +42,8 @@ async fn workers_write_to_the_watcher_which_sees_who_they_are() {
     assert_eq!(scene.stop().await, ExitReason::Stopped);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_watcher_writes_to_one_worker_or_to_all() {
-    let scene = Scene::ready(3).await;
+async fn the_watcher_writes_to_one_worker_or_to_all(kind: Kind) {
+    let scene = Scene::ready(kind, 3).await;
     let workers = scene.workers().await;
     scene
         .handle
@@ -54,9 +63,8 @@ async fn the_watcher_writes_to_one_worker_or_to_all() {
     assert_eq!(scene.noted(workers[2], 1).await, from_watcher(&["all"]));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn workers_write_to_one_another_and_to_all_others() {
-    let scene = Scene::ready(3).await;
+async fn workers_write_to_one_another_and_to_all_others(kind: Kind) {
+    let scene = Scene::ready(kind, 3).await;
     let workers = scene.workers().await;
     let [a, b, c] = workers[..] else {
         panic!("not three workers: {workers:?}");
@@ -83,11 +91,8 @@ fn b_name(worker: WorkerId) -> String {
     Peer::Worker(worker).to_string()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_sent_before_the_watcher_runs_waits_for_it_and_ends_with_it() {
-    let worker = Program::find(program("test-worker")).unwrap();
-    let worker = worker.args(["--listen", "127.0.0.1:0", "--messages"]);
-    let watcher = Watcher::builder(worker).workers(1).build().unwrap();
+async fn what_is_sent_before_the_watcher_runs_waits_for_it_and_ends_with_it(kind: Kind) {
+    let watcher = workers_of(kind, 1).0.build().unwrap();
     let handle = watcher.handle();
     handle
         .answer("twice", async |asked: Message<u32>| asked.value * 2)
@@ -114,10 +119,8 @@ async fn what_is_sent_before_the_watcher_runs_waits_for_it_and_ends_with_it() {
     assert_closed(&handle).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_watcher_that_never_runs_is_gone() {
-    let worker = Program::find(program("test-worker")).unwrap();
-    let watcher = Watcher::builder(worker).build().unwrap();
+async fn a_watcher_that_never_runs_is_gone(kind: Kind) {
+    let watcher = workers_of(kind, 1).0.build().unwrap();
     let handle = watcher.handle();
     drop(watcher);
     assert_closed(&handle).await;
@@ -132,9 +135,8 @@ async fn assert_closed(handle: &everport::watcher::Handle) {
     assert!(messages.next().await.is_none());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_limit_of_messages_is_an_error_for_the_sender() {
-    let scene = Scene::with(2, |builder| builder.message_limit(64 * 1024), |_| ()).await;
+async fn the_limit_of_messages_is_an_error_for_the_sender(kind: Kind) {
+    let scene = Scene::with(kind, 2, |builder| builder.message_limit(64 * 1024), |_| ()).await;
     let workers = scene.workers().await;
     let long = "x".repeat(64 * 1024 - 1);
     let sent = scene.handle.send_to(workers[0], "note", &long).await;

@@ -5,20 +5,26 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use everport::WorkerId;
 use everport::messages::SendError;
-use everport_tests::take_turn;
-use rustix::process::Signal;
+use everport_tests::{Kind, for_each_kind, take_turn};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use super::scene::{LONG, Scene};
 
+for_each_kind!(
+    async sixteen_mebibytes_go_both_ways_while_the_cluster_is_restarted,
+    one_that_takes_nothing_holds_up_those_who_write_to_it_and_nobody_else,
+    whoever_waits_to_send_learns_that_the_receiver_was_killed,
+    one_that_stands_still_holds_up_its_own_messages_only_and_gets_them_when_it_goes_on,
+    a_broadcast_reaches_the_others_although_one_takes_nothing,
+);
+
 /// As long as a message may be, without its two quotation marks.
 const LONGEST: usize = 16 * 1024 * 1024 - 2;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn sixteen_mebibytes_go_both_ways_while_the_cluster_is_restarted() {
+async fn sixteen_mebibytes_go_both_ways_while_the_cluster_is_restarted(kind: Kind) {
     let _turn = take_turn();
-    let scene = Arc::new(Scene::ready(2).await);
+    let scene = Arc::new(Scene::ready(kind, 2).await);
     let long = Arc::new("ü".repeat(LONGEST / 2));
     let (is_over, echoed) = (
         Arc::new(AtomicBool::new(false)),
@@ -62,9 +68,8 @@ async fn sixteen_mebibytes_go_both_ways_while_the_cluster_is_restarted() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn one_that_takes_nothing_holds_up_those_who_write_to_it_and_nobody_else() {
-    let scene = Scene::ready(3).await;
+async fn one_that_takes_nothing_holds_up_those_who_write_to_it_and_nobody_else(kind: Kind) {
+    let scene = Scene::ready(kind, 3).await;
     let workers = scene.workers().await;
     let (hoarder, sender, other) = (workers[0], workers[1], workers[2]);
     scene
@@ -113,9 +118,8 @@ fn flood(scene: &Scene, to: WorkerId, sent: &Arc<AtomicUsize>) -> JoinHandle<Sen
     })
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn whoever_waits_to_send_learns_that_the_receiver_was_killed() {
-    let scene = Scene::ready(1).await;
+async fn whoever_waits_to_send_learns_that_the_receiver_was_killed(kind: Kind) {
+    let scene = Scene::ready(kind, 1).await;
     let hoarder = scene.workers().await[0];
     scene
         .order(hoarder, json!({ "do": "hoard", "event": "hoard" }))
@@ -125,7 +129,7 @@ async fn whoever_waits_to_send_learns_that_the_receiver_was_killed() {
     while sent.load(Ordering::Relaxed) < WINDOW_OF_FLOOD {
         tokio::task::yield_now().await;
     }
-    scene.signal(hoarder, Signal::KILL);
+    scene.kill(hoarder);
     let error = flood.await.unwrap();
     assert!(
         matches!(error, SendError::WorkerGone(gone) if gone == hoarder),
@@ -134,12 +138,13 @@ async fn whoever_waits_to_send_learns_that_the_receiver_was_killed() {
     assert_eq!(sent.load(Ordering::Relaxed), WINDOW_OF_FLOOD);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_stopped_worker_holds_up_its_own_messages_only_and_gets_them_when_it_goes_on() {
-    let scene = Scene::ready(3).await;
+async fn one_that_stands_still_holds_up_its_own_messages_only_and_gets_them_when_it_goes_on(
+    kind: Kind,
+) {
+    let scene = Scene::ready(kind, 3).await;
     let workers = scene.workers().await;
     let (stopped, sender, other) = (workers[0], workers[1], workers[2]);
-    scene.signal(stopped, Signal::STOP);
+    scene.halt(stopped);
     let flood = {
         let handle = scene.handle.clone();
         tokio::spawn(async move {
@@ -163,7 +168,7 @@ async fn a_stopped_worker_holds_up_its_own_messages_only_and_gets_them_when_it_g
         assert_eq!(scene.order(sender, order).await, number);
     }
     assert!(!flood.is_finished(), "2 MB for one that takes nothing");
-    scene.signal(stopped, Signal::CONT);
+    scene.go_on(stopped);
     let noted = scene.noted(stopped, 2000).await;
     for (number, message) in noted.as_array().unwrap().iter().enumerate() {
         assert_eq!(message[0], "the watcher");
@@ -172,11 +177,10 @@ async fn a_stopped_worker_holds_up_its_own_messages_only_and_gets_them_when_it_g
     flood.await.unwrap().unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_broadcast_reaches_the_others_although_one_takes_nothing() {
-    let scene = Scene::ready(3).await;
+async fn a_broadcast_reaches_the_others_although_one_takes_nothing(kind: Kind) {
+    let scene = Scene::ready(kind, 3).await;
     let workers = scene.workers().await;
-    scene.signal(workers[1], Signal::STOP);
+    scene.halt(workers[1]);
     let value = "x".repeat(300_000);
     let broadcasting = {
         let (handle, value) = (scene.handle.clone(), value.clone());
@@ -186,7 +190,7 @@ async fn a_broadcast_reaches_the_others_although_one_takes_nothing() {
         let noted = scene.noted(worker, 1).await;
         assert_eq!(noted, json!([["the watcher", value]]));
     }
-    scene.signal(workers[1], Signal::CONT);
+    scene.go_on(workers[1]);
     let noted: Value = scene.noted(workers[1], 1).await;
     assert_eq!(noted, json!([["the watcher", value]]));
     broadcasting.await.unwrap().unwrap();

@@ -6,4 +6,4 @@ mod deaths;
 mod directions;
 mod flow;
 mod scene;
-mod threads;
+mod workers;

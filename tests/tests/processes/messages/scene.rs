@@ -6,23 +6,22 @@ use std::time::{Duration, Instant};
 
 use everport::log::{Entry, Notice, Sink};
 use everport::messages::CallError;
-use everport::watcher::{Builder, ExitReason, Handle, Program, RunError};
-use everport::{SlotId, Watcher, WorkerId};
-use everport_tests::{PATIENCE, program, worker};
-use rustix::process::{Pid, Signal, kill_process};
+use everport::watcher::{Builder, ExitReason, Handle, RunError};
+use everport::{SlotId, WorkerId};
+use everport_tests::{Kind, PATIENCE};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
+use super::workers::{Reins, workers_of};
+
 /// A deadline that no call of these tests reaches unless something is wrong.
 pub(super) const LONG: Duration = PATIENCE;
-
-/// What the workers are told.
-const ARGUMENTS: &str = "--listen 127.0.0.1:0 --messages";
 
 /// A running cluster.
 pub(super) struct Scene {
     pub(super) handle: Handle,
     pub(super) told: Arc<Told>,
+    reins: Reins,
     running: JoinHandle<Result<ExitReason, RunError>>,
 }
 
@@ -35,31 +34,20 @@ pub(super) struct Told {
 
 impl Scene {
     /// A cluster of so many ready workers.
-    pub(super) async fn ready(workers: u32) -> Self {
-        Self::with(workers, |builder| builder, |_| ()).await
+    pub(super) async fn ready(kind: Kind, workers: u32) -> Self {
+        Self::with(kind, workers, |builder| builder, |_| ()).await
     }
 
     /// The same, with other options, and with something done before it runs.
     pub(super) async fn with(
+        kind: Kind,
         workers: u32,
         options: impl FnOnce(Builder) -> Builder,
         before: impl FnOnce(&Handle),
     ) -> Self {
-        let worker = Program::find(program("test-worker")).unwrap();
-        let worker = worker.args(ARGUMENTS.split_whitespace());
-        let builder = Watcher::builder(worker).workers(workers);
-        Self::of(options(builder), before).await
-    }
-
-    /// A cluster of so many ready workers that are threads.
-    pub(super) async fn of_threads(workers: u32) -> Self {
-        let serve = async |cluster| worker::serve_as_told(cluster, ARGUMENTS).await;
-        Self::of(Watcher::threads(workers, serve), |_| ()).await
-    }
-
-    async fn of(builder: Builder, before: impl FnOnce(&Handle)) -> Self {
         let told = Arc::new(Told::default());
-        let builder = builder.settle(Duration::ZERO).sink(told.clone());
+        let (builder, reins) = workers_of(kind, workers);
+        let builder = options(builder).settle(Duration::ZERO).sink(told.clone());
         let watcher = builder.build().unwrap();
         let handle = watcher.handle();
         before(&handle);
@@ -67,6 +55,7 @@ impl Scene {
         let scene = Self {
             handle,
             told,
+            reins,
             running,
         };
         scene.wait_for("the cluster is ready").await;
@@ -98,7 +87,7 @@ impl Scene {
     /// The ready workers, by their slots.
     pub(super) async fn workers(&self) -> Vec<WorkerId> {
         let status = self.handle.status().await.unwrap();
-        let workers = status.workers.iter().map(|it| (it.slot, it.worker));
+        let workers = status.workers.iter().map(|it| (it.slot, it.id));
         let by_slot: BTreeMap<SlotId, WorkerId> = workers.collect();
         by_slot.into_values().collect()
     }
@@ -123,10 +112,19 @@ impl Scene {
         self.call(worker, "noted", &json!(count)).await.unwrap()
     }
 
-    /// Sends a worker a signal.
-    pub(super) fn signal(&self, worker: WorkerId, signal: Signal) {
-        let pid = self.told.pid_of(worker);
-        kill_process(pid, signal).unwrap();
+    /// Has a worker die at once: a process is killed, a thread panics.
+    pub(super) fn kill(&self, worker: WorkerId) {
+        self.reins.kill(worker, &self.told);
+    }
+
+    /// Has a worker stand still until it is to [go on](Self::go_on): a process is stopped, a thread is held.
+    pub(super) fn halt(&self, worker: WorkerId) {
+        self.reins.halt(worker, &self.told);
+    }
+
+    /// Has one that stands still go on.
+    pub(super) fn go_on(&self, worker: WorkerId) {
+        self.reins.go_on(worker, &self.told);
     }
 
     /// Stops the cluster and waits for its end.
@@ -153,14 +151,14 @@ impl Told {
         }
     }
 
-    fn pid_of(&self, wanted: WorkerId) -> Pid {
+    /// The process of a worker that was started.
+    pub(super) fn pid_of(&self, wanted: WorkerId) -> u32 {
         let notices = self.notices.lock().unwrap();
         let mut pids = notices.iter().filter_map(|notice| match notice {
             Notice::Spawned { worker, pid, .. } if *worker == wanted => Some(*pid),
             _ => None,
         });
-        let pid = pids.next_back().expect("a worker that was started");
-        Pid::from_raw(i32::try_from(pid).unwrap()).unwrap()
+        pids.next_back().expect("a worker that was started")
     }
 }
 

@@ -14,7 +14,7 @@ const LIMITS: Limits = Limits {
 /// A cluster of two with these ready workers: slot and generation of each.
 fn status(ready: &[(u32, u64)]) -> Status {
     let worker = |(slot, generation): &(u32, u64)| WorkerStatus {
-        worker: WorkerId(generation * 10 + u64::from(*slot)),
+        id: WorkerId(generation * 10 + u64::from(*slot)),
         slot: SlotId(*slot),
         generation: Generation(*generation),
         pid: None,

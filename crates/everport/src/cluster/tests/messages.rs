@@ -1,9 +1,13 @@
 //! How a worker comes to its message socket, and when it has none.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
-use super::harness::{Watcher, joined, on_both_runtimes, pends, within};
+use tokio::sync::oneshot;
+
+use super::harness::{Watcher, joined, meet, on_both_runtimes, pends, within};
 use super::standalone::standalone;
 use crate::Cluster;
 use crate::WorkerId;
@@ -167,6 +171,59 @@ fn a_worker_whose_watcher_dies_before_it_answers_waits_for_nothing() {
         let error = within(cluster.send("number", &1)).await.unwrap_err();
         assert!(matches!(error, SendError::WatcherGone), "{error}");
     });
+}
+
+/// A thread is left behind as its runtime hangs, and something else in the process has its `Cluster`.
+#[test]
+fn whoever_waits_for_messages_of_a_worker_that_is_over_learns_it_while_its_runtime_hangs() {
+    on_both_runtimes(|| async {
+        let (mut watcher, joining) = meet(Cluster::builder());
+        let (go_on, may_go_on) = mpsc::channel::<()>();
+        let (hand_over, handed_over) = oneshot::channel();
+        let worker = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async move {
+                let cluster = joining.await.unwrap();
+                cluster.send("number", &1).await.unwrap();
+                hand_over.send(cluster).unwrap();
+                may_go_on.recv().unwrap_err();
+            });
+        });
+        watcher.welcome(LONG).await;
+        let socket = open_messages(&mut watcher).await;
+        let cluster = within(handed_over).await.unwrap();
+        let mut numbers = cluster.messages::<u32>("number").unwrap();
+        while !pends(cluster.send("text", &"x".repeat(900))).await {}
+        let calling = cluster.call::<_, ()>(WorkerId(8), "number", &1, LONG);
+        let sending = cluster.send("text", "late");
+        // Polled last, when the others wait.
+        let retiring = async { cluster.state.retire() };
+        let (received, called, sent, ()) =
+            within(async { tokio::join!(numbers.next(), calling, sending, retiring) }).await;
+        assert!(received.is_none(), "{received:?}");
+        assert!(matches!(called, Err(CallError::WatcherGone)), "{called:?}");
+        assert!(matches!(sent, Err(SendError::WatcherGone)), "{sent:?}");
+        // The other end sees the end, though the hanging runtime has the socket still.
+        within(end_of(&socket)).await;
+        drop(go_on);
+        worker.join().unwrap();
+    });
+}
+
+/// Waits until everything was read and the other end is closed.
+async fn end_of(socket: &OwnedFd) {
+    let mut buffer = [0; 4096];
+    let flags = rustix::net::RecvFlags::DONTWAIT;
+    loop {
+        match rustix::net::recv(socket, &mut buffer[..], flags) {
+            Ok((_, 0)) => return,
+            Ok(_) => {}
+            Err(_) => tokio::task::yield_now().await,
+        }
+    }
 }
 
 #[test]

@@ -108,6 +108,15 @@ impl State {
     }
 }
 
+impl Answerer {
+    /// Nobody waits for the answers to what this peer has asked.
+    pub(super) fn forget_waiting(&mut self, peer: Peer) {
+        if let Some(caller) = self.callers.get_mut(&peer) {
+            caller.waiting.clear();
+        }
+    }
+}
+
 /// A future of the application's whose panic becomes a value.
 pub(super) struct Caught(pub(super) Pin<Box<dyn Future<Output = Answer> + Send>>);
 

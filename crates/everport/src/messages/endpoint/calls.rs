@@ -3,7 +3,7 @@
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::outgoing::Lost;
 use super::state::{Stage, State};
@@ -16,7 +16,23 @@ pub(super) type Reply = Result<(Outcome, Vec<u8>), Lost>;
 /// A call whose reply has not come.
 pub(super) struct Pending {
     peer: Peer,
-    done: oneshot::Sender<Reply>,
+    event: Arc<str>,
+    /// Who waits; `None` when nobody does any more, but the request is with the peer still.
+    done: Option<oneshot::Sender<Reply>>,
+    /// Given back when the peer is done with the request: what it has not answered it holds, whoever still waits for that.
+    permit: OwnedSemaphorePermit,
+    /// Whether some of the request was sent.
+    has_begun: bool,
+}
+
+/// What a reply is to its call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Awaited {
+    Yes,
+    /// Nobody waits for it any more.
+    TooLate,
+    /// There is no such call.
+    Never,
 }
 
 /// Leave to have a request of one event with one peer.
@@ -50,24 +66,54 @@ impl State {
     }
 
     /// A new call's number, and where its reply will be.
-    pub(super) fn open_call(&mut self, peer: Peer) -> (u64, oneshot::Receiver<Reply>) {
+    pub(super) fn open_call(
+        &mut self,
+        peer: Peer,
+        event: &Arc<str>,
+        permit: OwnedSemaphorePermit,
+    ) -> (u64, oneshot::Receiver<Reply>) {
         self.last_call += 1;
         let (done, reply) = oneshot::channel();
-        self.calls.insert(self.last_call, Pending { peer, done });
+        let pending = Pending {
+            peer,
+            event: Arc::clone(event),
+            done: Some(done),
+            permit,
+            has_begun: false,
+        };
+        self.calls.insert(self.last_call, pending);
         (self.last_call, reply)
+    }
+
+    /// The request is with the peer from now on.
+    pub(super) fn note_call_begun(&mut self, call: u64) {
+        if let Some(pending) = self.calls.get_mut(&call) {
+            pending.has_begun = true;
+        }
     }
 
     /// Nobody waits for the reply any more.
     pub(super) fn abandon_call(&mut self, call: u64, wakes: &mut Wakes) {
-        let pending = self.calls.remove(&call);
-        wakes.dropped.extend(pending.map(Dropped::Pending));
+        let Entry::Occupied(mut pending) = self.calls.entry(call) else {
+            return;
+        };
+        let done = pending.get_mut().done.take();
+        wakes.dropped.extend(done.map(Dropped::Call));
+        if !pending.get().has_begun {
+            wakes.permits.push(pending.remove().permit);
+        }
     }
 
-    pub(super) fn awaits_reply(&self, peer: Peer, call: u64) -> bool {
+    pub(super) fn awaits_reply(&self, peer: Peer, call: u64) -> Awaited {
         let pending = self.calls.get(&call);
-        pending.is_some_and(|pending| pending.peer == peer)
+        match pending.filter(|pending| pending.peer == peer) {
+            Some(Pending { done: Some(_), .. }) => Awaited::Yes,
+            Some(_) => Awaited::TooLate,
+            None => Awaited::Never,
+        }
     }
 
+    /// The reply is there, whether or not somebody waits for it.
     pub(super) fn settle_call(
         &mut self,
         call: u64,
@@ -75,8 +121,13 @@ impl State {
         body: Vec<u8>,
         wakes: &mut Wakes,
     ) {
-        if let Some(pending) = self.calls.remove(&call) {
-            wakes.replies.push((pending.done, Ok((outcome, body))));
+        let Some(pending) = self.calls.remove(&call) else {
+            return;
+        };
+        wakes.permits.push(pending.permit);
+        match pending.done {
+            Some(done) => wakes.replies.push((done, Ok((outcome, body)))),
+            None => wakes.freed.push((pending.peer, pending.event)),
         }
     }
 
@@ -85,7 +136,11 @@ impl State {
         let is_lost = |other: Peer| peer.is_none_or(|peer| peer == other);
         let failed = self.calls.extract_if(|_, pending| is_lost(pending.peer));
         for (_, pending) in failed {
-            wakes.replies.push((pending.done, Err(lost.clone())));
+            wakes.permits.push(pending.permit);
+            let done = pending.done.into_iter();
+            wakes
+                .replies
+                .extend(done.map(|done| (done, Err(lost.clone()))));
         }
         let failed = self.call_slots.extract_if(|(peer, _), _| is_lost(*peer));
         wakes.closed_slots.extend(failed.map(|(_, slots)| slots));

@@ -19,8 +19,9 @@ pub(super) struct Driver {
     room: OwnedFd,
 }
 
-/// How many frames are received before others on this runtime have their turn.
+/// How many frames are received before others on this runtime have their turn, and how many bytes, but for the last frame.
 const FRAMES_PER_TURN: usize = 64;
+const BYTES_PER_TURN: usize = 4 * LONGEST_FRAME;
 
 impl Driver {
     pub(super) fn new(shared: &Arc<Shared>, socket: Arc<Registered>, room: OwnedFd) -> Self {
@@ -73,6 +74,7 @@ async fn read(shared: &Arc<Shared>, socket: &Registered) -> Ended {
 
 /// Reads for a while; `true` when there is nothing more now.
 fn read_turn(shared: &Arc<Shared>, socket: &Registered, buffer: &mut [u8]) -> Result<bool, Ended> {
+    let mut received = 0;
     for _ in 0..FRAMES_PER_TURN {
         let Some(length) = receive(socket.get_ref().as_fd(), buffer)? else {
             return Ok(true);
@@ -81,6 +83,10 @@ fn read_turn(shared: &Arc<Shared>, socket: &Registered, buffer: &mut [u8]) -> Re
         let accepted = shared.change(|state, wakes| state.accept(frame, wakes));
         // Whoever talks nonsense is not listened to any more.
         accepted.map_err(|_| Ended)?;
+        received += length;
+        if received >= BYTES_PER_TURN {
+            break;
+        }
     }
     Ok(false)
 }

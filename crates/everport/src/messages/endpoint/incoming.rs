@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::calls::Awaited;
 use super::outgoing::Outgoing;
 use super::state::{Stage, State};
 use super::subscribers::Received;
@@ -53,6 +54,10 @@ enum Purpose {
     Excess {
         call: u64,
         reason: String,
+    },
+    /// A reply that nobody waits for any more.
+    TooLate {
+        call: u64,
     },
     Unwanted,
 }
@@ -200,12 +205,13 @@ impl State {
                 None => Purpose::refused(call),
             },
             Head::Reply { call, outcome } => match self.awaits_reply(peer, call) {
-                true if fits => Purpose::Reply { call, outcome },
-                true => Purpose::Excess {
+                Awaited::Yes if fits => Purpose::Reply { call, outcome },
+                Awaited::Yes => Purpose::Excess {
                     call,
                     reason: excess(),
                 },
-                false => Purpose::Unwanted,
+                Awaited::TooLate => Purpose::TooLate { call },
+                Awaited::Never => Purpose::Unwanted,
             },
         }
     }
@@ -254,6 +260,9 @@ impl State {
             Purpose::Reply { call, outcome } => self.settle_call(call, outcome, body, wakes),
             Purpose::Excess { call, reason } => {
                 self.settle_call(call, Outcome::Unsendable, reason.into_bytes(), wakes);
+            }
+            Purpose::TooLate { call } => {
+                self.settle_call(call, Outcome::Answered, Vec::new(), wakes);
             }
             Purpose::Unwanted => self.owe(peer, Lane::Messages, kept),
         }

@@ -164,6 +164,12 @@ impl Endpoint {
         });
     }
 
+    /// Nothing is read or sent any more, whether or not the runtime that did it still runs: whoever waits on another one
+    /// learns it.
+    pub(crate) fn end(&self) {
+        self.close(&Closed::WatcherGone);
+    }
+
     fn close(&self, closed: &Closed) {
         self.shared
             .change(|state, wakes| state.close(closed, wakes));
@@ -194,6 +200,9 @@ impl Shared {
         let mut wakes = Wakes::default();
         let result = change(&mut lock(&self.state), &mut wakes);
         let left = wakes.run();
+        for (peer, event) in left.freed {
+            lock(&self.state).tidy_slots(peer, &event);
+        }
         if left.stage_changed {
             self.stage_changed.notify_waiters();
         }

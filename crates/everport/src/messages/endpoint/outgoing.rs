@@ -28,6 +28,8 @@ pub(super) struct Outgoing {
     ticket: Ticket,
     /// The bytes of its first frame without its part of the body.
     head: Vec<u8>,
+    /// Whose request it is, if it is one.
+    call: Option<u64>,
     body: Arc<Vec<u8>>,
     /// How many bytes of the body were sent.
     sent: usize,
@@ -73,6 +75,10 @@ impl Outgoing {
         Self {
             ticket: Ticket(0),
             head: first.encode_without_part(),
+            call: match head {
+                Head::Request { call, .. } => Some(call),
+                Head::Message { .. } | Head::Reply { .. } => None,
+            },
             body,
             sent: 0,
             has_begun: false,
@@ -180,6 +186,9 @@ impl State {
         self.outlet(peer, lane).queue.push_back(outgoing);
         self.give_turn((peer, lane));
         self.send_what_may(wakes);
+        if self.cannot_send {
+            return Err(Lost::Closed(Closed::WatcherGone));
+        }
         Ok(self.wait_for((peer, lane), ticket))
     }
 
@@ -199,6 +208,9 @@ impl State {
     ) -> Result<Ticket, Lost> {
         if let Stage::Closed(closed) = &self.stage {
             return Err(Lost::Closed(closed.clone()));
+        }
+        if self.cannot_send {
+            return Err(Lost::Closed(Closed::WatcherGone));
         }
         if !self.is_there(peer) {
             return Err(Lost::Gone(peer));
@@ -265,15 +277,29 @@ impl State {
                 Ok(Turn::Nothing) => return,
                 Ok(Turn::Blocked) => break,
                 Err(Ended) => {
-                    // What came before the end is still to be read; the driver closes the endpoint after that.
-                    self.is_blocked = true;
-                    return socket::hang_up(socket.get_ref().as_fd());
+                    socket::hang_up(socket.get_ref().as_fd());
+                    return self.stop_sending(wakes);
                 }
             }
         }
         // The driver goes on when the socket takes more, and others had their turn.
         self.is_blocked = true;
         wakes.is_blocked = true;
+    }
+
+    /// Nothing can be sent any more, and whoever waits for that learns it at once. What came before the end is still to be
+    /// read; the driver closes the endpoint after that.
+    fn stop_sending(&mut self, wakes: &mut Wakes) {
+        self.is_blocked = true;
+        self.cannot_send = true;
+        let lost = Lost::Closed(Closed::WatcherGone);
+        for outlet in self.outlets() {
+            outlet.has_turn = false;
+            for outgoing in std::mem::take(&mut outlet.queue) {
+                outgoing.fail(&lost, wakes);
+            }
+        }
+        self.turns.clear();
     }
 
     fn take_turn(&mut self, socket: &Registered, wakes: &mut Wakes) -> Result<Turn, Ended> {
@@ -323,6 +349,7 @@ impl State {
             return Ok(false);
         }
         outlet.window -= length;
+        let call = outgoing.call;
         if outgoing.is_sent_whole()
             && let Some(mut outgoing) = outlet.queue.pop_front()
         {
@@ -330,6 +357,9 @@ impl State {
                 wakes.sent.push((done, Ok(())));
             }
             self.owe(peer, Lane::Messages, outgoing.owes);
+        }
+        if let Some(call) = call {
+            self.note_call_begun(call);
         }
         Ok(true)
     }

@@ -18,21 +18,21 @@ use crate::messages::{CallError, Head, Lane, Outcome, Peer, SendError, Subscribe
 const LONGEST_REASON: usize = 4096;
 
 impl Endpoint {
-    /// Sends a request and waits for its reply, all of it no longer than until the deadline.
+    /// Sends a request and waits for its reply, all of it no longer than the timeout.
     pub(crate) async fn call<Q, A>(
         &self,
         to: Peer,
         event: &str,
         value: &Q,
-        deadline: Duration,
+        timeout: Duration,
     ) -> Result<A, CallError>
     where
         Q: Serialize + ?Sized,
         A: DeserializeOwned,
     {
         let body = encode(event, value)?;
-        let replied = tokio::time::timeout(deadline, self.exchange(to, event, body));
-        let (outcome, body) = replied.await.map_err(|_| CallError::TimedOut(deadline))??;
+        let replied = tokio::time::timeout(timeout, self.exchange(to, event, body));
+        let (outcome, body) = replied.await.map_err(|_| CallError::TimedOut(timeout))??;
         let text = || String::from_utf8_lossy(&body).into_owned();
         match outcome {
             Outcome::Answered => decode_answer(to, &body),
@@ -63,8 +63,13 @@ impl Endpoint {
         check_length(&body, limit)?;
         let lost = |lost: Lost| CallError::from(SendError::from(lost));
         let event: Arc<str> = event.into();
-        let _slot = self.slot(to, &event).await.map_err(lost)?;
-        let (call, mut reply) = self.shared.change(|state, _| state.open_call(to));
+        let mut slot = self.slot(to, &event).await.map_err(lost)?;
+        let Some(permit) = slot.permit.take() else {
+            return Err(lost(Lost::Gone(to)));
+        };
+        let (call, mut reply) = self
+            .shared
+            .change(|state, _| state.open_call(to, &event, permit));
         let _open = OpenCall {
             shared: &self.shared,
             call,
@@ -122,13 +127,13 @@ impl Endpoint {
         let handler = Arc::new(handler);
         let handler: Handler = Arc::new(move |from, body| {
             let handler = Arc::clone(&handler);
-            Box::pin(async move { answer_one(&*handler, from, &body).await })
+            Box::pin(async move { answer_one(&*handler, from, body).await })
         });
         let refused = self
             .shared
             .change(|state, _| state.answer(&name, handler).err());
         if refused.is_some() {
-            return Err(SubscribeError::Taken(event.to_owned()));
+            return Err(SubscribeError::Answered(event.to_owned()));
         }
         self.request_socket();
         Ok(())
@@ -173,14 +178,17 @@ impl Endpoint {
 async fn answer_one<Q, A, Answering>(
     handler: &impl Fn(Message<Q>) -> Answering,
     from: Peer,
-    body: &[u8],
+    body: Vec<u8>,
 ) -> Answer
 where
     Q: DeserializeOwned,
     A: Serialize,
     Answering: Future<Output = A>,
 {
-    let value = match serde_json::from_slice(body) {
+    let decoded = serde_json::from_slice(&body);
+    // The value is what is needed from here on.
+    drop(body);
+    let value = match decoded {
         Ok(value) => value,
         Err(error) => {
             let reason = format!("the request is not what is expected there: {error}");

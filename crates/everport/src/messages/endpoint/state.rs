@@ -1,6 +1,7 @@
 //! What an endpoint knows, under its lock: who is there, and what goes to and comes from each of them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use super::Closed;
@@ -8,6 +9,7 @@ use super::answering::Answerer;
 use super::calls::{CallSlots, Pending};
 use super::incoming::Inlet;
 use super::outgoing::{Lost, Outlet};
+use super::socket;
 use super::subscribers::Subscriber;
 use super::wakes::{Dropped, Wakes};
 use crate::messages::{Frame, Lane, Peer};
@@ -18,6 +20,8 @@ pub(super) struct State {
     pub(super) stage: Stage,
     /// The workers that can be reached, without this one.
     present: BTreeSet<Peer>,
+    /// Whether the watcher's application exchanges no messages any more; it never does again.
+    application_is_gone: bool,
     exchanges: BTreeMap<Peer, Exchange>,
     /// The outlets that may send, in the order of their turns.
     pub(super) turns: VecDeque<(Peer, Lane)>,
@@ -25,6 +29,8 @@ pub(super) struct State {
     credits: VecDeque<(Peer, Lane)>,
     /// Whether the socket takes nothing more until the driver has seen that it does.
     pub(super) is_blocked: bool,
+    /// Whether the socket takes nothing any more, though there may be something to read.
+    pub(super) cannot_send: bool,
     pub(super) last_ticket: u64,
     pub(super) last_call: u64,
     pub(super) subscribers: BTreeMap<Arc<str>, Subscriber>,
@@ -63,10 +69,12 @@ impl State {
             own,
             stage,
             present: BTreeSet::new(),
+            application_is_gone: false,
             exchanges: BTreeMap::new(),
             turns: VecDeque::new(),
             credits: VecDeque::new(),
             is_blocked: false,
+            cannot_send: false,
             last_ticket: 0,
             last_call: 0,
             subscribers: BTreeMap::new(),
@@ -76,9 +84,13 @@ impl State {
         }
     }
 
-    /// Whether a message to this peer may arrive. The watcher is always there, and so are we.
+    /// Whether a message to this peer may arrive. We are always there, and the watcher until it is told to be gone.
     pub(super) fn is_there(&self, peer: Peer) -> bool {
-        peer == Peer::Watcher || peer == self.own || self.present.contains(&peer)
+        match peer {
+            own if own == self.own => true,
+            Peer::Watcher => !self.application_is_gone,
+            worker => self.present.contains(&worker),
+        }
     }
 
     /// Every other worker that is there.
@@ -95,6 +107,8 @@ impl State {
     /// A peer is gone: nothing goes to it any more, and what was not complete never will be.
     pub(super) fn lose(&mut self, peer: Peer, wakes: &mut Wakes) {
         self.present.remove(&peer);
+        self.application_is_gone |= peer == Peer::Watcher;
+        self.forget_what_waits(peer);
         let lost = Lost::Gone(peer);
         if let Some(exchange) = self.exchanges.remove(&peer) {
             exchange.fail(&lost, wakes);
@@ -102,10 +116,25 @@ impl State {
         self.fail_calls(Some(peer), &lost, wakes);
     }
 
+    /// The books about a peer are closed: what is taken of its messages later is not credited, and what it asked for and is
+    /// not begun has nobody who waits for it.
+    fn forget_what_waits(&mut self, peer: Peer) {
+        for subscriber in self.subscribers.values_mut() {
+            subscriber.owe_nothing(peer);
+        }
+        for answerer in self.answerers.values_mut() {
+            answerer.forget_waiting(peer);
+        }
+    }
+
     /// The end: everybody who waits learns why.
     pub(super) fn close(&mut self, closed: &Closed, wakes: &mut Wakes) {
         if matches!(self.stage, Stage::Closed(_) | Stage::Alone) {
             return;
+        }
+        if let Stage::Open { socket, .. } = &self.stage {
+            // A driver whose runtime hangs has it, too, and keeps it open.
+            socket::hang_up(socket.get_ref().as_fd());
         }
         self.stage = Stage::Closed(closed.clone());
         wakes.stage_changed = true;
@@ -126,6 +155,11 @@ impl State {
     pub(super) fn outlet(&mut self, peer: Peer, lane: Lane) -> &mut Outlet {
         let exchange = self.exchanges.entry(peer).or_insert_with(Exchange::new);
         &mut exchange.outlets[lane.index()]
+    }
+
+    pub(super) fn outlets(&mut self) -> impl Iterator<Item = &mut Outlet> {
+        let exchanges = self.exchanges.values_mut();
+        exchanges.flat_map(|exchange| &mut exchange.outlets)
     }
 
     pub(super) fn existing_outlet(&mut self, peer: Peer, lane: Lane) -> Option<&mut Outlet> {

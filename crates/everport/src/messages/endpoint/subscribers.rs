@@ -82,6 +82,14 @@ impl State {
 }
 
 impl Subscriber {
+    /// The peer's messages are kept, but what they took of its window is not owed any more.
+    pub(super) fn owe_nothing(&mut self, peer: Peer) {
+        let messages = self.queue.iter_mut();
+        messages
+            .filter(|message| message.from == peer)
+            .for_each(|message| message.kept = 0);
+    }
+
     fn wait(&mut self, cx: &Context<'_>, wakes: &mut Wakes) {
         let is_same = |waker: &Waker| waker.will_wake(cx.waker());
         if !self.waker.as_ref().is_some_and(is_same) {

@@ -76,7 +76,7 @@ impl Handle {
     /// ```
     ///
     /// # Errors
-    /// When somebody has subscribed to the event here already, or no event can have this name.
+    /// [`SubscribeError::Taken`] when somebody has subscribed to the event here already, or no event can have this name.
     pub fn messages<T: DeserializeOwned>(
         &self,
         event: &str,
@@ -84,15 +84,15 @@ impl Handle {
         self.messages.messages(event)
     }
 
-    /// Sends a request to a worker and waits for its answer, no longer than until the deadline, which counts from now.
+    /// Sends a request to a worker and waits for its answer, no longer than `timeout`, which counts from now.
     /// Otherwise as [`Cluster::call`](crate::Cluster::call).
     ///
     /// ```no_run
     /// # async fn example(handle: &everport::watcher::Handle) -> Result<(), Box<dyn std::error::Error>> {
     /// let second = std::time::Duration::from_secs(1);
     /// for worker in handle.status().await?.workers {
-    ///     let open: usize = handle.call(worker.worker, "connections", &(), second).await?;
-    ///     println!("{}: {open} connections", worker.worker);
+    ///     let open: usize = handle.call(worker.id, "connections", &(), second).await?;
+    ///     println!("{}: {open} connections", worker.id);
     /// }
     /// # Ok(())
     /// # }
@@ -111,17 +111,17 @@ impl Handle {
         to: impl Into<Peer>,
         event: &str,
         value: &Q,
-        deadline: Duration,
+        timeout: Duration,
     ) -> Result<A, CallError>
     where
         Q: Serialize + ?Sized,
         A: DeserializeOwned,
     {
-        self.messages.call(to.into(), event, value, deadline).await
+        self.messages.call(to.into(), event, value, timeout).await
     }
 
-    /// Answers the requests of an event that workers [call](crate::Cluster::call) the watcher with, for as long as it runs.
-    /// Each request is a task on the runtime that the watcher runs on. Otherwise as
+    /// Answers the requests of an event that workers [call](crate::Cluster::call) the watcher with, for as long as it runs: it cannot be
+    /// taken back. Each request is a task on the runtime that the watcher runs on. Otherwise as
     /// [`Cluster::answer`](crate::Cluster::answer).
     ///
     /// ```no_run
@@ -139,7 +139,7 @@ impl Handle {
     /// ```
     ///
     /// # Errors
-    /// When somebody answers the event here already, or no event can have this name.
+    /// [`SubscribeError::Answered`] when somebody answers the event here already, or no event can have this name.
     pub fn answer<Q, A, Handler, Answering>(
         &self,
         event: &str,

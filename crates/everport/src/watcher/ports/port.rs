@@ -154,6 +154,7 @@ impl Port {
             let joined = self.add_slot(slot, watch);
             joined.map_err(|cause| BindError::new(&self.address, cause))?;
         }
+        let serves = self.servers().any(|server| server == worker);
         match &mut self.sockets {
             Sockets::Transfer(bound) => Ok(Source::Socket(bound.socket.as_fd())),
             Sockets::Reuseport { group, .. } => group
@@ -161,7 +162,7 @@ impl Port {
                 .map(Source::Socket)
                 .ok_or_else(|| BindError::new(&self.address, BindCause::NotAvailable)),
             Sockets::Dispatch(_, dispatch) => dispatch
-                .join(worker, slot, watch)
+                .join((worker, slot), serves, watch)
                 .map(Source::Channel)
                 .map_err(|error| BindError::new(&self.address, error.into())),
         }

@@ -175,7 +175,7 @@ fn an_event_has_one_who_answers_it_and_may_have_a_subscriber() {
         let (_switch, watcher, one, _two) = three();
         watcher.answer("number", async |_: Message<u32>| 1).unwrap();
         let taken = watcher.answer("number", async |_: Message<u32>| 2);
-        assert_eq!(taken, Err(SubscribeError::Taken("number".to_owned())));
+        assert_eq!(taken, Err(SubscribeError::Answered("number".to_owned())));
         let mut numbers = watcher.messages::<u32>("number").unwrap();
         one.send(WATCHER, "number", &5).await.unwrap();
         let answer: u32 = within(one.call(WATCHER, "number", &6, LONG)).await.unwrap();
@@ -221,6 +221,45 @@ fn a_bounded_number_is_answered_at_a_time_and_all_in_the_end() {
         for call in calls {
             within(call).await.unwrap();
         }
+    });
+}
+
+/// What is not answered stays with whoever was asked: more of it would fill its window, and hold up everything else.
+#[test]
+fn calls_that_were_given_up_make_no_room_for_others_until_they_are_answered() {
+    on_both_runtimes(|| async {
+        let (_switch, watcher, one, _two) = three();
+        let go = Arc::new(Semaphore::new(0));
+        let waits = Arc::clone(&go);
+        watcher
+            .answer("slow", move |_: Message<String>| {
+                let waits = Arc::clone(&waits);
+                async move { waits.acquire().await.unwrap().forget() }
+            })
+            .unwrap();
+        let mut texts = watcher.messages::<String>("text").unwrap();
+        let text = Arc::new("x".repeat(10_000));
+        for _ in 0..3 {
+            let calls: Vec<_> = (0..CALLS_AT_A_TIME)
+                .map(|_| {
+                    let (one, text) = (one.clone(), Arc::clone(&text));
+                    let timeout = Duration::from_millis(300);
+                    let call = async move { one.call(WATCHER, "slow", &*text, timeout).await };
+                    tokio::spawn(call)
+                })
+                .collect();
+            for call in calls {
+                let called: Result<(), _> = within(call).await.unwrap();
+                assert!(matches!(called, Err(CallError::TimedOut(_))), "{called:?}");
+            }
+        }
+        within(one.send(WATCHER, "text", "passes")).await.unwrap();
+        assert_eq!(within(texts.next()).await.unwrap().unwrap().value, "passes");
+        go.add_permits(CALLS_AT_A_TIME + 1);
+        let called: Result<(), _> = within(one.call(WATCHER, "slow", "now", LONG)).await;
+        called.unwrap();
+        let left = || one.shared.change(|state, _| state.traces_of_calls());
+        super::harness::until(|| left() == 0).await;
     });
 }
 

@@ -157,3 +157,32 @@ fn an_answer_to_who_died_is_dropped_and_others_are_answered() {
         assert_eq!(answer, 2);
     });
 }
+
+#[test]
+fn what_the_application_had_sent_is_taken_after_its_end_and_nothing_is_sent_to_it() {
+    on_both_runtimes(|| async {
+        let (switch, watcher, one, two) = three();
+        let mut texts = one.messages::<String>("text").unwrap();
+        knows(&watcher, worker(1)).await;
+        knows(&two, worker(1)).await;
+        let text = "x".repeat(50_000);
+        for _ in 0..4 {
+            within(watcher.send(worker(1), "text", &text))
+                .await
+                .unwrap();
+        }
+        let gone = crate::messages::Frame::Gone { peer: WATCHER };
+        super::harness::until(|| switch.passed().0 == 4).await;
+        switch.say(worker(1), &gone.encode());
+        // What comes after it is there when it has been read.
+        let is_there = || one.shared.change(|state, _| state.is_there(WATCHER));
+        super::harness::until(|| !is_there()).await;
+        let sent = within(one.send(WATCHER, "text", "late")).await;
+        assert!(matches!(sent, Err(SendError::WatcherGone)), "{sent:?}");
+        for _ in 0..4 {
+            assert_eq!(within(texts.next()).await.unwrap().unwrap().value, text);
+        }
+        within(two.send(worker(1), "text", "alive")).await.unwrap();
+        assert_eq!(within(texts.next()).await.unwrap().unwrap().value, "alive");
+    });
+}

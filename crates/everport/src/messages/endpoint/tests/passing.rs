@@ -1,11 +1,16 @@
 //! What is sent arrives: whole, once, in its order, at whom it was sent to.
 
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Waker};
+
+use futures_core::Stream;
 use serde::{Deserialize, Serialize};
 
 use super::harness::{
-    LIMIT, WATCHER, knows, on_both_runtimes, pends, three, unopened, within, worker,
+    LIMIT, WATCHER, knows, on_both_runtimes, pends, three, unopened, until, within, worker,
 };
-use crate::messages::{Endpoint, Message, Messages, SendError, SubscribeError};
+use crate::messages::{Endpoint, Message, Messages, ReceiveError, SendError, SubscribeError};
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Order {
@@ -20,6 +25,38 @@ fn order(number: u32) -> Order {
 
 async fn next<T: serde::de::DeserializeOwned>(messages: &mut Messages<T>) -> Message<T> {
     within(messages.next()).await.unwrap().unwrap()
+}
+
+#[test]
+fn messages_are_a_stream() {
+    async fn taken_from(
+        mut stream: impl Stream<Item = Result<Message<u32>, ReceiveError>> + Unpin,
+    ) -> Vec<Option<u32>> {
+        let mut taken = Vec::new();
+        while let Some(item) = poll_fn(|cx| Pin::new(&mut stream).poll_next(cx)).await {
+            taken.push(item.ok().map(|message| message.value));
+        }
+        taken
+    }
+    on_both_runtimes(|| async {
+        let (switch, watcher, one, _two) = three();
+        let mut numbers = one.messages::<u32>("number").unwrap();
+        let mut nothing_yet = Context::from_waker(Waker::noop());
+        assert!(
+            Pin::new(&mut numbers)
+                .poll_next(&mut nothing_yet)
+                .is_pending()
+        );
+        let taking = tokio::spawn(taken_from(numbers));
+        knows(&watcher, worker(1)).await;
+        watcher.send(worker(1), "number", &1).await.unwrap();
+        watcher.send(worker(1), "number", "no").await.unwrap();
+        watcher.send(worker(1), "number", &2).await.unwrap();
+        until(|| switch.passed().0 == 3).await;
+        switch.kill(worker(1)).await;
+        let taken = within(taking).await.unwrap();
+        assert_eq!(taken, [Some(1), None, Some(2)]);
+    });
 }
 
 #[test]
@@ -187,7 +224,8 @@ fn what_is_no_such_value_is_an_error_and_the_next_one_comes() {
         one.send(WATCHER, "number", &7).await.unwrap();
         let error = within(numbers.next()).await.unwrap().unwrap_err();
         assert_eq!((error.from, error.event.as_str()), (worker(1), "number"));
-        assert!(error.to_string().contains("invalid type"), "{error}");
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.contains("invalid type"), "{cause}");
         assert_eq!(next(&mut numbers).await.value, 7);
     });
 }

@@ -73,8 +73,7 @@ impl Hub {
         &mut self,
         worker: WorkerId,
         slot: SlotId,
-        end: Arc<PlacingEnd>,
-        theirs: Arc<OwnedFd>,
+        (end, theirs): (Arc<PlacingEnd>, Arc<OwnedFd>),
     ) {
         self.placing.join(worker, slot);
         let channel = Channel {
@@ -118,6 +117,12 @@ impl Hub {
 
     pub(super) fn serve(&mut self, serving: &[Serving]) {
         self.placing.serve(serving);
+        self.take_back();
+    }
+
+    /// This worker serves as well.
+    pub(super) fn serve_too(&mut self, worker: WorkerId) {
+        self.placing.serve_too(worker);
         self.take_back();
     }
 

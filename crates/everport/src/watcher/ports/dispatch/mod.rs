@@ -103,19 +103,24 @@ impl Dispatch {
         Ok(())
     }
 
-    /// A worker asks for the port: the end of the channel that connections will come through.
+    /// A worker asks for the port: the end of the channel that connections will come through. One that gave it back while
+    /// nobody else served it is still the one that serves, and is not announced again.
     pub(super) fn join(
         &mut self,
-        worker: WorkerId,
-        slot: SlotId,
+        (worker, slot): (WorkerId, SlotId),
+        serves: bool,
         watch: &SocketWatch,
     ) -> io::Result<Arc<OwnedFd>> {
         self.remove(worker, watch);
         let (ours, theirs) = link::pair()?;
         let (end, theirs) = (Arc::new(PlacingEnd::new(ours)?), Arc::new(theirs));
-        self.shared
-            .hub()
-            .join(worker, slot, Arc::clone(&end), Arc::clone(&theirs));
+        let joined = (Arc::clone(&end), Arc::clone(&theirs));
+        self.shared.change(|hub| {
+            hub.join(worker, slot, joined);
+            if serves {
+                hub.serve_too(worker);
+            }
+        });
         let reports = Arc::clone(&self.shared).hear(worker, end);
         let given = Given {
             slot,

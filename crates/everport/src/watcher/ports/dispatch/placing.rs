@@ -103,6 +103,13 @@ impl Placing {
         }
     }
 
+    /// This worker serves as well.
+    pub(super) fn serve_too(&mut self, worker: WorkerId) {
+        if let Some(member) = self.members.get_mut(&worker) {
+            member.role = Role::Serves;
+        }
+    }
+
     /// The worker serves no more.
     pub(super) fn stop_serving(&mut self, worker: WorkerId) {
         if let Some(member) = self.members.get_mut(&worker) {

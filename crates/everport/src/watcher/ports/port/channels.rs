@@ -54,3 +54,6 @@ impl Port {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;

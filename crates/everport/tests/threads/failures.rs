@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use everport::log::{Notice, ThreadEnding};
+use everport::messages::Message;
 use everport::watcher::{CrashLoop, Decision, ExitReason};
 use everport::{Cluster, Watcher};
 
@@ -209,7 +210,8 @@ async fn a_thread_that_is_not_ready_in_time_is_ended_at_its_next_await() {
 }
 
 #[tokio::test]
-async fn hooks_that_never_run_are_dropped_with_what_they_hold_however_the_thread_ends() {
+async fn hooks_that_never_run_and_handlers_are_dropped_with_what_they_hold_however_the_thread_ends()
+{
     let held = Arc::new(Mutex::new(Vec::<Weak<()>>::new()));
     let main = {
         let held = Arc::clone(&held);
@@ -217,7 +219,13 @@ async fn hooks_that_never_run_are_dropped_with_what_they_hold_however_the_thread
             let (token, of_hook) = (Arc::new(()), cluster.clone());
             if cluster.id().is_some_and(|id| id.0 <= 3) {
                 held.lock().unwrap().push(Arc::downgrade(&token));
+                let of_handler = (cluster.clone(), Arc::clone(&token));
                 cluster.on_terminate(async move || drop((of_hook, token)));
+                let answer = move |_: Message<u8>| {
+                    let _held = &of_handler;
+                    async {}
+                };
+                cluster.answer("held", answer).unwrap();
             }
             match cluster.id().map(|id| id.0) {
                 Some(1) => Err("no".to_owned()),

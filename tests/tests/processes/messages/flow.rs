@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use everport::{SlotId, WorkerId};
 use everport::messages::{CallError, SendError};
+use everport::{SlotId, WorkerId};
 use everport_tests::{Kind, for_each_kind, take_turn};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;

@@ -422,7 +422,9 @@ fn whoever_comes_is_told_of_before_what_others_go_on_to_say() {
     }
     assert_eq!(switch.next(BOB), Some(message(ANN, "e", b"1")));
     arrive(&mut switch, CYN);
-    switch.receive(ANN, &message(BOB, "write to 3", b"")).unwrap();
+    switch
+        .receive(ANN, &message(BOB, "write to 3", b""))
+        .unwrap();
     assert_eq!(switch.take_woken(), [BOB, ANN]);
     let told = heard(&mut switch, BOB);
     let rest = [message(ANN, "e", b"1"), message(ANN, "write to 3", b"")];

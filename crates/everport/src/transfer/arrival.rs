@@ -2,6 +2,8 @@
 
 use std::io::IoSliceMut;
 use std::mem::MaybeUninit;
+#[cfg(target_os = "linux")]
+use std::os::fd::AsRawFd;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
@@ -27,6 +29,25 @@ const CONTROL: usize = rustix::cmsg_space!(ScmRights(2), ScmCredentials(1));
 /// Two descriptors, so that a second one is noticed.
 #[cfg(not(target_os = "linux"))]
 const CONTROL: usize = rustix::cmsg_space!(ScmRights(2));
+
+/// Has the kernel add no descriptor of the sender's process to what comes, which whoever made the stream may have asked for
+/// (`SO_PASSPIDFD`, since Linux 6.5): the type for what comes along knows none, and nobody would close it.
+#[cfg(target_os = "linux")]
+pub(super) fn refuse_process_descriptors(stream: BorrowedFd<'_>) {
+    let off: libc::c_int = 0;
+    let length = size_of_val(&off) as libc::socklen_t;
+    // SAFETY: the call reads `length` bytes at `off`, which is there until it returns, and keeps no pointer. That it fails
+    // where the option is not known is as good.
+    unsafe {
+        libc::setsockopt(
+            stream.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PASSPIDFD,
+            (&raw const off).cast(),
+            length,
+        );
+    }
+}
 
 /// Takes bytes, with descriptors. `AGAIN` when there are none yet.
 pub(super) fn take(stream: BorrowedFd<'_>, parts: [&mut [u8]; 2]) -> Result<Arrival, Errno> {

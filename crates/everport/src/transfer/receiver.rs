@@ -101,6 +101,8 @@ impl Receiver {
     }
 
     pub(super) fn on(stream: Half) -> Self {
+        #[cfg(target_os = "linux")]
+        super::arrival::refuse_process_descriptors(stream.as_fd());
         Self {
             stream,
             incoming: Incoming::new(DEFAULT_LIMIT),

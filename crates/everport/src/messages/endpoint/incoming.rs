@@ -79,6 +79,12 @@ pub(super) enum Nonsense {
 /// that lacks this, and what is kept of one message, still has room for the longest frame.
 const WORTH_A_FRAME: u32 = 32 * 1024;
 
+/// How many bytes of replies may come beyond the window of the peer that they are from: those by which the watcher answers for
+/// it as long as it uses no messages, and of which it knows nothing when it begins to. Each is shorter than its request, so
+/// what has not been credited are those to a window full of requests, a few that wait in the watcher, and what was not
+/// worth a frame before.
+const MOST_ANSWERS_FOR_OTHERS: u32 = WINDOW + 2 * WORTH_A_FRAME;
+
 const _: () = assert!(WORTH_A_FRAME + KEPT + LONGEST_FRAME as u32 <= WINDOW);
 
 /// How much room a message gets before any of it has come. It says itself how long it is, which need not be true.
@@ -104,9 +110,13 @@ impl Inlet {
         self.is_due = false;
     }
 
-    fn receive(&mut self, bytes: u32) -> Result<(), Nonsense> {
+    fn receive(&mut self, bytes: u32, lane: Lane) -> Result<(), Nonsense> {
+        let most = match lane {
+            Lane::Messages => WINDOW,
+            Lane::Replies => WINDOW + MOST_ANSWERS_FOR_OTHERS,
+        };
         let outstanding = self.outstanding.checked_add(bytes);
-        let outstanding = outstanding.filter(|it| *it <= WINDOW);
+        let outstanding = outstanding.filter(|it| *it <= most);
         self.outstanding = outstanding.ok_or(Nonsense::Overdrawn)?;
         Ok(())
     }
@@ -125,7 +135,7 @@ impl State {
             } => {
                 let purpose = self.purpose(peer, &head, body);
                 let inlet = self.inlet(peer, head.lane());
-                inlet.receive(length)?;
+                inlet.receive(length, head.lane())?;
                 inlet.progress.begin(body, part.len())?;
                 inlet.arriving = Some(Arriving::new(purpose, body));
                 self.append((peer, head.lane()), part, length, wakes);
@@ -148,7 +158,7 @@ impl State {
         wakes: &mut Wakes,
     ) -> Result<(), Nonsense> {
         let inlet = self.inlet(peer, lane);
-        inlet.receive(length)?;
+        inlet.receive(length, lane)?;
         if inlet.arriving.is_none() {
             // It began before this endpoint was attached.
             self.owe(peer, lane, length);

@@ -171,3 +171,34 @@ async fn what_is_taken_need_not_be_what_was_seen() {
     drop(socket);
     witness.expect_closed();
 }
+
+/// Whoever made the stream can have the kernel add a descriptor to whatever comes.
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn a_receiver_is_handed_no_descriptors_of_processes() {
+    use std::os::fd::AsRawFd;
+    let (_stranger, stream) = UnixStream::pair().unwrap();
+    let kept = stream.try_clone().unwrap();
+    let on: libc::c_int = 1;
+    let mut length = size_of_val(&on) as libc::socklen_t;
+    let (socket, option) = (kept.as_raw_fd(), libc::SO_PASSPIDFD);
+    // SAFETY: the call reads a number of ours.
+    let set = unsafe {
+        libc::setsockopt(
+            socket,
+            libc::SOL_SOCKET,
+            option,
+            (&raw const on).cast(),
+            length,
+        )
+    };
+    if set != 0 {
+        return; // this kernel adds none
+    }
+    let _receiver = Receiver::from_std(stream).unwrap();
+    let mut is_on: libc::c_int = -1;
+    let value = (&raw mut is_on).cast();
+    // SAFETY: the call writes a number of ours, and its length.
+    let got = unsafe { libc::getsockopt(socket, libc::SOL_SOCKET, option, value, &raw mut length) };
+    assert_eq!((got, is_on), (0, 0));
+}

@@ -3,7 +3,9 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_send_buffer_size};
+use rustix::net::sockopt::{
+    set_socket_recv_buffer_size, set_socket_send_buffer_size, socket_send_buffer_size,
+};
 use tokio::io::Interest;
 use tokio::net::UnixDatagram;
 
@@ -14,14 +16,43 @@ use crate::messages::{LONGEST_FRAME, WINDOW};
 /// systems' own choice has no room for the longest frame.
 pub(super) const BUFFER: usize = WINDOW as usize;
 
+/// How much room the longest frame needs, with what the system keeps along with it.
+const LEAST: usize = LONGEST_FRAME + 512;
+
 /// A message socket: our end, and the one for an endpoint.
 pub(super) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
-    let ends = link::pair()?;
-    for end in [&ends.0, &ends.1] {
-        set_socket_send_buffer_size(end, BUFFER)?;
-        set_socket_recv_buffer_size(end, BUFFER)?;
+    let mut ends = link::pair()?;
+    let before = room(&ends)?;
+    size(&ends);
+    if room(&ends)? < before.min(BUFFER) {
+        // The system's limit is below what it gives unasked, and nobody is told; only a new pair has that again.
+        ends = link::pair()?;
     }
-    Ok(ends)
+    match room(&ends)? {
+        too_little @ ..LEAST => Err(io::Error::other(format!(
+            "the system gives a socket room for {too_little} bytes, and a frame takes {LEAST} (Linux: net.core.wmem_max)"
+        ))),
+        _ => Ok(ends),
+    }
+}
+
+/// Sets the buffers' sizes: to the largest one that the system allows, where it says which it does not.
+fn size((ours, theirs): &(OwnedFd, OwnedFd)) {
+    for end in [ours, theirs] {
+        let fits = |size: &usize| {
+            let received = set_socket_recv_buffer_size(end, *size);
+            let sent = set_socket_send_buffer_size(end, *size);
+            sent.and(received).is_ok()
+        };
+        // One that refuses all of them keeps its own, which is looked at.
+        let _size = [BUFFER, BUFFER / 2, LEAST].iter().find(|size| fits(size));
+    }
+}
+
+/// How much the ends take before their readers have to read.
+fn room((ours, theirs): &(OwnedFd, OwnedFd)) -> io::Result<usize> {
+    let ours = socket_send_buffer_size(ours)?;
+    Ok(ours.min(socket_send_buffer_size(theirs)?))
 }
 
 /// Room for one frame, shared by all sockets.

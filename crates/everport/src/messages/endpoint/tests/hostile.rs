@@ -1,6 +1,13 @@
 //! Nonsense on the socket closes the endpoint, and nothing else happens.
 
-use super::harness::{LIMIT, Switch, WATCHER, on_both_runtimes, unopened, within, worker};
+use std::os::fd::OwnedFd;
+
+use rustix::io::Errno;
+use rustix::net::SendFlags;
+
+use super::harness::{
+    LIMIT, Switch, WATCHER, knows, on_both_runtimes, unopened, until, within, worker,
+};
 use crate::messages::{Frame, Head, KEPT, LONGEST_FRAME, Lane, Outcome, Peer, SendError, WINDOW};
 
 /// The frame of a short message.
@@ -26,6 +33,57 @@ fn more(peer: Peer, part: &[u8]) -> Vec<u8> {
 fn credit(peer: Peer, bytes: u32) -> Vec<u8> {
     let lane = Lane::Messages;
     Frame::Credit { peer, lane, bytes }.encode()
+}
+
+#[test]
+fn answers_that_the_watcher_gave_for_a_peer_take_nothing_of_the_window_of_that_peer() {
+    on_both_runtimes(|| async {
+        let endpoint = unopened(worker(1));
+        endpoint.request_socket();
+        let (ours, theirs) = crate::link::pair().unwrap();
+        endpoint.open(theirs, LIMIT);
+        say(&ours, &Frame::Present { peer: worker(2) }.encode()).await;
+        say(&ours, &Frame::Present { peer: worker(3) }.encode()).await;
+        say(&ours, &Frame::Attached.encode()).await;
+        knows(&endpoint, worker(3)).await;
+        let outcome = Outcome::NobodyAnswers;
+        let answer = first(worker(2), Head::Reply { call: 1, outcome }, 0, b"");
+        say(&ours, &answer).await;
+        // Nobody reads for a while, so it can credit nothing.
+        let other = endpoint.clone();
+        let sending = tokio::spawn(async move {
+            let long = "x".repeat(WINDOW as usize);
+            // The socket takes more than one window.
+            let to_another = other.send(worker(3), "text", &long);
+            let _never_sent = tokio::join!(to_another, other.send(WATCHER, "text", &long));
+        });
+        until(|| endpoint.shared.change(|state, _| state.is_blocked)).await;
+        // Worker 2 has begun to use messages, and its reply takes a whole window.
+        let outcome = Outcome::Answered;
+        let head = Head::Reply { call: 2, outcome };
+        let room = LONGEST_FRAME - first(worker(2), head, 0, b"").len();
+        let part = vec![b'x'; room];
+        say(&ours, &first(worker(2), head, 1 << 20, &part)).await;
+        let (peer, lane) = (worker(2), Lane::Replies);
+        let part = &[b'x'; LONGEST_FRAME - 11];
+        for _ in 0..3 {
+            say(&ours, &Frame::More { peer, lane, part }.encode()).await;
+        }
+        say(&ours, &Frame::Present { peer: worker(4) }.encode()).await;
+        knows(&endpoint, worker(4)).await;
+        sending.abort();
+    });
+}
+
+/// Sends a frame to an endpoint without a switch.
+async fn say(end: &OwnedFd, frame: &[u8]) {
+    within(async {
+        while let Err(error) = rustix::net::send(end, frame, SendFlags::NOSIGNAL) {
+            assert_eq!(error, Errno::AGAIN);
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }
 
 /// An endpoint is told these, after what is usual.

@@ -2,12 +2,17 @@
 
 use std::io::Cursor;
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use anyhow::Context;
-use everport::transfer::{Received, Receiver, Socket};
+use everport::transfer::{ReceiveError, Received, Receiver, Socket};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+/// How long a child waits for a descriptor to become free.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves until the parent is gone, and then what is left.
 pub(crate) async fn serve(service: &str) -> anyhow::Result<()> {
@@ -18,13 +23,23 @@ pub(crate) async fn serve(service: &str) -> anyhow::Result<()> {
     };
     let mut receiver = receiver()?;
     let mut connections = JoinSet::new();
-    while let Some(received) = receiver.receive().await? {
-        connections.spawn(converse(received, answer));
+    let end = loop {
+        match receiver.receive().await {
+            Ok(Some(received)) => drop(connections.spawn(converse(received, answer))),
+            Ok(None) => break Ok(()),
+            // It stays where it is until a connection has ended.
+            Err(ReceiveError::NoDescriptorFree) => sleep(PAUSE).await,
+            Err(error @ (ReceiveError::SocketLost { .. } | ReceiveError::Unsupported(_))) => {
+                eprintln!("{service}: {error}");
+            }
+            Err(error) => break Err(error),
+        }
         // Those that have ended are forgotten.
         while connections.try_join_next().is_some() {}
-    }
+    };
+    // Nothing more comes, which is no reason to leave those that are served.
     while connections.join_next().await.is_some() {}
-    Ok(())
+    Ok(end?)
 }
 
 /// The parent has made standard input a stream of sockets.

@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use everport::transfer::{Received, Receiver, Sender};
+use everport::transfer::{ReceiveError, Received, Receiver, SendError, Sender};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
@@ -16,6 +17,8 @@ use tokio::time::sleep;
 const MOST_WAITING: usize = 64;
 /// A child that dies sooner than this is not replaced sooner than this.
 const SHORT_LIFE: Duration = Duration::from_secs(1);
+/// How long the parent waits for descriptors to become free.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Where connections for a service go.
 pub(crate) struct Owner {
@@ -86,31 +89,70 @@ impl Serving {
         connections: &mut mpsc::Receiver<(TcpStream, Vec<u8>)>,
         waiting: &mut VecDeque<Received>,
     ) -> anyhow::Result<()> {
-        let status = loop {
-            if let Some(next) = waiting.front() {
-                let before = self.sender.sent();
-                tokio::select! {
-                    sent = self.sender.send(&next.socket, &next.data) => sent?,
-                    status = self.process.wait() => break status,
-                }
-                if self.sender.sent() > before {
-                    waiting.pop_front();
-                }
-                continue;
-            }
-            tokio::select! {
-                next = connections.recv() => match next {
-                    Some((connection, data)) => waiting.push_back(Received {
-                        socket: connection.into_std()?.into(),
-                        data,
-                    }),
-                    None => return Ok(()),
-                },
-                status = self.process.wait() => break status,
+        let why = loop {
+            let step = match waiting.is_empty() {
+                true => self.wait_for_one(connections, waiting).await,
+                false => self.pass_one_on(waiting).await,
+            };
+            match step {
+                Ok(Step::Done) => {}
+                Ok(Step::NoMore) => return Ok(()),
+                Err(why) => break why,
             }
         };
-        self.take_back(waiting).await?;
-        anyhow::bail!("its process died: {}", status?)
+        // Two who read the same stream would each get a part of a connection. Most often it is dead already.
+        self.process.kill().await.ok();
+        if let Err(error) = self.take_back(waiting).await {
+            return Err(why.context(error));
+        }
+        Err(why)
+    }
+
+    async fn wait_for_one(
+        &mut self,
+        connections: &mut mpsc::Receiver<(TcpStream, Vec<u8>)>,
+        waiting: &mut VecDeque<Received>,
+    ) -> anyhow::Result<Step> {
+        let next = tokio::select! {
+            next = connections.recv() => next,
+            status = self.process.wait() => return Err(died(status)),
+        };
+        let Some((connection, data)) = next else {
+            return Ok(Step::NoMore);
+        };
+        match connection.into_std() {
+            Ok(connection) => waiting.push_back(Received {
+                socket: connection.into(),
+                data,
+            }),
+            Err(error) => eprintln!("a connection is lost: {error}"),
+        }
+        Ok(Step::Done)
+    }
+
+    async fn pass_one_on(&mut self, waiting: &mut VecDeque<Received>) -> anyhow::Result<Step> {
+        let Some(next) = waiting.front() else {
+            return Ok(Step::Done);
+        };
+        let before = self.sender.sent();
+        let sent = tokio::select! {
+            sent = self.sender.send(&next.socket, &next.data) => Ok(sent),
+            status = self.process.wait() => Err(died(status)),
+        };
+        // Whatever else has happened: what has left is not sent to another child, too.
+        if self.sender.sent() > before {
+            waiting.pop_front();
+        }
+        match sent? {
+            Ok(()) => {}
+            Err(SendError::TooManyOnTheWay) => sleep(PAUSE).await,
+            Err(error @ (SendError::TooLong { .. } | SendError::Unsupported(_))) => {
+                eprintln!("a connection is lost: {error}");
+                waiting.pop_front();
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(Step::Done)
     }
 
     /// What the child has not taken goes to the next one, before what has not been sent.
@@ -122,11 +164,30 @@ impl Serving {
             match receiver.receive().await {
                 Ok(Some(received)) => untaken.push_back(received),
                 Ok(None) => break Ok(()),
+                // After these the next one can still be had.
+                Err(ReceiveError::NoDescriptorFree) => sleep(PAUSE).await,
+                Err(error @ (ReceiveError::SocketLost { .. } | ReceiveError::Unsupported(_))) => {
+                    eprintln!("a connection is lost: {error}");
+                }
                 Err(error) => break Err(error),
             }
         };
         untaken.append(waiting);
         *waiting = untaken;
         Ok(end?)
+    }
+}
+
+/// What became of a step.
+enum Step {
+    Done,
+    /// There will be no more connections.
+    NoMore,
+}
+
+fn died(status: io::Result<ExitStatus>) -> anyhow::Error {
+    match status {
+        Ok(status) => anyhow::anyhow!("its process died: {status}"),
+        Err(error) => error.into(),
     }
 }

@@ -13,6 +13,7 @@ mod share;
 mod turn;
 mod unread;
 mod user;
+mod waiting;
 pub mod worker;
 
 pub use cluster::{Cluster, WorkerSeen};
@@ -30,8 +31,4 @@ pub use share::check_share;
 pub use turn::take_turn;
 pub use unread::Unread;
 pub use user::{NOBODY, inspectable, needs_root, program_for_everybody, without_privileges};
-
-use std::time::Duration;
-
-/// How long a test waits for an event before it fails: far longer than any event takes on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub use waiting::{PATIENCE, wait_until};

@@ -4,12 +4,11 @@ use std::io::{Cursor, Read};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Stdio};
-use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::{Answer, Kind, Log, PATIENCE, get_unix};
+use crate::{Answer, Kind, Log, get_unix, wait_until};
 
 /// The cluster, the pipe that it logs to, and the directory of its socket. Killed when it is dropped.
 #[derive(Debug)]
@@ -44,7 +43,7 @@ impl Unread {
             stdout,
             begun: Vec::new(),
         };
-        unread.wait_until("it listens", || UnixStream::connect(&socket).is_ok());
+        wait_until("it listens", || UnixStream::connect(&socket).is_ok());
         unread
     }
 
@@ -66,19 +65,6 @@ impl Unread {
     /// When it cannot be sent.
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.watcher), signal).expect("the watcher runs");
-    }
-
-    /// Waits until something is so.
-    ///
-    /// # Panics
-    /// When it is not so in time.
-    #[track_caller]
-    pub fn wait_until(&self, what: &str, condition: impl Fn() -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        while !condition() {
-            assert!(Instant::now() < deadline, "never: {what}");
-            std::thread::yield_now();
-        }
     }
 
     /// Reads so much of the log, and waits until there is so much.

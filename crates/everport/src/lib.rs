@@ -57,6 +57,7 @@ mod cluster;
 mod link;
 mod listener;
 mod options;
+mod panic_payload;
 mod place;
 #[cfg(test)]
 mod random;

@@ -16,8 +16,9 @@ fn cluster_behind(script: &str, options: &str) -> Cluster {
 
 #[test]
 fn a_grandchild_that_keeps_its_workers_stderr_holds_up_nobody() {
-    // In a session of its own it is not in the worker's process group, so that it outlives the worker.
-    let grandchild = "setsid sleep 3600 & echo grandchild $!;";
+    // In a session of its own it is not in the worker's process group, so that it outlives the worker. It tells its pid
+    // itself, because whoever starts it does not know when it has left the group.
+    let grandchild = "setsid sh -c 'echo grandchild $$; exec sleep 3600' &";
     let cluster = cluster_behind(grandchild, "-w 1 --settle 0");
     cluster.wait_until_ready();
     let line = cluster.log().wait_for("grandchild ");

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use everport_tests::{
-    Cluster, Exit, PATIENCE, cpu_time, get, open_descriptors, without_privileges,
+    Cluster, Exit, PATIENCE, cpu_time, get, open_descriptors, wait_until, without_privileges,
 };
 use rustix::process::Signal;
 
@@ -53,6 +53,16 @@ fn no_more_descriptors(pid: u32) -> String {
     // While it starts it may close one that is lower than others; it keeps all it has.
     let is_free = |number: &u64| !std::fs::exists(format!("{folder}/{number}")).unwrap();
     (0..).find(is_free).unwrap().to_string()
+}
+
+/// How many sockets a process has open.
+fn sockets(pid: u32) -> usize {
+    let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    // One that is closed meanwhile leads nowhere, and is none.
+    let leads_to = descriptors.filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok());
+    leads_to
+        .filter(|path| path.to_string_lossy().starts_with("socket:"))
+        .count()
 }
 
 /// Kills a worker whose successor the system refuses: the cluster serves on without spinning, and comes back
@@ -204,8 +214,11 @@ fn wait_until_none_waits_in_the_kernel(address: SocketAddr, clients: usize) {
 fn a_worker_without_descriptors_loses_no_connection_that_was_passed_to_it() {
     let cluster = Cluster::ready("-w 1 --share dispatch", "--listen 127.0.0.1:0");
     let address = cluster.address();
-    assert_eq!(get(address, "/").body, "Hello, World!");
     let pid = cluster.workers()[0].pid;
+    let idle = sockets(pid);
+    assert_eq!(get(address, "/").body, "Hello, World!");
+    // The client sees the end of its connection before the worker has closed its descriptor.
+    wait_until("the worker closes its connection", || sockets(pid) == idle);
     let set = |soft: &str| {
         let limit = format!("--nofile={soft}:");
         run(Command::new("prlimit").args(["--pid", &pid.to_string(), &limit]));

@@ -6,9 +6,9 @@ use std::io;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
-use everport_tests::{Cluster, Exit, Log, PATIENCE, get, program};
+use everport_tests::{Cluster, Exit, Log, PATIENCE, get, program, wait_until};
 use flate2::read::GzDecoder;
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -24,14 +24,6 @@ fn start(options: &[&str], script: &str) -> Cluster {
     let mut command = Cluster::command(options);
     command.args(["--", "sh", "-c", script]);
     Cluster::spawn(command)
-}
-
-fn wait_until(what: &str, condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(Instant::now() < deadline, "waited in vain for: {what}");
-        std::thread::sleep(Duration::from_millis(1));
-    }
 }
 
 fn text_of(path: &Path) -> io::Result<String> {

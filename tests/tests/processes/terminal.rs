@@ -4,9 +4,8 @@ use std::fs::{self, File};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::Instant;
 
-use everport_tests::{PATIENCE, program};
+use everport_tests::{program, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use tempfile::TempDir;
@@ -102,14 +101,6 @@ impl Drop for Started {
         }
         let _ended = self.shell.kill();
         let _status = self.shell.wait();
-    }
-}
-
-fn wait_until(what: &str, condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(Instant::now() < deadline, "there is no {what}");
-        std::thread::yield_now();
     }
 }
 

@@ -88,10 +88,8 @@ impl FromWorker {
         let mut reader = Reader::new(frame);
         let kind = reader.u16("kind")?;
         let decoded = Self::decode_fields(kind, &mut reader)?;
-        match reader.left() {
-            0 => Ok(decoded),
-            count => Err(DecodeError::Trailing { kind, count }),
-        }
+        reader.end(kind)?;
+        Ok(decoded)
     }
 
     fn decode_fields(kind: u16, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {

@@ -109,14 +109,12 @@ impl Report {
             flag::LAST => true,
             _ => return Err(DecodeError::Meaningless("flags")),
         };
-        match reader.left() {
-            0 => Ok(Self {
-                taken,
-                ended,
-                is_last,
-            }),
-            count => Err(DecodeError::Trailing { kind, count }),
-        }
+        reader.end(kind)?;
+        Ok(Self {
+            taken,
+            ended,
+            is_last,
+        })
     }
 }
 

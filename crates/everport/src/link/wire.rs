@@ -61,8 +61,12 @@ impl<'frame> Reader<'frame> {
         self.rest.first() == Some(&byte)
     }
 
-    pub(crate) fn left(&self) -> usize {
-        self.rest.len()
+    /// Whether everything was read of a frame of this kind.
+    pub(crate) fn end(&self, kind: u16) -> Result<(), DecodeError> {
+        match self.rest.len() {
+            0 => Ok(()),
+            count => Err(DecodeError::Trailing { kind, count }),
+        }
     }
 
     pub(crate) fn array<const N: usize>(

@@ -4,10 +4,10 @@ use std::fmt;
 
 use everport_core::{AbortCause, Notice as Decision};
 
-use super::describe::{Counted, Who, write_last_lines};
+use super::describe::{Counted, write_last_lines};
 use super::duration::Readable;
 use super::escape::escape_display;
-use super::{Ending, Notice};
+use super::{AbortedRollout, Ending, Notice};
 
 pub(super) fn describe_rollout(f: &mut fmt::Formatter<'_>, decision: &Decision) -> fmt::Result {
     match *decision {
@@ -36,7 +36,7 @@ pub(super) fn describe_rollout(f: &mut fmt::Formatter<'_>, decision: &Decision) 
             cause,
             moved,
         } => {
-            let without_details = Notice::RolloutAborted {
+            let without_details = AbortedRollout {
                 generation,
                 back_to,
                 slot,
@@ -47,7 +47,7 @@ pub(super) fn describe_rollout(f: &mut fmt::Formatter<'_>, decision: &Decision) 
                 last_lines: Vec::new(),
                 moved,
             };
-            describe_abort(f, &without_details)
+            write!(f, "{without_details}")
         }
         Decision::RolledBack {
             generation,
@@ -64,32 +64,19 @@ pub(super) fn describe_rollout(f: &mut fmt::Formatter<'_>, decision: &Decision) 
 }
 
 pub(super) fn describe_abort(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result {
-    let Notice::RolloutAborted {
-        generation,
-        back_to,
-        slot,
-        worker,
-        cause,
-        ending,
-        error,
-        last_lines,
-        moved,
-    } = notice
-    else {
+    let Notice::RolloutAborted(aborted) = notice else {
         return Ok(());
     };
-    let how = Failing(*cause, ending.as_ref(), error.as_deref());
-    write!(
-        f,
-        "rollout to generation {generation} aborted: {} {how}; generation {back_to} stays{}",
-        Who(*worker, *slot),
-        Returning(*moved)
-    )?;
-    write_last_lines(f, last_lines)
+    write!(f, "{aborted}")?;
+    write_last_lines(f, &aborted.last_lines)
 }
 
 /// What the new worker did, how its process ended, and why it could not be started.
-struct Failing<'notice>(AbortCause, Option<&'notice Ending>, Option<&'notice str>);
+pub(super) struct Failing<'notice>(
+    pub(super) AbortCause,
+    pub(super) Option<&'notice Ending>,
+    pub(super) Option<&'notice str>,
+);
 
 impl fmt::Display for Failing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -112,7 +99,7 @@ impl fmt::Display for Failing<'_> {
 }
 
 /// How many slots return to the old generation, if any has left it.
-struct Returning(u32);
+pub(super) struct Returning(pub(super) u32);
 
 impl fmt::Display for Returning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -186,7 +173,7 @@ mod tests {
         last_lines: &[&str],
         expected: &str,
     ) {
-        let notice = Notice::RolloutAborted {
+        let notice = Notice::RolloutAborted(AbortedRollout {
             generation: Generation(3),
             back_to: Generation(2),
             slot: SlotId(2),
@@ -196,7 +183,7 @@ mod tests {
             error: error.map(str::to_owned),
             last_lines: last_lines.iter().map(|line| (*line).to_owned()).collect(),
             moved: 0,
-        };
+        });
         assert_eq!(
             notice.to_string(),
             format!("rollout to generation 3 aborted: worker 7 (slot 2) {expected}")

@@ -1,6 +1,7 @@
 //! The cluster's one stream: what the watcher tells, what workers print and what they log; how that looks, and where
 //! it is written.
 
+mod aborted_rollout;
 mod day;
 mod describe;
 mod describe_life;
@@ -38,6 +39,7 @@ mod text;
 mod thread;
 mod writer;
 
+pub use aborted_rollout::AbortedRollout;
 pub use destination::OpenLogError;
 pub use ending::{Ending, ThreadEnding};
 pub use entry::{Entry, Level, LevelError, Line, Lost, Sink, Source, Stream};

@@ -1,11 +1,11 @@
 //! What the watcher did or saw, as structured records with one line of text each.
 
-use everport_core::{AbortCause, Notice as Decision};
+use everport_core::Notice as Decision;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Ending, Level, Thread, ThreadEnding};
+use super::{AbortedRollout, Ending, Level, Thread, ThreadEnding};
 use crate::bind::PassedSocketError;
 use crate::{BindError, Generation, PortAddress, Sharing, SlotId, WorkerId};
 
@@ -127,27 +127,7 @@ pub enum Notice {
         last_lines: Vec<String>,
     },
     /// A rollout failed. Slots already moved return to the old generation.
-    RolloutAborted {
-        /// The generation that is given up; its number is burnt.
-        generation: Generation,
-        /// The generation that stays.
-        back_to: Generation,
-        /// Where it failed.
-        slot: SlotId,
-        /// The new worker that failed.
-        worker: WorkerId,
-        /// How.
-        cause: AbortCause,
-        /// How its process ended, if it has.
-        ending: Option<Ending>,
-        /// Why its process could not be started, if it could not.
-        error: Option<String>,
-        /// The last lines it printed to standard error, and after these the last errors it logged: up to its death, or
-        /// so far if it is yet to be killed.
-        last_lines: Vec<String>,
-        /// How many slots have to be moved back.
-        moved: u32,
-    },
+    RolloutAborted(AbortedRollout),
     /// A worker reported how its drain went.
     Left {
         /// Which worker.
@@ -402,7 +382,7 @@ impl Notice {
             | Self::SpawnFailed { worker, slot, .. }
             | Self::OverMemory { worker, slot, .. }
             | Self::Ended { worker, slot, .. }
-            | Self::RolloutAborted { worker, slot, .. }
+            | Self::RolloutAborted(AbortedRollout { worker, slot, .. })
             | Self::Left { worker, slot, .. }
             | Self::Suspended { worker, slot, .. }
             | Self::Silent { worker, slot, .. }

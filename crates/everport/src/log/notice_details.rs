@@ -304,21 +304,12 @@ fn tell_rollout(decision: &Decision, to: &mut dyn Details<'_>) {
 }
 
 fn tell_abort<'a>(notice: &'a Notice, to: &mut dyn Details<'a>) {
-    if let Notice::RolloutAborted {
-        generation,
-        back_to,
-        cause,
-        ending,
-        error,
-        last_lines,
-        moved,
-        ..
-    } = notice
-    {
-        tell_abort_decision([*generation, *back_to], *cause, *moved, to);
-        tell_ending(ending.as_ref(), to);
-        to.tell("error", error.as_deref().into());
-        to.tell("last_lines", Detail::Texts(last_lines));
+    if let Notice::RolloutAborted(aborted) = notice {
+        let generations = [aborted.generation, aborted.back_to];
+        tell_abort_decision(generations, aborted.cause, aborted.moved, to);
+        tell_ending(aborted.ending.as_ref(), to);
+        to.tell("error", aborted.error.as_deref().into());
+        to.tell("last_lines", Detail::Texts(&aborted.last_lines));
     }
 }
 

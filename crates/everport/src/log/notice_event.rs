@@ -20,7 +20,7 @@ impl Notice {
             Self::SpawnFailed { .. } => "worker_start_failed",
             Self::OverMemory { .. } => "worker_over_memory",
             Self::Ended { .. } => "worker_ended",
-            Self::RolloutAborted { .. } => "rollout_aborted",
+            Self::RolloutAborted(_) => "rollout_aborted",
             Self::Left { .. } => "worker_left",
             Self::Suspended { .. } => "worker_suspended",
             Self::Silent { .. } => "worker_silent",

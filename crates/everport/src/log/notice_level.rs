@@ -13,7 +13,7 @@ impl Notice {
         match self {
             Self::Supervisor(decision) => decision_level(decision),
             Self::SpawnFailed { .. }
-            | Self::RolloutAborted { .. }
+            | Self::RolloutAborted(_)
             | Self::NeverJoined { .. }
             | Self::PortRefused { .. }
             | Self::MendFailed { .. }

@@ -23,7 +23,7 @@ impl Notice {
     pub(super) fn subject(&self) -> Subject<'_> {
         match self {
             Self::Supervisor(decision) => Subject::Decision(decision),
-            Self::RolloutAborted { .. } => Subject::Abort,
+            Self::RolloutAborted(_) => Subject::Abort,
             Self::Started { .. }
             | Self::Configured { .. }
             | Self::ConfigurationRefused { .. }

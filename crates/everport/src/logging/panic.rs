@@ -1,6 +1,5 @@
 //! Makes a panic a record, so that it stands in the log whole and in its place.
 
-use std::any::Any;
 use std::panic::{self, PanicHookInfo};
 use std::sync::{Arc, Once};
 use std::time::SystemTime;
@@ -11,6 +10,7 @@ use super::scratch::Scratch;
 use crate::Cluster;
 use crate::backtrace::Detail;
 use crate::log::Level;
+use crate::panic_payload;
 use crate::record::Header;
 use crate::watcher::note_panic;
 
@@ -80,7 +80,7 @@ fn hand_over(ring: &dyn Ring, detail: Detail, info: &PanicHookInfo<'_>) -> bool 
         thread,
         target: TARGET,
     });
-    encoder.message(message(info.payload()));
+    encoder.message(panic_payload::text(info.payload()).unwrap_or("a panic without a text"));
     if let Some(location) = info.location() {
         encoder.display("location", format_args!("{location}"));
     }
@@ -91,14 +91,4 @@ fn hand_over(ring: &dyn Ring, detail: Detail, info: &PanicHookInfo<'_>) -> bool 
     let was_taken = ring.hand_over_soon(encoder.finish());
     scratch.give_back();
     was_taken
-}
-
-fn message(payload: &(dyn Any + Send)) -> &str {
-    if let Some(text) = payload.downcast_ref::<&'static str>() {
-        text
-    } else if let Some(text) = payload.downcast_ref::<String>() {
-        text
-    } else {
-        "a panic without a text"
-    }
 }

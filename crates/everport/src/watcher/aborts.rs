@@ -8,7 +8,7 @@ use super::WorkerEnd;
 use super::event_loop::EventLoop;
 use super::worker::Worker;
 use crate::WorkerId;
-use crate::log::{Ending, Notice, Source};
+use crate::log::{AbortedRollout, Ending, Notice, Source};
 
 /// What is known of failures until the supervisor has said what follows from them.
 #[derive(Debug, Default)]
@@ -111,7 +111,7 @@ impl EventLoop {
             error,
             last_lines,
         } = self.failure_of(worker);
-        Notice::RolloutAborted {
+        Notice::RolloutAborted(AbortedRollout {
             generation,
             back_to,
             slot,
@@ -121,7 +121,7 @@ impl EventLoop {
             error,
             last_lines,
             moved,
-        }
+        })
     }
 
     fn failure_of(&mut self, worker: WorkerId) -> Failure {

@@ -1,12 +1,12 @@
 //! What the application wants done in a worker's life: before it is spawned, when it is ready, after it has ended.
 
-use std::any::Any;
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::event_loop::EventLoop;
 use crate::causes::with_causes;
 use crate::log::{Ending, Notice, Source};
+use crate::panic_payload;
 use crate::{Generation, SlotId, WorkerId};
 
 /// A worker that is about to be spawned.
@@ -141,18 +141,11 @@ fn call_each<T>(hooks: impl Iterator<Item = T>, call: impl Fn(T)) -> Vec<String>
 /// What is called here is the application's own. What it leaves half done when it panics is for its next call to see.
 pub(super) fn caught<T>(call: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(call)).map_err(|said| {
-        let text = text_of(&*said);
-        // What the application has put into it may panic as it is dropped.
-        drop(catch_unwind(AssertUnwindSafe(|| drop(said))));
+        let text = panic_payload::text(&*said).unwrap_or("with something that is no text");
+        let text = text.to_owned();
+        panic_payload::let_go(said);
         text
     })
-}
-
-/// What `panic!` was given, which is a text unless somebody took pains.
-fn text_of(said: &(dyn Any + Send)) -> String {
-    let text = said.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| said.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "with something that is no text".to_owned())
 }
 
 #[cfg(test)]

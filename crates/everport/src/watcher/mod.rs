@@ -79,6 +79,7 @@ pub use everport_core::{
 };
 
 pub use crate::bind::{PassedSocket, PassedSocketError};
+pub use crate::log::AbortedRollout;
 #[cfg(feature = "cli")]
 pub(crate) use config::cpus;
 pub use config::{Builder, StartError};
@@ -88,7 +89,7 @@ pub use hooks::{Spawning, WorkerEnd};
 pub use notices::{Missed, Notices, Notification};
 pub use placement::Placement;
 pub use program::Program;
-pub use restarts::{AbortedRollout, Restart, RestartError, Restarted};
+pub use restarts::{Restart, RestartError, Restarted};
 pub use run::{RunError, Watcher};
 pub use status::{OpenPort, Status, WorkerStatus};
 pub use worker_thread::MainError;

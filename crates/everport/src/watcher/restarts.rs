@@ -1,16 +1,15 @@
 //! What becomes of the restarts that were asked for, for those who wait for it.
 
-use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use everport_core::{AbortCause, Notice as Decision};
+use everport_core::Notice as Decision;
 use tokio::sync::oneshot;
 
 use super::WatcherEnded;
-use crate::log::{Ending, Notice};
-use crate::{Generation, SlotId, WorkerId};
+use crate::Generation;
+use crate::log::{AbortedRollout, Notice};
 
 /// A restart that was asked for: wait for it to learn how it went, or drop it, which changes nothing.
 ///
@@ -44,30 +43,6 @@ pub enum RestartError {
     /// The watcher has ended.
     #[error(transparent)]
     Ended(#[from] WatcherEnded),
-}
-
-/// A rollout that was aborted, and by what.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct AbortedRollout {
-    /// The generation that is given up.
-    pub generation: Generation,
-    /// The generation that stays.
-    pub back_to: Generation,
-    /// Where it failed.
-    pub slot: SlotId,
-    /// The new worker that failed.
-    pub worker: WorkerId,
-    /// How.
-    pub cause: AbortCause,
-    /// How its process ended, if it has.
-    pub ending: Option<Ending>,
-    /// Why its process could not be started, if it could not.
-    pub error: Option<String>,
-    /// The last lines it printed to standard error, and after these the last errors it logged.
-    pub last_lines: Vec<String>,
-    /// How many slots have to be moved back.
-    pub moved: u32,
 }
 
 type Outcome = Result<Restarted, RestartError>;
@@ -128,11 +103,10 @@ impl Restarts {
                 let (generation, took) = (*generation, *took);
                 answer(&mut self.running, &Ok(Restarted { generation, took }));
             }
-            _ => {
-                if let Some(aborted) = AbortedRollout::of(notice) {
-                    answer(&mut self.running, &Err(Box::new(aborted).into()));
-                }
+            Notice::RolloutAborted(aborted) => {
+                answer(&mut self.running, &Err(Box::new(aborted.clone()).into()));
             }
+            _ => {}
         }
     }
 }
@@ -148,64 +122,12 @@ fn answer(askers: &mut Vec<Asker>, outcome: &Outcome) {
     }
 }
 
-impl AbortedRollout {
-    fn of(notice: &Notice) -> Option<Self> {
-        let Notice::RolloutAborted {
-            generation,
-            back_to,
-            slot,
-            worker,
-            cause,
-            ending,
-            error,
-            last_lines,
-            moved,
-        } = notice.clone()
-        else {
-            return None;
-        };
-        Some(Self {
-            generation,
-            back_to,
-            slot,
-            worker,
-            cause,
-            ending,
-            error,
-            last_lines,
-            moved,
-        })
-    }
-
-    fn into_notice(self) -> Notice {
-        Notice::RolloutAborted {
-            generation: self.generation,
-            back_to: self.back_to,
-            slot: self.slot,
-            worker: self.worker,
-            cause: self.cause,
-            ending: self.ending,
-            error: self.error,
-            last_lines: self.last_lines,
-            moved: self.moved,
-        }
-    }
-}
-
-impl fmt::Display for AbortedRollout {
-    /// As the log tells it, without the last lines.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.clone().into_notice().headline())
-    }
-}
-
-impl std::error::Error for AbortedRollout {}
-
 #[cfg(test)]
 mod tests {
-    use everport_core::ExitReason;
+    use everport_core::{AbortCause, ExitReason};
 
     use super::*;
+    use crate::{SlotId, WorkerId};
 
     fn ask(restarts: &mut Restarts, upon: &[Decision]) -> Restart {
         let (asker, answer) = oneshot::channel();
@@ -235,7 +157,7 @@ mod tests {
     }
 
     fn aborted(generation: u64) -> Notice {
-        Notice::RolloutAborted {
+        Notice::RolloutAborted(AbortedRollout {
             generation: Generation(generation),
             back_to: Generation(1),
             slot: SlotId(0),
@@ -245,7 +167,7 @@ mod tests {
             error: None,
             last_lines: vec!["no luck".to_owned()],
             moved: 0,
-        }
+        })
     }
 
     /// What is known by now: a generation, or the error as text.

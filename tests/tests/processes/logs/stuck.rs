@@ -1,6 +1,6 @@
 //! A reader of the log that is stuck stops nothing, and what it missed is counted once it reads again.
 
-use everport_tests::{Kind, Unread, for_each_kind};
+use everport_tests::{Kind, Unread, for_each_kind, wait_until};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -16,10 +16,10 @@ fn workers_and_control_go_on_and_every_record_is_told_or_counted(kind: Kind) {
     assert_eq!((flood.body.as_str(), flood.worker()), ("logging", 1));
     // Serving and restarting go on while nobody reads.
     cluster.signal(Signal::USR1);
-    cluster.wait_until("it is restarted", || cluster.get("/").worker() == 2);
+    wait_until("it is restarted", || cluster.get("/").worker() == 2);
     let log = cluster.read();
     // The old one may answer once more before it leaves.
-    cluster.wait_until("the new one logs", || {
+    wait_until("the new one logs", || {
         cluster.get("/log?records=1&wait=1&spare=1").body == "logging"
     });
     let is_newest = |line: &str| line.contains(r#""worker":2"#) && line.contains("numbered");

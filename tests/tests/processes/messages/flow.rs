@@ -80,14 +80,7 @@ async fn one_that_takes_nothing_holds_up_those_who_write_to_it_and_nobody_else(k
     let scene = Scene::ready(kind, 3).await;
     let workers = scene.workers().await;
     let (hoarder, sender, other) = (workers[0], workers[1], workers[2]);
-    scene
-        .order(hoarder, json!({ "do": "hoard", "event": "hoard" }))
-        .await;
-    let sent = Arc::new(AtomicUsize::new(0));
-    let flood = flood(&scene, hoarder, &sent);
-    while sent.load(Ordering::Relaxed) < WINDOW_OF_FLOOD {
-        tokio::task::yield_now().await;
-    }
+    let flood = Flood::that_is_stuck(&scene, hoarder).await;
     let order = json!({ "do": "count", "to": hoarder.0, "event": "hoard" });
     scene.order(sender, order).await;
     for number in 0..100 {
@@ -101,73 +94,79 @@ async fn one_that_takes_nothing_holds_up_those_who_write_to_it_and_nobody_else(k
             assert_eq!(scene.order(other, order).await, number);
         }
     }
-    assert_eq!(
-        sent.load(Ordering::Relaxed),
-        WINDOW_OF_FLOOD,
-        "no back-pressure"
-    );
-    assert!(!flood.is_finished());
+    assert_eq!(flood.sent(), WINDOW_OF_FLOOD, "no back-pressure");
+    assert!(!flood.sending.is_finished());
 }
 
 /// How many messages of a flood are under way when nobody takes them: each is a frame of 10,025 bytes, of 256 KiB.
 const WINDOW_OF_FLOOD: usize = 26;
 
-/// Sends without end, until that fails.
-fn flood(scene: &Scene, to: WorkerId, sent: &Arc<AtomicUsize>) -> JoinHandle<SendError> {
-    let (handle, sent) = (scene.handle.clone(), Arc::clone(sent));
-    tokio::spawn(async move {
-        let value = "x".repeat(10_000);
-        loop {
-            if let Err(error) = handle.send_to(to, "hoard", &value).await {
-                return error;
-            }
-            sent.fetch_add(1, Ordering::Relaxed);
+/// Messages that are sent without end, until that fails.
+struct Flood {
+    sent: Arc<AtomicUsize>,
+    sending: JoinHandle<SendError>,
+}
+
+impl Flood {
+    /// To a worker that is told to take none of them; its window is full.
+    async fn that_is_stuck(scene: &Scene, hoarder: WorkerId) -> Self {
+        let hoard = json!({ "do": "hoard", "event": "hoard" });
+        scene.order(hoarder, hoard).await;
+        let flood = Self::begin(scene, hoarder);
+        while flood.sent() < WINDOW_OF_FLOOD {
+            tokio::task::yield_now().await;
         }
-    })
+        flood
+    }
+
+    fn begin(scene: &Scene, to: WorkerId) -> Self {
+        let sent = Arc::new(AtomicUsize::new(0));
+        let (handle, count) = (scene.handle.clone(), Arc::clone(&sent));
+        let sending = tokio::spawn(async move {
+            let value = "x".repeat(10_000);
+            loop {
+                if let Err(error) = handle.send_to(to, "hoard", &value).await {
+                    return error;
+                }
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        Self { sent, sending }
+    }
+
+    fn sent(&self) -> usize {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    /// It ends because the worker does, and not one more was sent until then.
+    async fn check_that_it_ends_with(self, hoarder: WorkerId) {
+        let error = self.sending.await.unwrap();
+        assert!(
+            matches!(error, SendError::WorkerGone(gone) if gone == hoarder),
+            "{error}"
+        );
+        assert_eq!(self.sent.load(Ordering::Relaxed), WINDOW_OF_FLOOD);
+    }
 }
 
 async fn no_message_that_is_stuck_keeps_a_worker_from_being_told_to_drain(kind: Kind) {
     let scene = Scene::ready(kind, 1).await;
     let hoarder = scene.workers().await[0];
-    scene
-        .order(hoarder, json!({ "do": "hoard", "event": "hoard" }))
-        .await;
-    let sent = Arc::new(AtomicUsize::new(0));
-    let flood = flood(&scene, hoarder, &sent);
-    while sent.load(Ordering::Relaxed) < WINDOW_OF_FLOOD {
-        tokio::task::yield_now().await;
-    }
+    let flood = Flood::that_is_stuck(&scene, hoarder).await;
     // Nothing can be sent to it any more, and nothing ever will: were drains told in the same way, it would not hear of its own.
     scene.handle.restart().await.unwrap();
     scene.handle.at_rest().await.unwrap();
     let drained = format!("worker {hoarder} (slot 0) has drained");
     scene.wait_for(&drained).await;
-    let error = flood.await.unwrap();
-    assert!(
-        matches!(error, SendError::WorkerGone(gone) if gone == hoarder),
-        "{error}"
-    );
-    assert_eq!(sent.load(Ordering::Relaxed), WINDOW_OF_FLOOD);
+    flood.check_that_it_ends_with(hoarder).await;
 }
 
 async fn whoever_waits_to_send_learns_that_the_receiver_was_killed(kind: Kind) {
     let scene = Scene::ready(kind, 1).await;
     let hoarder = scene.workers().await[0];
-    scene
-        .order(hoarder, json!({ "do": "hoard", "event": "hoard" }))
-        .await;
-    let sent = Arc::new(AtomicUsize::new(0));
-    let flood = flood(&scene, hoarder, &sent);
-    while sent.load(Ordering::Relaxed) < WINDOW_OF_FLOOD {
-        tokio::task::yield_now().await;
-    }
+    let flood = Flood::that_is_stuck(&scene, hoarder).await;
     scene.kill(hoarder);
-    let error = flood.await.unwrap();
-    assert!(
-        matches!(error, SendError::WorkerGone(gone) if gone == hoarder),
-        "{error}"
-    );
-    assert_eq!(sent.load(Ordering::Relaxed), WINDOW_OF_FLOOD);
+    flood.check_that_it_ends_with(hoarder).await;
 }
 
 async fn one_that_stands_still_holds_up_its_own_messages_only_and_gets_them_when_it_goes_on(

@@ -97,7 +97,7 @@ impl Situation {
         match notice {
             Notice::Supervisor(decision) => self.note_decision(*decision),
             Notice::Started { .. } => self.ask_for(self.limits.boot),
-            Notice::RolloutAborted { generation, .. } => self.note_abort(*generation),
+            Notice::RolloutAborted(aborted) => self.note_abort(aborted.generation),
             Notice::Ended { expected, .. } => self.note_end(*expected),
             Notice::Suspended { .. } => {}
             _ => return false,

@@ -1,7 +1,7 @@
 //! What the service manager is told, message by message.
 
 use super::*;
-use crate::log::Ending;
+use crate::log::{AbortedRollout, Ending};
 use crate::watcher::{AbortCause, WorkerState, WorkerStatus};
 use crate::{SlotId, WorkerId};
 
@@ -58,7 +58,7 @@ const STOPPING: Decision = Decision::Stopping {
 };
 
 fn aborted() -> Notice {
-    Notice::RolloutAborted {
+    Notice::RolloutAborted(AbortedRollout {
         generation: Generation(2),
         back_to: Generation(1),
         slot: SlotId(0),
@@ -73,7 +73,7 @@ fn aborted() -> Notice {
         error: None,
         last_lines: Vec::new(),
         moved: 0,
-    }
+    })
 }
 
 /// The messages that follow from this, each in one line, without times.

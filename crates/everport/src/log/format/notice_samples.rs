@@ -5,7 +5,7 @@ use std::time::Duration;
 use everport_core::{AbortCause, DrainReason, ExitReason, Notice as Decision, ReplaceCause};
 
 use crate::bind::PassedSocketError;
-use crate::log::{Ending, Level, Notice, Thread, ThreadEnding};
+use crate::log::{AbortedRollout, Ending, Level, Notice, Thread, ThreadEnding};
 use crate::{BindCause, BindError, Generation, PortAddress, Sharing, SlotId, WorkerId};
 
 const WORKER: WorkerId = WorkerId(7);
@@ -206,7 +206,7 @@ fn of_deaths() -> Vec<Notice> {
             expected: false,
             last_lines: last_lines.clone(),
         });
-        notices.push(Notice::RolloutAborted {
+        notices.push(Notice::RolloutAborted(AbortedRollout {
             generation: Generation(3),
             back_to: Generation(2),
             slot,
@@ -216,7 +216,7 @@ fn of_deaths() -> Vec<Notice> {
             error: Some(error()),
             last_lines: last_lines.clone(),
             moved: 1,
-        });
+        }));
     }
     notices
 }

@@ -11,6 +11,7 @@ use super::state::State;
 use super::subscribers::Received;
 use super::wakes::Wakes;
 use crate::messages::{Lane, Outcome, Peer};
+use crate::panic_payload;
 
 /// What a request comes to.
 pub(super) type Answer = (Outcome, Vec<u8>);
@@ -127,10 +128,10 @@ impl Future for Caught {
         // A future that has panicked is not polled again, and its state is nobody else's.
         let polled = catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx)));
         polled.unwrap_or_else(|panic| {
-            let text = panic.downcast_ref::<&str>().copied();
-            let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-            let text = text.unwrap_or("a panic without words");
-            Poll::Ready((Outcome::Panicked, text.as_bytes().to_vec()))
+            let text = panic_payload::text(&*panic).unwrap_or("a panic without words");
+            let text = text.as_bytes().to_vec();
+            panic_payload::let_go(panic);
+            Poll::Ready((Outcome::Panicked, text))
         })
     }
 }

@@ -19,11 +19,9 @@ impl Endpoint {
         event: &str,
         value: &T,
     ) -> Result<(), SendError> {
-        let body = encode(event, value)?;
-        let Some(limit) = self.attached().await? else {
+        let Some(body) = self.prepare(event, value).await? else {
             return Ok(());
         };
-        check_length(&body, limit)?;
         let outgoing = Outgoing::new(to, Head::Message { event }, Arc::new(body));
         Ok(self.transmit((to, Lane::Messages), outgoing).await?)
     }
@@ -35,11 +33,9 @@ impl Endpoint {
         event: &str,
         value: &T,
     ) -> Result<(), SendError> {
-        let body = encode(event, value)?;
-        let Some(limit) = self.attached().await? else {
+        let Some(body) = self.prepare(event, value).await? else {
             return Ok(());
         };
-        check_length(&body, limit)?;
         consume_budget().await;
         for on_its_way in self.enqueue_to_others(event, Arc::new(body))? {
             match on_its_way.sent().await {
@@ -48,6 +44,20 @@ impl Endpoint {
             }
         }
         Ok(())
+    }
+
+    /// What is to be sent; `None` when there is nobody, and never will be.
+    async fn prepare<T: Serialize + ?Sized>(
+        &self,
+        event: &str,
+        value: &T,
+    ) -> Result<Option<Vec<u8>>, SendError> {
+        let body = encode(event, value)?;
+        let Some(limit) = self.attached().await? else {
+            return Ok(None);
+        };
+        check_length(&body, limit)?;
+        Ok(Some(body))
     }
 
     fn enqueue_to_others(

@@ -6,6 +6,7 @@ use std::panic::{self, PanicHookInfo};
 use std::sync::Once;
 
 use crate::backtrace::Detail;
+use crate::panic_payload;
 
 thread_local! {
     static IS_WATCHED: Cell<bool> = const { Cell::new(false) };
@@ -53,7 +54,7 @@ pub(crate) fn note(info: &PanicHookInfo<'_>, detail: Detail) {
     };
     let noted = Noted {
         place: location.to_string(),
-        text: text(info.payload()).to_owned(),
+        text: text(info.payload()),
         backtrace: detail.capture(),
     };
     // A thread that ends may have none any more, and a panic in here would end the whole process.
@@ -62,10 +63,8 @@ pub(crate) fn note(info: &PanicHookInfo<'_>, detail: Detail) {
 
 /// What is known of a panic that has unwound the main function.
 pub(super) fn describe(payload: Box<dyn Any + Send>) -> Described {
-    let text = text(&*payload).to_owned();
-    // What the application has put into it may panic as it is dropped.
-    let drop_it = panic::AssertUnwindSafe(|| drop(payload));
-    drop(panic::catch_unwind(drop_it));
+    let text = text(&*payload);
+    panic_payload::let_go(payload);
     match LATEST.take() {
         Some(noted) if noted.text == text => Described {
             text: format!("at {}: {text}", noted.place),
@@ -78,12 +77,8 @@ pub(super) fn describe(payload: Box<dyn Any + Send>) -> Described {
     }
 }
 
-fn text(payload: &(dyn Any + Send)) -> &str {
-    if let Some(text) = payload.downcast_ref::<&'static str>() {
-        text
-    } else if let Some(text) = payload.downcast_ref::<String>() {
-        text
-    } else {
-        "a panic without a text"
-    }
+fn text(payload: &(dyn Any + Send)) -> String {
+    panic_payload::text(payload)
+        .unwrap_or("a panic without a text")
+        .to_owned()
 }

@@ -2,13 +2,14 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use axum::{Router, routing::get};
 use clap::Parser;
-use everport::{Cluster, http::Server};
+use everport::{Cluster, cli::ServerArgs, http::Server};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -23,9 +24,17 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Says hello over HTTPS.
 #[derive(Parser)]
 struct Options {
+    #[command(flatten)]
+    server: ServerArgs,
+    #[command(flatten)]
+    files: Files,
     /// Where to listen.
     #[arg(long, default_value = "127.0.0.1:8443")]
     listen: SocketAddr,
+}
+
+#[derive(clap::Args)]
+struct Files {
     /// The certificate, and behind it those that lead to its root, in PEM.
     #[arg(long)]
     certificate: PathBuf,
@@ -34,13 +43,19 @@ struct Options {
     key: PathBuf,
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> anyhow::Result<()> {
-    let options = Options::parse();
-    // Before anything else: a worker that cannot read them must not become ready.
-    let tls = TlsAcceptor::from(Arc::new(read_files(&options)?));
-    let cluster = Cluster::join().await?;
-    let listener = cluster.listen(options.listen).await?;
+fn main() -> ExitCode {
+    let Options {
+        server,
+        files,
+        listen,
+    } = Options::parse();
+    server.run(async move |cluster: Cluster| serve(cluster, &files, listen).await)
+}
+
+async fn serve(cluster: Cluster, files: &Files, address: SocketAddr) -> anyhow::Result<()> {
+    // Before it listens: a worker that cannot read them must not become ready.
+    let tls = TlsAcceptor::from(Arc::new(files.read()?));
+    let listener = cluster.listen(address).await?;
     let server = Server::new(&cluster);
     let app = Router::new().route("/", get("Hello, World!"));
     loop {
@@ -60,27 +75,22 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Fails, too, when the key is not that of the certificate.
-fn read_files(options: &Options) -> anyhow::Result<ServerConfig> {
-    let Options {
-        certificate, key, ..
-    } = options;
-    let chain = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect)
-        .with_context(|| format!("cannot read the certificate {}", certificate.display()))?;
-    let key_read = PrivateKeyDer::from_pem_file(key)
-        .with_context(|| format!("cannot read the key {}", key.display()))?;
-    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(chain, key_read)
-        .with_context(|| {
-            format!(
-                "cannot use {} with {}",
-                certificate.display(),
-                key.display()
-            )
-        })?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
+impl Files {
+    /// Fails, too, when the key is not that of the certificate.
+    fn read(&self) -> anyhow::Result<ServerConfig> {
+        let certificate = self.certificate.display();
+        let key = self.key.display();
+        let chain = CertificateDer::pem_file_iter(&self.certificate)
+            .and_then(Iterator::collect)
+            .with_context(|| format!("cannot read the certificate {certificate}"))?;
+        let private = PrivateKeyDer::from_pem_file(&self.key)
+            .with_context(|| format!("cannot read the key {key}"))?;
+        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(chain, private)
+            .with_context(|| format!("cannot use {certificate} with {key}"))?;
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(config)
+    }
 }

@@ -51,9 +51,32 @@ pub(crate) fn switches(pid: u32) -> anyhow::Result<u64> {
     Ok(switches)
 }
 
+/// All that a process has and has used.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cost {
+    pub(crate) processor_time: Duration,
+    pub(crate) memory: Memory,
+    pub(crate) descriptors: u64,
+    pub(crate) threads: u64,
+}
+
+pub(crate) fn cost(pid: u32) -> anyhow::Result<Cost> {
+    Ok(Cost {
+        processor_time: processor_time(pid)?,
+        memory: memory(pid)?,
+        descriptors: entries(pid, "fd")?.len() as u64,
+        threads: tasks(pid)?.len() as u64,
+    })
+}
+
 fn tasks(pid: u32) -> anyhow::Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(format!("/proc/{pid}/task"));
-    let entries = entries.with_context(|| format!("process {pid} is gone"))?;
+    entries(pid, "task")
+}
+
+/// What lies in a directory of a process in `/proc`.
+fn entries(pid: u32, directory: &str) -> anyhow::Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(format!("/proc/{pid}/{directory}"));
+    let entries = entries.with_context(|| format!("process {pid} is gone, or not ours"))?;
     Ok(entries.flatten().map(|entry| entry.path()).collect())
 }
 

@@ -3,6 +3,7 @@
 mod accounting;
 mod build;
 mod effort;
+mod embedder;
 mod fault;
 mod json;
 mod log_file;

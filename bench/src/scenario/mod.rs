@@ -1,6 +1,7 @@
 //! What can be measured.
 
 mod at_rest;
+mod growth;
 mod keep_alive;
 mod kills;
 mod logs;
@@ -22,7 +23,7 @@ pub(crate) struct Scenario {
 }
 
 /// In the order in which they are measured.
-pub(crate) const ALL: [Scenario; 10] = [
+pub(crate) const ALL: [Scenario; 11] = [
     Scenario {
         name: restarts::NAME,
         about: "What one-connection requests lose under endless rolling restarts, and how long they take",
@@ -62,6 +63,11 @@ pub(crate) const ALL: [Scenario; 10] = [
         name: at_rest::NAME,
         about: "What a watcher with idle workers needs",
         run: at_rest::run,
+    },
+    Scenario {
+        name: growth::NAME,
+        about: "What managing costs as the number of workers grows",
+        run: growth::run,
     },
     Scenario {
         name: logs::NAME,

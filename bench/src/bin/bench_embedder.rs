@@ -120,7 +120,9 @@ fn commands() -> mpsc::Receiver<String> {
 fn sharing(text: &str) -> Result<Sharing, String> {
     let all = [Sharing::Reuseport, Sharing::Transfer, Sharing::Dispatch];
     let mut found = all.into_iter().filter(|it| it.to_string() == text);
-    found.next().ok_or_else(|| format!("{text:?}: give one of {all:?}"))
+    found
+        .next()
+        .ok_or_else(|| format!("{text:?}: give one of {all:?}"))
 }
 
 fn say(did: &str, took: &[Duration]) -> anyhow::Result<()> {

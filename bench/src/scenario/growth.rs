@@ -18,7 +18,7 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
     let mut measured: Vec<Measured> = Vec::new();
     for sharing in SHARINGS {
         measured.extend(
-            sizes()
+            sizes(effort)
                 .iter()
                 .map(|workers| Measured::new(*workers, sharing)),
         );
@@ -180,10 +180,9 @@ fn memory(measured: &[Measured]) -> Table {
     table
 }
 
-/// A handful, more than most machines have cores, more than anybody should want. A build without optimisation shows
-/// that it works, with fewer.
-fn sizes() -> &'static [u32] {
-    if cfg!(debug_assertions) {
+/// A handful, more than most machines have cores, more than anybody should want.
+fn sizes(effort: Effort) -> &'static [u32] {
+    if effort.is_brief() {
         &[2, 8]
     } else {
         &[10, 100, 1000]

@@ -1,6 +1,7 @@
 //! What can be measured.
 
 mod at_rest;
+mod evenness;
 mod growth;
 mod keep_alive;
 mod kills;
@@ -23,7 +24,7 @@ pub(crate) struct Scenario {
 }
 
 /// In the order in which they are measured.
-pub(crate) const ALL: [Scenario; 11] = [
+pub(crate) const ALL: [Scenario; 12] = [
     Scenario {
         name: restarts::NAME,
         about: "What one-connection requests lose under endless rolling restarts, and how long they take",
@@ -53,6 +54,11 @@ pub(crate) const ALL: [Scenario; 11] = [
         name: throughput::NAME,
         about: "Throughput and processor time against the same program unmanaged",
         run: throughput::run,
+    },
+    Scenario {
+        name: evenness::NAME,
+        about: "How evenly connections are spread over the workers",
+        run: evenness::run,
     },
     Scenario {
         name: restart_time::NAME,

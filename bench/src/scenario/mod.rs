@@ -7,6 +7,7 @@ mod keep_alive;
 mod kills;
 mod logs;
 mod messages;
+mod peers;
 mod respawn;
 mod restart_time;
 mod restarts;
@@ -24,7 +25,7 @@ pub(crate) struct Scenario {
 }
 
 /// In the order in which they are measured.
-pub(crate) const ALL: [Scenario; 12] = [
+pub(crate) const ALL: [Scenario; 13] = [
     Scenario {
         name: restarts::NAME,
         about: "What one-connection requests lose under endless rolling restarts, and how long they take",
@@ -44,6 +45,11 @@ pub(crate) const ALL: [Scenario; 12] = [
         name: stuck::NAME,
         about: "How long new connections wait when one of the workers is stopped, hung or in back-off",
         run: stuck::run,
+    },
+    Scenario {
+        name: peers::NAME,
+        about: "Calm, restarts, kills and a stopped worker, beside what others use",
+        run: peers::run,
     },
     Scenario {
         name: respawn::NAME,

@@ -11,6 +11,7 @@ mod peers;
 mod respawn;
 mod restart_time;
 mod restarts;
+mod start;
 mod stuck;
 mod throughput;
 
@@ -25,7 +26,7 @@ pub(crate) struct Scenario {
 }
 
 /// In the order in which they are measured.
-pub(crate) const ALL: [Scenario; 13] = [
+pub(crate) const ALL: [Scenario; 14] = [
     Scenario {
         name: restarts::NAME,
         about: "What one-connection requests lose under endless rolling restarts, and how long they take",
@@ -65,6 +66,11 @@ pub(crate) const ALL: [Scenario; 13] = [
         name: evenness::NAME,
         about: "How evenly connections are spread over the workers",
         run: evenness::run,
+    },
+    Scenario {
+        name: start::NAME,
+        about: "How long it takes to the first answer, and until all workers serve",
+        run: start::run,
     },
     Scenario {
         name: restart_time::NAME,

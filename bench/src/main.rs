@@ -3,6 +3,8 @@
 mod accounting;
 mod build;
 mod effort;
+mod embedder;
+mod evenness;
 mod fault;
 mod json;
 mod log_file;
@@ -48,10 +50,6 @@ struct Arguments {
     /// Writes plots of latency over time to a directory, as SVG
     #[arg(long, value_name = "DIR")]
     plot: Option<PathBuf>,
-
-    /// Measures whatever build this is and builds nothing: what is lost means something, times do not
-    #[arg(long)]
-    any_build: bool,
 }
 
 fn scenario_parser() -> PossibleValuesParser {
@@ -65,7 +63,7 @@ const EVERYTHING: &str = "all";
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
-    if !arguments.any_build {
+    if !arguments.effort.is_brief() {
         build::check_profile()?;
         build::build_command()?;
     }

@@ -1,6 +1,8 @@
 //! What can be measured.
 
 mod at_rest;
+mod evenness;
+mod growth;
 mod keep_alive;
 mod kills;
 mod logs;
@@ -9,6 +11,7 @@ mod peers;
 mod respawn;
 mod restart_time;
 mod restarts;
+mod start;
 mod stuck;
 mod throughput;
 
@@ -23,7 +26,7 @@ pub(crate) struct Scenario {
 }
 
 /// In the order in which they are measured.
-pub(crate) const ALL: [Scenario; 11] = [
+pub(crate) const ALL: [Scenario; 14] = [
     Scenario {
         name: restarts::NAME,
         about: "What one-connection requests lose under endless rolling restarts, and how long they take",
@@ -60,6 +63,16 @@ pub(crate) const ALL: [Scenario; 11] = [
         run: throughput::run,
     },
     Scenario {
+        name: evenness::NAME,
+        about: "How evenly connections are spread over the workers",
+        run: evenness::run,
+    },
+    Scenario {
+        name: start::NAME,
+        about: "How long it takes to the first answer, and until all workers serve",
+        run: start::run,
+    },
+    Scenario {
         name: restart_time::NAME,
         about: "How long a rolling restart takes, against the program's own start",
         run: restart_time::run,
@@ -68,6 +81,11 @@ pub(crate) const ALL: [Scenario; 11] = [
         name: at_rest::NAME,
         about: "What a watcher with idle workers needs",
         run: at_rest::run,
+    },
+    Scenario {
+        name: growth::NAME,
+        about: "What managing costs as the number of workers grows",
+        run: growth::run,
     },
     Scenario {
         name: logs::NAME,

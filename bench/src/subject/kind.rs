@@ -86,6 +86,11 @@ impl Kind {
         )
     }
 
+    /// Whether it is the server under test, with or without everport.
+    pub(crate) fn is_ours(self) -> bool {
+        self.is_everport() || matches!(self, Self::Unmanaged | Self::MultiThreaded)
+    }
+
     /// Its version, if it is installed.
     pub(crate) fn find(self) -> Result<Version, Missing> {
         match self.recipe() {

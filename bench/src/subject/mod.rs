@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use crate::accounting::processor_time;
 
-pub(crate) use cluster::{SHARINGS, breakable_cluster, cluster, lossless_cluster};
+pub(crate) use cluster::{
+    SHARINGS, breakable_cluster, cluster, launch, launch_threads, lossless_cluster,
+};
 pub(crate) use kind::{Kind, Missing, Version};
 pub(crate) use unmanaged::{Unmanaged, command};
 

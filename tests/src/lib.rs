@@ -1,6 +1,7 @@
 //! What the tests have in common: a cluster to start, watch and torment, and a way to look at it.
 
 mod cluster;
+mod example;
 mod http;
 mod kind;
 mod log;
@@ -17,6 +18,7 @@ mod waiting;
 pub mod worker;
 
 pub use cluster::{Cluster, WorkerSeen};
+pub use example::{kill_a_worker, replace_under_load, standalone, two_workers_of};
 pub use http::{Answer, ask, get, get_unix};
 pub use kind::Kind;
 pub use log::Log;

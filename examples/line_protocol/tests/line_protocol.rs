@@ -3,11 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::process::Command;
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-use everport_tests::{Cluster, Exit, PATIENCE, take_turn, wait_until};
+use everport_tests::{Cluster, Exit, PATIENCE, standalone, take_turn, two_workers_of, wait_until};
 use rustix::process::Signal;
 
 const LINE_PROTOCOL: &str = env!("CARGO_BIN_EXE_line_protocol");
@@ -107,7 +106,7 @@ fn read_batch(client: &mut Client, seen: &Seen) -> bool {
 #[test]
 fn rolling_restarts_lose_no_line_of_clients_that_know_its_goodbye() {
     let _turn = take_turn();
-    let cluster = cluster("--workers 2 --settle 0");
+    let cluster = two_workers_of(LINE_PROTOCOL);
     let address = cluster.address();
     let seen = Seen::default();
     std::thread::scope(|scope| {
@@ -158,13 +157,7 @@ fn what_comes_behind_a_line_that_is_too_long_takes_no_answer_away() {
 
 #[test]
 fn it_serves_standalone_and_says_goodbye() {
-    let _turn = take_turn();
-    let address = SocketAddr::from(([127, 0, 0, 1], 8083));
-    if let Err(error) = TcpListener::bind(address) {
-        panic!("this test needs port 8083 for itself: {error} (see `ss -ltnp sport = :8083`)");
-    }
-    let mut program = Cluster::spawn(Command::new(LINE_PROTOCOL));
-    wait_until("it listens", || TcpStream::connect(address).is_ok());
+    let (mut program, address) = standalone(LINE_PROTOCOL);
     let mut client = Client::connect(address);
     client.send("hello\n");
     assert_eq!(client.read(), "ok HELLO");

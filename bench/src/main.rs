@@ -12,6 +12,7 @@ mod pinning;
 mod plot;
 mod scenario;
 mod statistics;
+#[allow(dead_code, reason = "scenarios are to measure these side by side")]
 mod subject;
 mod table;
 

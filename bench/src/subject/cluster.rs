@@ -39,8 +39,17 @@ pub(crate) fn breakable_cluster(
 
 /// The server as its own watcher, with workers that are threads.
 pub(crate) fn thread_cluster(workers: u32, share: Sharing, options: &str) -> Cluster {
+    threads_of(workers, share, options, &[EVERPORT_HTTP])
+}
+
+/// The same, served by `axum::serve`, as the unmanaged server does.
+pub(crate) fn plain_thread_cluster(workers: u32, share: Sharing) -> Cluster {
+    threads_of(workers, share, "", &[])
+}
+
+fn threads_of(workers: u32, share: Sharing, options: &str, arguments: &[&str]) -> Cluster {
     let mut command = Command::new(program("bench-server"));
-    command.arg("as-threads").args(LISTEN).arg(EVERPORT_HTTP);
+    command.arg("as-threads").args(LISTEN).args(arguments);
     let workers = workers.to_string();
     let share = share.to_string();
     let own = ["--threads", &workers, "--share", &share];

@@ -107,7 +107,8 @@ const LONGEST_REQUEST: usize = 1024;
 /// What a cluster's ports have unless told otherwise.
 const SAME_BACKLOG: i32 = 4096;
 /// With the headers that the servers under test send, so that reading it costs the generator the same.
-const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain; charset=utf-8\r\nx-worker: 1\r\n\
+const ANSWER: &[u8] =
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/plain; charset=utf-8\r\nx-worker: 1\r\n\
     content-length: 13\r\ndate: Thu, 01 Jan 2026 00:00:00 GMT\r\n\r\nHello, World!";
 const LAST_ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain; charset=utf-8\r\nx-worker: 1\r\n\
     content-length: 13\r\nconnection: close\r\ndate: Thu, 01 Jan 2026 00:00:00 GMT\r\n\r\nHello, World!";

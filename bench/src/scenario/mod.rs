@@ -1,6 +1,7 @@
 //! What can be measured.
 
 mod at_rest;
+mod generator;
 mod keep_alive;
 mod kills;
 mod logs;
@@ -22,7 +23,7 @@ pub(crate) struct Scenario {
 }
 
 /// In the order in which they are measured.
-pub(crate) const ALL: [Scenario; 10] = [
+pub(crate) const ALL: [Scenario; 11] = [
     Scenario {
         name: restarts::NAME,
         about: "What one-connection requests lose under endless rolling restarts, and how long they take",
@@ -47,6 +48,11 @@ pub(crate) const ALL: [Scenario; 10] = [
         name: respawn::NAME,
         about: "How soon a killed worker is noticed and replaced",
         run: respawn::run,
+    },
+    Scenario {
+        name: generator::NAME,
+        about: "How many requests a second the load generator itself can send, and how punctual it is",
+        run: generator::run,
     },
     Scenario {
         name: throughput::NAME,

@@ -35,6 +35,7 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
         tables: vec![Table::new("At rest", &COLUMNS), loaded::table()],
         figures: Vec::new(),
         plots: Vec::new(),
+        bars: Vec::new(),
     };
     for sharing in SHARINGS {
         let cluster = cluster(WORKERS, sharing, "--settle 0");

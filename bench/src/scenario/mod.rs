@@ -2,6 +2,7 @@
 
 mod at_rest;
 mod evenness;
+mod generator;
 mod growth;
 mod keep_alive;
 mod kills;
@@ -26,7 +27,7 @@ pub(crate) struct Scenario {
 }
 
 /// In the order in which they are measured.
-pub(crate) const ALL: [Scenario; 14] = [
+pub(crate) const ALL: [Scenario; 15] = [
     Scenario {
         name: restarts::NAME,
         about: "What one-connection requests lose under endless rolling restarts, and how long they take",
@@ -58,6 +59,11 @@ pub(crate) const ALL: [Scenario; 14] = [
         run: respawn::run,
     },
     Scenario {
+        name: generator::NAME,
+        about: "How many requests a second the load generator itself can send, and how punctual it is",
+        run: generator::run,
+    },
+    Scenario {
         name: throughput::NAME,
         about: "Throughput and processor time against the same program unmanaged",
         run: throughput::run,
@@ -79,7 +85,7 @@ pub(crate) const ALL: [Scenario; 14] = [
     },
     Scenario {
         name: at_rest::NAME,
-        about: "What a watcher with idle workers needs",
+        about: "What a watcher needs at rest and under load, and workers beside unmanaged processes",
         run: at_rest::run,
     },
     Scenario {

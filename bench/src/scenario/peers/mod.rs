@@ -20,7 +20,10 @@ pub(crate) const NAME: &str = "peers";
 pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
     let rounds = effort.rounds(3);
     let seconds = effort.seconds(Duration::from_secs(4));
-    let is_wanted = |kind: &Kind| !effort.is_brief() || SOON_DONE.contains(kind);
+    let is_wanted = |kind: &Kind| {
+        let is_soon_done = SOON_DONE.contains(kind) || !effort.is_brief();
+        is_soon_done && (kind.is_ours() || !effort.without_others())
+    };
     let found = Kind::ALL.into_iter().filter(is_wanted);
     let found: Vec<_> = found.map(|kind| (kind, kind.find())).collect();
     let installed = found.iter().filter(|(_, found)| found.is_ok());
@@ -53,8 +56,8 @@ fn method(rounds: u32, seconds: Duration) -> String {
          request's intended start. *Restarts*: a rolling restart every {EVERY:?}, or as soon as the one before has ended. \
          *Kept connections*: the same with the requests on {KEPT} connections that are kept. *Kills*: `kill -9` of the oldest worker \
          every {EVERY:?}. *Stopped*: one worker is stopped for two thirds of the time. In a trial of less than \
-         twice that, all that is done every half of its length. Values are the median of the rounds [least, greatest]; counts are those of \
-         all rounds."
+         twice that, all that is done every half of its length. Values are \
+         medians of the rounds with their quartiles (in parentheses); counts are those of all rounds."
     )
 }
 

@@ -26,6 +26,11 @@ fn a_worker_that_does_not_serve_loses_nobody_elses_requests() {
 }
 
 #[test]
+fn beside_others_no_request_is_lost_in_calm_and_restarts() {
+    check("peers", "0.3", 4);
+}
+
+#[test]
 fn a_flood_of_records_loses_none_that_is_not_counted() {
     check("logs", "0.3", 0);
 }

@@ -4,6 +4,8 @@ mod accounting;
 mod build;
 mod contest;
 mod effort;
+mod embedder;
+mod evenness;
 mod fault;
 mod json;
 mod log_file;
@@ -13,7 +15,6 @@ mod pinning;
 mod plot;
 mod scenario;
 mod statistics;
-#[allow(dead_code, reason = "scenarios are to measure these side by side")]
 mod subject;
 mod table;
 
@@ -50,10 +51,6 @@ struct Arguments {
     /// Writes plots to a directory, as SVG
     #[arg(long, value_name = "DIR")]
     plot: Option<PathBuf>,
-
-    /// Measures whatever build this is and builds nothing: what is lost means something, times do not
-    #[arg(long)]
-    any_build: bool,
 }
 
 fn scenario_parser() -> PossibleValuesParser {
@@ -67,7 +64,7 @@ const EVERYTHING: &str = "all";
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
-    if !arguments.any_build {
+    if !arguments.effort.is_brief() {
         build::check_profile()?;
         build::build_command()?;
     }

@@ -1,14 +1,18 @@
 //! What can be measured.
 
 mod at_rest;
+mod evenness;
 mod generator;
+mod growth;
 mod keep_alive;
 mod kills;
 mod logs;
 mod messages;
+mod peers;
 mod respawn;
 mod restart_time;
 mod restarts;
+mod start;
 mod stuck;
 mod throughput;
 
@@ -23,7 +27,7 @@ pub(crate) struct Scenario {
 }
 
 /// In the order in which they are measured.
-pub(crate) const ALL: [Scenario; 11] = [
+pub(crate) const ALL: [Scenario; 15] = [
     Scenario {
         name: restarts::NAME,
         about: "What one-connection requests lose under endless rolling restarts, and how long they take",
@@ -45,6 +49,11 @@ pub(crate) const ALL: [Scenario; 11] = [
         run: stuck::run,
     },
     Scenario {
+        name: peers::NAME,
+        about: "Calm, restarts, kills and a stopped worker, beside what others use",
+        run: peers::run,
+    },
+    Scenario {
         name: respawn::NAME,
         about: "How soon a killed worker is noticed and replaced",
         run: respawn::run,
@@ -60,6 +69,16 @@ pub(crate) const ALL: [Scenario; 11] = [
         run: throughput::run,
     },
     Scenario {
+        name: evenness::NAME,
+        about: "How evenly connections are spread over the workers",
+        run: evenness::run,
+    },
+    Scenario {
+        name: start::NAME,
+        about: "How long it takes to the first answer, and until all workers serve",
+        run: start::run,
+    },
+    Scenario {
         name: restart_time::NAME,
         about: "How long a rolling restart takes, against the program's own start",
         run: restart_time::run,
@@ -68,6 +87,11 @@ pub(crate) const ALL: [Scenario; 11] = [
         name: at_rest::NAME,
         about: "What a watcher with idle workers needs",
         run: at_rest::run,
+    },
+    Scenario {
+        name: growth::NAME,
+        about: "What managing costs as the number of workers grows",
+        run: growth::run,
     },
     Scenario {
         name: logs::NAME,

@@ -39,40 +39,60 @@ pub(crate) fn breakable_cluster(
 
 /// The server as its own watcher, with workers that are threads.
 pub(crate) fn thread_cluster(workers: u32, share: Sharing, options: &str) -> Cluster {
-    threads_of(workers, share, options, &[EVERPORT_HTTP])
+    ready(threads(workers, share, options, ANY_PORT, &[EVERPORT_HTTP]))
 }
 
 /// The same, served by `axum::serve`, as the unmanaged server does.
 pub(crate) fn plain_thread_cluster(workers: u32, share: Sharing) -> Cluster {
-    threads_of(workers, share, "", &[])
+    ready(threads(workers, share, "", ANY_PORT, &[]))
 }
 
-fn threads_of(workers: u32, share: Sharing, options: &str, arguments: &[&str]) -> Cluster {
-    let mut command = Command::new(program("bench-server"));
-    command.arg("as-threads").args(LISTEN).args(arguments);
-    let workers = workers.to_string();
-    let share = share.to_string();
-    let own = ["--threads", &workers, "--share", &share];
-    ready(Cluster::watched(
-        command,
-        own.into_iter().chain(options.split_whitespace()),
-    ))
+/// Starts a cluster of the server under test on this address, and waits for nothing.
+pub(crate) fn launch(workers: u32, share: Sharing, address: SocketAddr) -> Cluster {
+    Cluster::spawn(processes(workers, share, "", &address.to_string(), &[]))
+}
+
+/// The same with threads.
+pub(crate) fn launch_threads(workers: u32, address: SocketAddr) -> Cluster {
+    let address = address.to_string();
+    Cluster::spawn(threads(workers, Sharing::DEFAULT, "", &address, &[]))
 }
 
 const EVERPORT_HTTP: &str = "--everport-http";
-const LISTEN: [&str; 2] = ["--listen", "127.0.0.1:0"];
+const ANY_PORT: &str = "127.0.0.1:0";
 
 fn cluster_of(workers: u32, share: Sharing, options: &str, arguments: &[&OsStr]) -> Cluster {
-    let workers = workers.to_string();
-    let share = share.to_string();
-    let options = options.split_whitespace();
-    let options = ["-w", &workers, "--share", &share]
-        .into_iter()
-        .chain(options);
-    let mut command = Cluster::command(options);
+    ready(processes(workers, share, options, ANY_PORT, arguments))
+}
+
+fn processes(
+    workers: u32,
+    share: Sharing,
+    options: &str,
+    address: &str,
+    arguments: &[&OsStr],
+) -> Command {
+    let (workers, share) = (workers.to_string(), share.to_string());
+    let own = ["-w", &workers, "--share", &share];
+    let mut command = Cluster::command(own.into_iter().chain(options.split_whitespace()));
     command.arg("--").arg(program("bench-server"));
-    command.args(LISTEN).args(arguments);
-    ready(command)
+    command.args(["--listen", address]).args(arguments);
+    command
+}
+
+fn threads(
+    workers: u32,
+    share: Sharing,
+    options: &str,
+    address: &str,
+    arguments: &[&str],
+) -> Command {
+    let mut command = Command::new(program("bench-server"));
+    command.args(["as-threads", "--listen", address]);
+    command.args(arguments);
+    let (workers, share) = (workers.to_string(), share.to_string());
+    let own = ["--threads", &workers, "--share", &share];
+    Cluster::watched(command, own.into_iter().chain(options.split_whitespace()))
 }
 
 fn ready(command: Command) -> Cluster {

@@ -1,10 +1,12 @@
 //! What can be measured, and whether it is installed.
 
+use std::error::Error;
 use std::fmt;
 
 use everport::Sharing;
 
 use super::multi_threaded::MultiThreaded;
+use super::peer::{Granian, Gunicorn, Haproxy, Nginx, NodeCluster, Peer, Pm2, Puma, Recipe};
 use super::{Subject, Unmanaged, cluster};
 
 /// What can be measured.
@@ -84,30 +86,51 @@ impl Kind {
         )
     }
 
+    /// Whether it is the server under test, with or without everport.
+    pub(crate) fn is_ours(self) -> bool {
+        self.is_everport() || matches!(self, Self::Unmanaged | Self::MultiThreaded)
+    }
+
     /// Its version, if it is installed.
     pub(crate) fn find(self) -> Result<Version, Missing> {
-        match self {
-            Self::Reuseport
-            | Self::Transfer
-            | Self::Dispatch
-            | Self::Threads
-            | Self::Unmanaged
-            | Self::MultiThreaded => Ok(Version(env!("CARGO_PKG_VERSION").to_owned())),
-            _ => Err(Missing("it cannot be started yet".to_owned())),
+        match self.recipe() {
+            Some(recipe) => recipe.find(),
+            None => Ok(Version(env!("CARGO_PKG_VERSION").to_owned())),
         }
     }
 
     /// Starts it with so many workers on a port of its own, and waits until it serves.
     pub(crate) fn start(self, workers: u32) -> anyhow::Result<Box<dyn Subject>> {
+        if let Some(recipe) = self.recipe() {
+            return Ok(Box::new(Peer::start(self.name(), recipe, workers)?));
+        }
         let cluster = |share| cluster::lossless_cluster(workers, share, SETTLE);
         Ok(match self {
-            Self::Reuseport => Box::new(cluster(Sharing::Reuseport)),
             Self::Transfer => Box::new(cluster(Sharing::Transfer)),
             Self::Dispatch => Box::new(cluster(Sharing::Dispatch)),
             Self::Threads => Box::new(cluster::thread_cluster(workers, Sharing::DEFAULT, SETTLE)),
             Self::Unmanaged => Box::new(Unmanaged::start(workers)?),
             Self::MultiThreaded => Box::new(MultiThreaded::start(workers)?),
-            _ => anyhow::bail!("{} is not installed", self.name()),
+            _ => Box::new(cluster(Sharing::Reuseport)),
+        })
+    }
+
+    /// How to come by it if it is other people's.
+    fn recipe(self) -> Option<&'static dyn Recipe> {
+        Some(match self {
+            Self::Reuseport
+            | Self::Transfer
+            | Self::Dispatch
+            | Self::Threads
+            | Self::Unmanaged
+            | Self::MultiThreaded => return None,
+            Self::Nginx => &Nginx,
+            Self::Haproxy => &Haproxy,
+            Self::NodeCluster => &NodeCluster,
+            Self::Pm2 => &Pm2,
+            Self::Gunicorn => &Gunicorn,
+            Self::Granian => &Granian,
+            Self::Puma => &Puma,
         })
     }
 }
@@ -127,6 +150,8 @@ impl fmt::Display for Version {
         f.pad(&self.0)
     }
 }
+
+impl Error for Missing {}
 
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

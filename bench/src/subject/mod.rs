@@ -3,6 +3,7 @@
 mod cluster;
 mod kind;
 mod multi_threaded;
+mod peer;
 mod unmanaged;
 
 use std::net::SocketAddr;
@@ -11,9 +12,9 @@ use std::time::Duration;
 use crate::accounting::processor_time;
 
 pub(crate) use cluster::{
-    SHARINGS, breakable_cluster, cluster, lossless_cluster, plain_thread_cluster,
+    SHARINGS, breakable_cluster, cluster, launch, launch_threads, lossless_cluster,
+    plain_thread_cluster,
 };
-#[allow(unused_imports, reason = "scenarios are to measure these side by side")]
 pub(crate) use kind::{Kind, Missing, Version};
 pub(crate) use unmanaged::{Unmanaged, command};
 

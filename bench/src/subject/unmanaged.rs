@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use anyhow::Context;
 use everport_tests::program;
@@ -25,6 +25,22 @@ impl Unmanaged {
         };
         for _ in 0..processes {
             server.add(command(server.address))?;
+        }
+        Ok(server)
+    }
+
+    /// Starts so many processes at once on a port that nobody has, and waits until all of them listen.
+    pub(crate) fn start_together(address: SocketAddr, processes: u32) -> anyhow::Result<Self> {
+        let mut server = Self {
+            processes: Vec::new(),
+            address,
+        };
+        let mut outputs = Vec::new();
+        for _ in 0..processes {
+            outputs.push(server.spawn(command(address))?);
+        }
+        for output in outputs {
+            server.hear(output)?;
         }
         Ok(server)
     }
@@ -59,7 +75,12 @@ impl Unmanaged {
         self.address
     }
 
-    fn add(&mut self, mut command: Command) -> anyhow::Result<()> {
+    fn add(&mut self, command: Command) -> anyhow::Result<()> {
+        let output = self.spawn(command)?;
+        self.hear(output)
+    }
+
+    fn spawn(&mut self, mut command: Command) -> anyhow::Result<ChildStdout> {
         let mut process = command
             .stdout(Stdio::piped())
             .spawn()
@@ -67,8 +88,13 @@ impl Unmanaged {
         let stdout = process.stdout.take();
         // From here on it is killed with the others, whatever happens.
         self.processes.push(process);
+        stdout.context("stdout is a pipe")
+    }
+
+    /// Waits until the process says where it listens.
+    fn hear(&mut self, output: ChildStdout) -> anyhow::Result<()> {
         let mut line = String::new();
-        BufReader::new(stdout.context("stdout is a pipe")?).read_line(&mut line)?;
+        BufReader::new(output).read_line(&mut line)?;
         let address = line.trim_end().strip_prefix("listening on ");
         let address = address.with_context(|| format!("bench-server said: {line:?}"))?;
         self.address = address.parse()?;

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-#[cfg(feature = "as-root")]
+#[cfg(target_os = "linux")]
 mod as_root;
 mod bad_input;
 mod dispatch;

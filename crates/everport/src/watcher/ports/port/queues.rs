@@ -8,6 +8,7 @@ use super::{Port, Sockets};
 use crate::link::FromWatcher;
 use crate::watcher::links::Links;
 use crate::watcher::ports::dispatch::Dispatch;
+use crate::watcher::ports::lending::server_of;
 use crate::watcher::ports::queues::Queue;
 use crate::watcher::ports::socket_watch::SocketWatch;
 use crate::{SlotId, WorkerId};
@@ -77,29 +78,47 @@ impl Port {
         if self.closing_since.is_some() {
             return Vec::new();
         }
-        let own = self.serving.iter().filter(|server| server.slot == slot);
-        let own: Vec<WorkerId> = own.map(|server| server.worker).collect();
-        if own.is_empty() {
-            self.lending.borrowers(slot).collect()
-        } else {
-            own
+        match server_of(slot, &self.serving) {
+            Some(server) => vec![server.worker],
+            None => self.lending.borrowers(slot).collect(),
         }
     }
 
-    /// Has the next connection that somebody should accept reported.
+    /// Has the next connection that somebody should accept reported. A slot's socket that is armed already is left
+    /// alone: in a cluster of a thousand slots one of them changes, and the others would cost a system call each.
     pub(in crate::watcher::ports) fn arm(
-        &self,
+        &mut self,
         watch: &SocketWatch,
         is_well: &impl Fn(WorkerId) -> bool,
     ) {
-        self.disarm(watch);
-        for queue in self.queues(is_well) {
-            watch.arm(queue.socket, queue.name);
+        let armed = std::mem::take(&mut self.armed);
+        let queues = self.queues(is_well);
+        let wanted: Vec<SlotId> = queues.iter().filter_map(|queue| queue.name.1).collect();
+        // Workers of one slot have a channel each, so a slot does not say which of them is armed.
+        let is_known = matches!(self.sockets, Sockets::Reuseport { .. });
+        let is_stale = |slot: Option<SlotId>| match slot {
+            Some(slot) if is_known => has(&armed, slot) && !has(&wanted, slot),
+            _ => true,
+        };
+        for (slot, socket) in self.sockets_by_slot() {
+            if is_stale(slot) {
+                watch.disarm(socket, (self.id, slot));
+            }
+        }
+        for queue in &queues {
+            if queue.name.1.is_none_or(|slot| !has(&armed, slot)) {
+                watch.arm(queue.socket, queue.name);
+            }
+        }
+        drop(queues);
+        if is_known {
+            self.armed = wanted;
         }
     }
 
     /// Has no connection reported.
-    pub(in crate::watcher::ports) fn disarm(&self, watch: &SocketWatch) {
+    pub(in crate::watcher::ports) fn disarm(&mut self, watch: &SocketWatch) {
+        self.armed.clear();
         for (slot, socket) in self.sockets_by_slot() {
             watch.disarm(socket, (self.id, slot));
         }
@@ -136,9 +155,14 @@ impl Port {
                 .map(|(slot, end)| (Some(slot), end))
                 .collect(),
             Sockets::Reuseport { group, .. } => group
-                .slots()
-                .filter_map(|slot| Some((Some(slot), group.socket(slot)?)))
+                .sockets()
+                .map(|(slot, socket)| (Some(slot), socket))
                 .collect(),
         }
     }
+}
+
+/// Whether a slot is among these, which are in order.
+fn has(slots: &[SlotId], slot: SlotId) -> bool {
+    slots.binary_search(&slot).is_ok()
 }

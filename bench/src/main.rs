@@ -1,6 +1,7 @@
 //! Measures the figures everport promises, side by side in one run, and prints them.
 
 mod accounting;
+mod ask;
 mod build;
 mod contest;
 mod effort;

@@ -85,7 +85,7 @@ pub(crate) const ALL: [Scenario; 15] = [
     },
     Scenario {
         name: at_rest::NAME,
-        about: "What a watcher with idle workers needs",
+        about: "What a watcher needs at rest and under load, and workers beside unmanaged processes",
         run: at_rest::run,
     },
     Scenario {

@@ -1,15 +1,15 @@
 //! How long it takes from the start of a server to its first answer, and until all of its workers serve.
 
 use std::fmt;
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Context;
 use everport::Sharing;
-use everport_tests::{PATIENCE, take_turn};
+use everport_tests::take_turn;
 
+use crate::ask::{ASK_EVERY, first_answer};
 use crate::effort::Effort;
 use crate::statistics::{Sample, millis};
 use crate::subject::{Kind, SHARINGS, Subject, Unmanaged, launch, launch_threads};
@@ -232,31 +232,4 @@ fn free_address() -> anyhow::Result<SocketAddr> {
     Ok(probe.local_addr()?)
 }
 
-/// Asks until there is an answer, and says when that was.
-fn first_answer(address: SocketAddr) -> Option<Instant> {
-    let deadline = Instant::now() + PATIENCE;
-    while Instant::now() < deadline {
-        if answers(address) {
-            return Some(Instant::now());
-        }
-        thread::sleep(ASK_EVERY);
-    }
-    None
-}
-
-fn answers(address: SocketAddr) -> bool {
-    let Ok(mut connection) = TcpStream::connect(address) else {
-        return false;
-    };
-    let mut answer = Vec::new();
-    let exchanged = connection
-        .set_read_timeout(Some(PATIENCE))
-        .and_then(|()| connection.write_all(REQUEST))
-        .and_then(|()| connection.read_to_end(&mut answer));
-    exchanged.is_ok() && answer.ends_with(b"Hello, World!")
-}
-
-const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n";
-/// Finer than what is measured, and no burden to two cores.
-const ASK_EVERY: Duration = Duration::from_micros(500);
 const PEERS_WORKERS: u32 = 4;

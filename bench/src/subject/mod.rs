@@ -16,7 +16,7 @@ pub(crate) use cluster::{
     plain_thread_cluster,
 };
 pub(crate) use kind::{Kind, Missing, Version};
-pub(crate) use unmanaged::{Unmanaged, command};
+pub(crate) use unmanaged::{Unmanaged, command, own_start};
 
 /// A server that can be measured: where it is, and what it costs. Everything it started ends when it is dropped.
 pub(crate) trait Subject {

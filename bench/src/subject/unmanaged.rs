@@ -3,11 +3,13 @@
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use everport_tests::program;
 
 use super::Subject;
+use crate::ask::answers;
 
 /// So many processes on one port, each with `SO_REUSEPORT`. Killed when it is dropped.
 #[derive(Debug)]
@@ -100,6 +102,16 @@ impl Unmanaged {
         self.address = address.parse()?;
         Ok(())
     }
+}
+
+/// From the spawn of the program, one process, to its first answer.
+pub(crate) fn own_start() -> anyhow::Result<Duration> {
+    let begin = Instant::now();
+    let server = Unmanaged::start(1)?;
+    let answered = answers(server.address());
+    let took = begin.elapsed();
+    ensure!(answered, "the unmanaged server does not answer");
+    Ok(took)
 }
 
 /// The server under test without everport, to be started.

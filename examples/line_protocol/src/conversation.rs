@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::lines::Lines;
 
 /// How long after `bye` lines are still read: those that were sent before the client knew.
-const FAREWELL: Duration = Duration::from_secs(2);
+const FAREWELL: Duration = Duration::from_secs(5);
 /// How long a client may leave its answers unread.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a client has for closing its side after the last answer.

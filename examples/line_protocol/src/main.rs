@@ -21,6 +21,7 @@ async fn main() -> anyhow::Result<()> {
     let address = address.as_deref().unwrap_or("127.0.0.1:8083");
     let cluster = Cluster::join().await?;
     let listener = cluster.listen(address).await?;
+    println!("listening on {}", listener.local_addr()?);
     let mut conversations = JoinSet::new();
     loop {
         let accepted = tokio::select! {

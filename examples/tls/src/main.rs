@@ -56,6 +56,7 @@ async fn serve(cluster: Cluster, files: &Files, address: SocketAddr) -> anyhow::
     // Before it listens: a worker that cannot read them must not become ready.
     let tls = TlsAcceptor::from(Arc::new(files.read()?));
     let listener = cluster.listen(address).await?;
+    println!("listening on {}", listener.local_addr()?);
     let server = Server::new(&cluster);
     let app = Router::new().route("/", get("Hello, World!"));
     loop {

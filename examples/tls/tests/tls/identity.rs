@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Arc;
 
 use everport_tests::Cluster;
@@ -82,10 +83,15 @@ impl Files {
     pub(crate) fn cluster(&self, options: &str) -> Cluster {
         let mut command = Cluster::command(options.split_whitespace());
         command.arg("--").arg(env!("CARGO_BIN_EXE_tls"));
-        command.args(["--listen", "127.0.0.1:0", "--certificate"]);
-        command.arg(self.certificate()).arg("--key").arg(self.key());
-        let cluster = Cluster::spawn(command);
+        let cluster = Cluster::spawn(self.serving(command));
         cluster.wait_until_ready();
         cluster
+    }
+
+    /// The command with what the example has to know.
+    pub(crate) fn serving(&self, mut command: Command) -> Command {
+        command.args(["--listen", "127.0.0.1:0", "--certificate"]);
+        command.arg(self.certificate()).arg("--key").arg(self.key());
+        command
     }
 }

@@ -7,11 +7,11 @@ mod identity;
 mod load;
 
 use std::io::Write;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::sync::Arc;
 
-use everport_tests::{Cluster, Exit, take_turn, wait_until};
+use everport_tests::{Cluster, Exit, take_turn};
 use rustix::process::Signal;
 use tokio_rustls::rustls::ClientConfig;
 
@@ -144,18 +144,11 @@ fn it_offers_http_2() {
 
 #[test]
 fn it_serves_standalone() {
-    let _turn = take_turn();
-    let address = SocketAddr::from(([127, 0, 0, 1], 8443));
-    if let Err(error) = TcpListener::bind(address) {
-        panic!("this test needs port 8443 for itself: {error} (see `ss -ltnp sport = :8443`)");
-    }
     let identity = Identity::new();
     let files = Files::of(&identity);
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tls"));
-    command.arg("--certificate").arg(files.certificate());
-    command.arg("--key").arg(files.key());
-    let program = Cluster::spawn(command);
-    wait_until("it listens", || TcpStream::connect(address).is_ok());
-    check_shown(address, &trust(&[&identity]), &identity);
+    let program = Cluster::spawn(files.serving(Command::new(env!("CARGO_BIN_EXE_tls"))));
+    let line = program.log().wait_for("listening on ");
+    let (_, address) = line.rsplit_once(' ').unwrap();
+    check_shown(address.parse().unwrap(), &trust(&[&identity]), &identity);
     assert_eq!(program.stop(), Exit::Code(0));
 }

@@ -8,6 +8,7 @@ use super::{Port, Sockets};
 use crate::link::FromWatcher;
 use crate::watcher::links::Links;
 use crate::watcher::ports::dispatch::Dispatch;
+use crate::watcher::ports::group::Group;
 use crate::watcher::ports::lending::server_of;
 use crate::watcher::ports::queues::Queue;
 use crate::watcher::ports::socket_watch::SocketWatch;
@@ -84,36 +85,50 @@ impl Port {
         }
     }
 
-    /// Has the next connection that somebody should accept reported. A slot's socket that is armed already is left
-    /// alone: in a cluster of a thousand slots one of them changes, and the others would cost a system call each.
+    /// Has the next connection that somebody should accept reported.
     pub(in crate::watcher::ports) fn arm(
         &mut self,
         watch: &SocketWatch,
         is_well: &impl Fn(WorkerId) -> bool,
     ) {
-        let armed = std::mem::take(&mut self.armed);
-        let queues = self.queues(is_well);
-        let wanted: Vec<SlotId> = queues.iter().filter_map(|queue| queue.name.1).collect();
-        // Workers of one slot have a channel each, so a slot does not say which of them is armed.
-        let is_known = matches!(self.sockets, Sockets::Reuseport { .. });
-        let is_stale = |slot: Option<SlotId>| match slot {
-            Some(slot) if is_known => has(&armed, slot) && !has(&wanted, slot),
-            _ => true,
-        };
-        for (slot, socket) in self.sockets_by_slot() {
-            if is_stale(slot) {
-                watch.disarm(socket, (self.id, slot));
+        if let Sockets::Reuseport { .. } = &self.sockets {
+            self.armed = self.arm_slots(watch, is_well);
+            return;
+        }
+        self.disarm(watch);
+        for queue in self.queues(is_well) {
+            watch.arm(queue.socket, queue.name);
+        }
+    }
+
+    /// Leaves alone what is armed already: in a cluster of a thousand slots one of them changes, and the others would
+    /// cost a system call each. Returns the slots that are armed now.
+    fn arm_slots(&self, watch: &SocketWatch, is_well: &impl Fn(WorkerId) -> bool) -> Vec<SlotId> {
+        let mut armed = Vec::with_capacity(self.armed.len());
+        for (slot, socket) in self.slots() {
+            let name = (self.id, Some(slot));
+            let was_armed = self.armed.binary_search(&slot).is_ok();
+            let is_due = !self.is_dead && self.has_taker(slot, is_well);
+            match (was_armed, is_due) {
+                (false, true) => watch.arm(socket, name),
+                (true, false) => watch.disarm(socket, name),
+                (true, true) | (false, false) => {}
+            }
+            if is_due {
+                armed.push(slot);
             }
         }
-        for queue in &queues {
-            if queue.name.1.is_none_or(|slot| !has(&armed, slot)) {
-                watch.arm(queue.socket, queue.name);
+        armed
+    }
+
+    /// Whether anybody who is well should accept from a slot's own socket.
+    fn has_taker(&self, slot: SlotId, is_well: &impl Fn(WorkerId) -> bool) -> bool {
+        let is_open = self.closing_since.is_none();
+        is_open
+            && match server_of(slot, &self.serving) {
+                Some(server) => is_well(server.worker),
+                None => self.lending.borrowers(slot).any(is_well),
             }
-        }
-        drop(queues);
-        if is_known {
-            self.armed = wanted;
-        }
     }
 
     /// Has no connection reported.
@@ -160,9 +175,13 @@ impl Port {
                 .collect(),
         }
     }
-}
 
-/// Whether a slot is among these, which are in order.
-fn has(slots: &[SlotId], slot: SlotId) -> bool {
-    slots.binary_search(&slot).is_ok()
+    /// The sockets that are a slot's own.
+    fn slots(&self) -> impl Iterator<Item = (SlotId, BorrowedFd<'_>)> {
+        let group = match &self.sockets {
+            Sockets::Reuseport { group, .. } => Some(group),
+            Sockets::Transfer(_) | Sockets::Dispatch(..) => None,
+        };
+        group.into_iter().flat_map(Group::sockets)
+    }
 }

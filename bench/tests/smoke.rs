@@ -7,7 +7,7 @@ use std::process::Command;
 
 #[test]
 fn rolling_restarts_lose_no_request() {
-    check("restarts", "0.3", 2);
+    check("restarts", "0.3", 3);
 }
 
 #[test]
@@ -38,6 +38,16 @@ fn a_flood_of_records_loses_none_that_is_not_counted() {
 #[test]
 fn a_stream_of_messages_loses_none() {
     check("messages", "0.2", 0);
+}
+
+#[test]
+fn servers_that_take_turns_at_a_load_lose_nothing() {
+    check("throughput", "0.1", 4);
+}
+
+#[test]
+fn the_generator_loses_nothing_at_its_limit() {
+    check("generator", "0.1", 0);
 }
 
 /// Runs a scenario for a moment; it exits with 0 only if nothing was lost. So many plots come of it.

@@ -6,17 +6,23 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
+use nix::time::ClockId;
+use nix::unistd::Pid;
 
-/// How long a process's threads have run, in user and kernel mode together. A thread that has ended does
-/// not count any more; the servers' live as long as they do.
+/// How long a process has run, in user and kernel mode together, all of its threads, those that have ended, too. Asked
+/// while it runs, the kernel counts up to this very moment.
 pub(crate) fn processor_time(pid: u32) -> anyhow::Result<Duration> {
-    let mut nanos = 0;
-    for task in tasks(pid)? {
-        let text = read(&task.join("schedstat"))?;
-        let first = text.split_whitespace().next().unwrap_or_default();
-        nanos += first.parse::<u64>().context("schedstat")?;
-    }
-    Ok(Duration::from_nanos(nanos))
+    let gone = || format!("process {pid} is gone");
+    let id = Pid::from_raw(i32::try_from(pid)?);
+    let clock = ClockId::pid_cpu_clock_id(id).with_context(gone)?;
+    Ok(clock.now().with_context(gone)?.into())
+}
+
+/// The same for this process.
+pub(crate) fn own_processor_time() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    // Its own clock is never negative.
+    Duration::try_from(now).unwrap_or_default()
 }
 
 /// A process's memory.

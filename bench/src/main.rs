@@ -3,6 +3,7 @@
 mod accounting;
 mod ask;
 mod build;
+mod contest;
 mod effort;
 mod embedder;
 mod evenness;
@@ -19,7 +20,7 @@ mod subject;
 mod table;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -48,7 +49,7 @@ struct Arguments {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 
-    /// Writes plots of latency over time to a directory, as SVG
+    /// Writes plots to a directory, as SVG
     #[arg(long, value_name = "DIR")]
     plot: Option<PathBuf>,
 }
@@ -79,8 +80,7 @@ fn main() -> anyhow::Result<ExitCode> {
         let outcome = (scenario.run)(arguments.effort)?;
         print!("{outcome}");
         if let Some(directory) = &arguments.plot {
-            let mut plots = outcome.plots.iter();
-            plots.try_for_each(|plot| plot.write(directory, scenario.name))?;
+            write_plots(&outcome, directory)?;
         }
         outcomes.push(outcome);
     }
@@ -98,6 +98,16 @@ fn main() -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::SUCCESS
     })
+}
+
+fn write_plots(outcome: &Outcome, directory: &Path) -> anyhow::Result<()> {
+    for plot in &outcome.plots {
+        plot::write(directory, outcome.scenario, &plot.name, plot)?;
+    }
+    for bars in &outcome.bars {
+        plot::write(directory, outcome.scenario, &bars.name, bars)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

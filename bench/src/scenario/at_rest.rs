@@ -35,6 +35,7 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
         tables: vec![Table::new("At rest", &COLUMNS), loaded::table()],
         figures: Vec::new(),
         plots: Vec::new(),
+        bars: Vec::new(),
     };
     let spans = Spans {
         // How soon it comes to rest is no matter where only that it works is to be shown.

@@ -2,6 +2,7 @@
 
 mod at_rest;
 mod evenness;
+mod generator;
 mod growth;
 mod keep_alive;
 mod kills;
@@ -26,7 +27,7 @@ pub(crate) struct Scenario {
 }
 
 /// In the order in which they are measured.
-pub(crate) const ALL: [Scenario; 14] = [
+pub(crate) const ALL: [Scenario; 15] = [
     Scenario {
         name: restarts::NAME,
         about: "What one-connection requests lose under endless rolling restarts, and how long they take",
@@ -56,6 +57,11 @@ pub(crate) const ALL: [Scenario; 14] = [
         name: respawn::NAME,
         about: "How soon a killed worker is noticed and replaced",
         run: respawn::run,
+    },
+    Scenario {
+        name: generator::NAME,
+        about: "How many requests a second the load generator itself can send, and how punctual it is",
+        run: generator::run,
     },
     Scenario {
         name: throughput::NAME,

@@ -59,6 +59,7 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
         tables: vec![table],
         figures,
         plots: Vec::new(),
+        bars: Vec::new(),
     })
 }
 

@@ -42,6 +42,11 @@ pub(crate) fn thread_cluster(workers: u32, share: Sharing, options: &str) -> Clu
     ready(threads(workers, share, options, ANY_PORT, &[EVERPORT_HTTP]))
 }
 
+/// The same, served by `axum::serve`, as the unmanaged server does.
+pub(crate) fn plain_thread_cluster(workers: u32, share: Sharing) -> Cluster {
+    ready(threads(workers, share, "", ANY_PORT, &[]))
+}
+
 /// Starts a cluster of the server under test on this address, and waits for nothing.
 pub(crate) fn launch(workers: u32, share: Sharing, address: SocketAddr) -> Cluster {
     Cluster::spawn(processes(workers, share, "", &address.to_string(), &[]))

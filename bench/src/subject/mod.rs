@@ -13,6 +13,7 @@ use crate::accounting::processor_time;
 
 pub(crate) use cluster::{
     SHARINGS, breakable_cluster, cluster, launch, launch_threads, lossless_cluster,
+    plain_thread_cluster,
 };
 pub(crate) use kind::{Kind, Missing, Version};
 pub(crate) use unmanaged::{Unmanaged, command, own_start};

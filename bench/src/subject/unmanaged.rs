@@ -60,6 +60,19 @@ impl Unmanaged {
         Ok(server)
     }
 
+    /// Starts the responder that does next to nothing: what the generator reaches against it is the generator's limit.
+    pub(crate) fn bare() -> anyhow::Result<Self> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let mut server = Self {
+            processes: Vec::new(),
+            address,
+        };
+        let mut command = Command::new(program("bench-bare"));
+        command.stdin(Stdio::null());
+        server.add(command)?;
+        Ok(server)
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }

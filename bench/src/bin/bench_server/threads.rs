@@ -22,6 +22,9 @@ struct Options {
 
 /// Watches and serves until it is told to stop.
 pub(crate) fn run(words: impl Iterator<Item = OsString>) -> ExitCode {
+    // Worker processes have sessions of their own, and Linux may share the processors out by session: threads are
+    // to compete with the load generator on the same terms. It fails only for the leader of a group.
+    rustix::process::setsid().ok();
     let options = Options::parse_from(words);
     let (address, by_everport) = (options.listen, options.everport_http);
     let serve = async move |cluster| serving::in_cluster(&cluster, &address, by_everport).await;

@@ -11,6 +11,8 @@ mod service_manager;
 #[cfg(target_os = "linux")]
 mod serving;
 mod share;
+mod stalls;
+mod told;
 mod turn;
 mod unread;
 mod user;
@@ -33,7 +35,9 @@ pub use service_manager::{loopback_socket, notifications, with_sockets};
 #[cfg(target_os = "linux")]
 pub use serving::{connections, stop_and_count};
 pub use share::check_share;
-pub use turn::take_turn;
+pub use stalls::Stalls;
+pub use told::Told;
+pub use turn::{share_turn, take_turn};
 pub use unread::Unread;
 pub use user::{NOBODY, inspectable, needs_root, program_for_everybody, without_privileges};
 pub use waiting::{PATIENCE, wait_until};

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::machine::Machine;
-use crate::statistics::Interval;
+use crate::statistics::{Interval, Spread};
 use crate::table::{Cell, Figure, Limit, Outcome, Table};
 
 /// One document for a whole run.
@@ -57,6 +57,7 @@ fn cell(cell: &Cell) -> String {
         Cell::Text(text) => string(text),
         Cell::Number(value, _) => number(*value),
         Cell::Interval(value, _) => interval(*value),
+        Cell::Spread(value, _) => spread(*value),
     }
 }
 
@@ -66,6 +67,14 @@ fn interval(interval: Interval) -> String {
         ("low", number(low)),
         ("median", number(median)),
         ("high", number(high)),
+    ])
+}
+
+fn spread(spread: Spread) -> String {
+    object([
+        ("first quartile", number(spread.first)),
+        ("median", number(spread.median)),
+        ("third quartile", number(spread.third)),
     ])
 }
 

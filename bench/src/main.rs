@@ -1,8 +1,12 @@
 //! Measures the figures everport promises, side by side in one run, and prints them.
 
 mod accounting;
+mod ask;
 mod build;
+mod contest;
 mod effort;
+mod embedder;
+mod evenness;
 mod fault;
 mod json;
 mod log_file;
@@ -16,7 +20,7 @@ mod subject;
 mod table;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -45,13 +49,9 @@ struct Arguments {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 
-    /// Writes plots of latency over time to a directory, as SVG
+    /// Writes plots to a directory, as SVG
     #[arg(long, value_name = "DIR")]
     plot: Option<PathBuf>,
-
-    /// Measures whatever build this is and builds nothing: what is lost means something, times do not
-    #[arg(long)]
-    any_build: bool,
 }
 
 fn scenario_parser() -> PossibleValuesParser {
@@ -65,7 +65,7 @@ const EVERYTHING: &str = "all";
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
-    if !arguments.any_build {
+    if !arguments.effort.is_brief() {
         build::check_profile()?;
         build::build_command()?;
     }
@@ -80,8 +80,7 @@ fn main() -> anyhow::Result<ExitCode> {
         let outcome = (scenario.run)(arguments.effort)?;
         print!("{outcome}");
         if let Some(directory) = &arguments.plot {
-            let mut plots = outcome.plots.iter();
-            plots.try_for_each(|plot| plot.write(directory, scenario.name))?;
+            write_plots(&outcome, directory)?;
         }
         outcomes.push(outcome);
     }
@@ -99,6 +98,16 @@ fn main() -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::SUCCESS
     })
+}
+
+fn write_plots(outcome: &Outcome, directory: &Path) -> anyhow::Result<()> {
+    for plot in &outcome.plots {
+        plot::write(directory, outcome.scenario, &plot.name, plot)?;
+    }
+    for bars in &outcome.bars {
+        plot::write(directory, outcome.scenario, &bars.name, bars)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,4 +1,7 @@
-//! What a watcher with idle workers needs.
+//! What managing costs: a watcher at rest and under load, and workers beside unmanaged processes.
+
+mod loaded;
+mod memory;
 
 use std::thread;
 use std::time::Duration;
@@ -19,23 +22,29 @@ pub(crate) const NAME: &str = "at-rest";
 /// come to rest, too.
 pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
     let seconds = effort.seconds(Duration::from_secs(10));
+    let loaded = seconds / 2;
     let mut outcome = Outcome {
         scenario: NAME,
         method: format!(
             "{WORKERS} idle workers; memory from `smaps_rollup`; context switches of all the watcher's threads \
              over {seconds:?} of rest, which begin {COMES_TO_REST:?} after the last event. `used` has served \
-             {REQUESTS} one-connection requests and been restarted once."
+             {REQUESTS} one-connection requests and been restarted once. Under load: the same cluster, {loaded:?} of \
+             each kind. Workers and unmanaged processes are looked at when both are there and have served; either \
+             was started first in turn."
         ),
-        tables: vec![Table::new("", &COLUMNS)],
+        tables: vec![Table::new("At rest", &COLUMNS), loaded::table()],
         figures: Vec::new(),
         plots: Vec::new(),
+        bars: Vec::new(),
     };
     for sharing in SHARINGS {
         let cluster = cluster(WORKERS, sharing, "--settle 0");
         look(&mut outcome, &cluster, sharing, "fresh", seconds)?;
         use_it(&cluster)?;
         look(&mut outcome, &cluster, sharing, "used", seconds)?;
+        loaded::look(&mut outcome, &cluster, sharing, loaded)?;
     }
+    outcome.tables.push(memory::table(effort.rounds(15))?);
     Ok(outcome)
 }
 

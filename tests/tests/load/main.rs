@@ -4,6 +4,7 @@
 
 #[cfg(target_os = "linux")]
 mod deaths;
+mod deploying;
 mod http2;
 mod kept_connections;
 mod long_requests;

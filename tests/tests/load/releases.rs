@@ -22,7 +22,7 @@ fn ready_cluster(deployment: &Deployment, options: &str) -> Cluster {
 
 /// Every worker's executable is of this release, and the answers are, too.
 #[track_caller]
-fn check_all_run(cluster: &Cluster, workers: usize, release: &str) {
+pub(crate) fn check_all_run(cluster: &Cluster, workers: usize, release: &str) {
     let releases: Vec<Option<String>> = cluster.workers().iter().map(WorkerSeen::release).collect();
     let log = cluster.log().lines();
     assert_eq!(
@@ -34,7 +34,7 @@ fn check_all_run(cluster: &Cluster, workers: usize, release: &str) {
     assert_eq!(answer.header("x-release"), Some(release), "{answer:?}");
 }
 
-fn pids(cluster: &Cluster) -> Vec<u32> {
+pub(crate) fn pids(cluster: &Cluster) -> Vec<u32> {
     cluster.workers().iter().map(|worker| worker.pid).collect()
 }
 
@@ -63,14 +63,14 @@ fn replace(cluster: &Cluster, worker: &WorkerSeen) {
 }
 
 /// Kills a worker and waits until its slot has a ready one again.
-fn kill(cluster: &Cluster, worker: &WorkerSeen) {
+pub(crate) fn kill(cluster: &Cluster, worker: &WorkerSeen) {
     let before = cluster.log().position();
     worker.signal(Signal::KILL);
     let slot = format!("(slot {}) is ready after", worker.slot);
     cluster.log().wait_after(before, &slot);
 }
 
-fn end_without_loss(load: RunningLoad) {
+pub(crate) fn end_without_loss(load: RunningLoad) {
     go_on(&load, 200);
     load.stop().assert_lossless();
 }

@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-#[cfg(target_os = "linux")]
-mod as_root;
 mod bad_input;
 mod dispatch;
 mod embedding;

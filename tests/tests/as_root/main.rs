@@ -1,5 +1,8 @@
 //! Workers that run as another user. Only root can show that.
 
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod containers;
 
 use std::fs::{self, Permissions};
@@ -12,11 +15,10 @@ use std::sync::Arc;
 use everport::Watcher;
 use everport::watcher::{Credentials, ExitReason, Program};
 use everport_tests::{
-    Cluster, Exit, NOBODY, get, is_alive, needs_root, program, program_for_everybody, take_turn,
+    Cluster, Exit, NOBODY, Told, get, is_alive, needs_root, program, program_for_everybody,
+    take_turn,
 };
 use rustix::process::Signal;
-
-use crate::embedding::Told;
 
 /// `everport run <options> -- test-worker <arguments>` with a worker that every user can execute.
 fn command(directory: &Path, options: &str, arguments: &str) -> Command {
@@ -51,7 +53,6 @@ fn words(status: &str, name: &str) -> Vec<String> {
 }
 
 #[test]
-#[ignore = "only root can do this"]
 fn workers_are_who_was_asked_for_without_a_way_back() {
     needs_root();
     let directory = tempfile::tempdir().unwrap();
@@ -78,7 +79,6 @@ fn workers_are_who_was_asked_for_without_a_way_back() {
 }
 
 #[test]
-#[ignore = "only root can do this"]
 fn a_group_takes_the_place_of_the_users_own() {
     needs_root();
     let group = |options: &str| {
@@ -101,7 +101,6 @@ fn a_group_takes_the_place_of_the_users_own() {
 }
 
 #[test]
-#[ignore = "only root can do this"]
 fn workers_have_all_groups_of_their_user() {
     needs_root();
     let directory = tempfile::tempdir().unwrap();
@@ -132,7 +131,6 @@ fn workers_have_all_groups_of_their_user() {
 }
 
 #[test]
-#[ignore = "only root can do this"]
 fn a_worker_serves_on_a_port_that_only_root_could_bind() {
     needs_root();
     let _turn = take_turn();
@@ -152,7 +150,6 @@ fn a_worker_serves_on_a_port_that_only_root_could_bind() {
 }
 
 #[test]
-#[ignore = "only root can do this"]
 fn a_worker_can_open_what_it_prints_to_by_name_and_not_the_watchers_files() {
     needs_root();
     let directory = tempfile::tempdir().unwrap();
@@ -187,7 +184,6 @@ fn a_worker_can_open_what_it_prints_to_by_name_and_not_the_watchers_files() {
 }
 
 #[test]
-#[ignore = "only root can do this"]
 fn a_program_that_the_user_cannot_execute_is_an_error_before_anything_is_bound() {
     needs_root();
     let directory = tempfile::tempdir().unwrap();
@@ -208,7 +204,6 @@ fn a_program_that_the_user_cannot_execute_is_an_error_before_anything_is_bound()
 }
 
 #[test]
-#[ignore = "only root can do this"]
 fn an_embedded_watcher_runs_its_workers_as_another_user() {
     needs_root();
     let directory = tempfile::tempdir().unwrap();
@@ -251,7 +246,6 @@ fn limited_root(taken: &[&str], directory: &Path, options: &str) -> Cluster {
 }
 
 #[test]
-#[ignore = "only root can do this"]
 fn a_root_that_lacks_a_capability_is_told_which_before_anything_is_bound() {
     needs_root();
     let directory = tempfile::tempdir().unwrap();
@@ -271,7 +265,6 @@ fn a_root_that_lacks_a_capability_is_told_which_before_anything_is_bound() {
 }
 
 #[test]
-#[ignore = "only root can do this"]
 fn a_root_with_three_capabilities_ends_its_workers_and_says_once_what_it_may_not() {
     needs_root();
     let directory = tempfile::tempdir().unwrap();
@@ -294,7 +287,6 @@ fn a_root_with_three_capabilities_ends_its_workers_and_says_once_what_it_may_not
 }
 
 #[test]
-#[ignore = "only root can do this"]
 fn a_watcher_that_keeps_its_capabilities_whoever_it_becomes_gives_none_to_workers() {
     needs_root();
     let directory = tempfile::tempdir().unwrap();
@@ -309,7 +301,6 @@ fn a_watcher_that_keeps_its_capabilities_whoever_it_becomes_gives_none_to_worker
 }
 
 #[test]
-#[ignore = "only root can do this"]
 fn a_file_of_roots_that_the_workers_user_can_write_to_is_refused() {
     needs_root();
     let directory = tempfile::tempdir().unwrap();
@@ -329,7 +320,6 @@ fn a_file_of_roots_that_the_workers_user_can_write_to_is_refused() {
 }
 
 #[test]
-#[ignore = "only root can do this"]
 fn files_that_the_workers_user_could_redirect_are_refused() {
     needs_root();
     let directory = tempfile::tempdir().unwrap();
@@ -358,7 +348,6 @@ fn files_that_the_workers_user_could_redirect_are_refused() {
 }
 
 #[test]
-#[ignore = "only root can do this"]
 fn a_users_file_that_waits_in_a_directory_for_everybody_is_not_written_to() {
     needs_root();
     let directory = tempfile::tempdir().unwrap();

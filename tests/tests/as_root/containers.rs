@@ -138,7 +138,6 @@ fn serving() -> Container {
 }
 
 #[test]
-#[ignore = "only root can do this"]
 fn as_process_1_it_serves_from_a_read_only_root_and_ends_when_told_to() {
     needs_root();
     let mut container = serving();
@@ -155,7 +154,6 @@ fn as_process_1_it_serves_from_a_read_only_root_and_ends_when_told_to() {
 }
 
 #[test]
-#[ignore = "only root can do this"]
 fn as_process_1_it_reaps_orphans() {
     needs_root();
     let container = serving();

@@ -1,0 +1,60 @@
+//! The same load and the same disturbances for everport and for what others use.
+
+mod contestant;
+mod telling;
+mod trial;
+
+use std::time::Duration;
+
+use everport_tests::take_turn;
+
+use crate::effort::Effort;
+use crate::subject::Kind;
+use crate::table::Outcome;
+use contestant::Contestant;
+use trial::{CLIENTS, EVERY, KEPT, RATE, Trial};
+
+pub(crate) const NAME: &str = "peers";
+
+/// Measures every trial with everything that is installed, round by round.
+pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
+    let rounds = effort.rounds(3);
+    let seconds = effort.seconds(Duration::from_secs(4));
+    let found = Kind::ALL.map(|kind| (kind, kind.find()));
+    let installed = found.iter().filter(|(_, found)| found.is_ok());
+    let mut contestants: Vec<_> = installed.map(|(kind, _)| Contestant::new(*kind)).collect();
+    for _ in 0..rounds {
+        for contestant in &mut contestants {
+            let _turn = take_turn();
+            contestant.measure(WORKERS, seconds)?;
+        }
+        // Nobody is always the first.
+        contestants.rotate_left(1);
+    }
+    contestants
+        .sort_by_key(|contestant| Kind::ALL.iter().position(|kind| *kind == contestant.kind));
+    let mut outcome = Outcome::new(
+        NAME,
+        method(rounds, seconds),
+        vec![telling::versions(&found)],
+    );
+    telling::tell(&contestants, &mut outcome);
+    Ok(outcome)
+}
+
+fn method(rounds: u32, seconds: Duration) -> String {
+    let skipped = Trial::ALL.len();
+    format!(
+        "{WORKERS} workers each, set up as its own documentation advises (`bench/peers`), one after the other on the same \
+         machine; {rounds} rounds, in each of them every subject is started anew and goes through {skipped} trials of \
+         {seconds:?}. {RATE} requests a second, one connection each ({CLIENTS} clients), nothing retried; latency from each \
+         request's intended start. *Restarts*: a rolling restart every {EVERY:?}, or as soon as the one before has ended. \
+         *Kept, restarts*: the same with the requests on {KEPT} kept connections. *Kills*: `kill -9` of the oldest worker \
+         every {EVERY:?}. *Stopped*: one worker is stopped for two thirds of the time. Trials are short: the interval is \
+         half the trial's length if that is less. Values are the median of the rounds [least, greatest]; counts are those of \
+         all rounds."
+    )
+}
+
+/// As many as in the other scenarios.
+const WORKERS: u32 = 4;

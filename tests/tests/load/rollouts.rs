@@ -1,7 +1,5 @@
 //! Rolling restarts, of releases that come up and of some that do not.
 
-use std::fs;
-
 use everport_load::FailureKind;
 use everport_tests::{Cluster, Kind, for_each_kind, share_turn};
 use rustix::process::Signal;
@@ -95,15 +93,15 @@ fn rolling_restarts_cost_keep_alive_clients_at_most_what_they_send_on_a_closing_
 #[test]
 fn a_release_that_dies_while_it_settles_is_rolled_back_and_costs_only_what_it_served() {
     let _turn = share_turn();
-    let directory = tempfile::tempdir().unwrap();
-    let release = directory.path().join("release");
-    fs::write(&release, "v1").unwrap();
-    let arguments = format!("--listen 127.0.0.1:0 --release {}", release.display());
-    let cluster = Cluster::ready("-w 2 --settle 30", &arguments);
+    let cluster = Cluster::ready("-w 2 --settle 60", "--listen 127.0.0.1:0");
     let load = one_shot_load(cluster.address());
     go_on(&load, 100);
-    fs::write(&release, "v2 crashes-at-request").unwrap();
     cluster.signal(Signal::USR1);
+    cluster.log().wait_for("worker 3 (slot 0) is ready");
+    go_on(&load, 100);
+    let workers = cluster.workers();
+    let settling = workers.iter().find(|seen| seen.worker == 3).unwrap();
+    settling.signal(Signal::ABORT);
     cluster
         .log()
         .wait_for("died after it was ready (killed by SIGABRT); generation 1 stays");

@@ -32,7 +32,7 @@ pub type UnixStream = Connection<tokio::net::UnixStream>;
 impl<S> Connection<S> {
     /// One that the runtime itself has accepted.
     pub(crate) fn new(socket: S, counted: Counted) -> Self {
-        let untried = Untried::NOTHING;
+        let untried = Untried::nothing();
         Self {
             socket,
             counted,
@@ -42,7 +42,7 @@ impl<S> Connection<S> {
 
     /// One that was accepted elsewhere and given to the runtime just now.
     pub(crate) fn adopted(socket: S, counted: Counted) -> Self {
-        let untried = Untried::EVERYTHING;
+        let untried = Untried::everything();
         Self {
             socket,
             counted,

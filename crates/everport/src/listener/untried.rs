@@ -20,15 +20,20 @@ pub(super) struct Untried {
 
 impl Untried {
     /// Of a socket that the runtime takes for ready.
-    pub(super) const NOTHING: Self = Self {
-        read: false,
-        write: false,
-    };
+    pub(super) fn nothing() -> Self {
+        Self {
+            read: false,
+            write: false,
+        }
+    }
+
     /// Of one that it knows nothing of.
-    pub(super) const EVERYTHING: Self = Self {
-        read: true,
-        write: true,
-    };
+    pub(super) fn everything() -> Self {
+        Self {
+            read: true,
+            write: true,
+        }
+    }
 
     /// Reads without the runtime, if nobody has read yet. `None`: the runtime is to do it.
     #[inline]
@@ -108,7 +113,7 @@ mod tests {
     #[test]
     fn the_first_read_and_the_first_write_are_done_at_once() {
         let (socket, mut client) = UnixStream::pair().unwrap();
-        let mut untried = Untried::EVERYTHING;
+        let mut untried = Untried::everything();
         client.write_all(b"hello").unwrap();
         assert_eq!(read(&mut untried, &socket).unwrap().unwrap(), b"hello");
         let answer = [IoSlice::new(b"good"), IoSlice::new(b"bye")];
@@ -124,22 +129,22 @@ mod tests {
     #[test]
     fn what_has_to_wait_is_left_to_the_runtime() {
         let (socket, _client) = UnixStream::pair().unwrap();
-        assert!(read(&mut Untried::EVERYTHING, &socket).is_none());
+        assert!(read(&mut Untried::everything(), &socket).is_none());
         let (mut full, _reader) = UnixStream::pair().unwrap();
         full.set_nonblocking(true).unwrap();
         while full.write(&[0; 4096]).is_ok() {}
         let bytes = [IoSlice::new(b"more")];
-        assert!(Untried::EVERYTHING.write(&full, &bytes).is_none());
+        assert!(Untried::everything().write(&full, &bytes).is_none());
     }
 
     #[test]
     fn the_end_and_errors_are_told() {
         let (socket, client) = UnixStream::pair().unwrap();
         drop(client);
-        let end = read(&mut Untried::EVERYTHING, &socket);
+        let end = read(&mut Untried::everything(), &socket);
         assert_eq!(end.unwrap().unwrap(), b"");
         let answer = [IoSlice::new(b"too late")];
-        let error = Untried::EVERYTHING.write(&socket, &answer).unwrap();
+        let error = Untried::everything().write(&socket, &answer).unwrap();
         assert_eq!(error.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
     }
 
@@ -147,6 +152,6 @@ mod tests {
     fn nothing_is_tried_of_what_the_runtime_knows() {
         let (socket, mut client) = UnixStream::pair().unwrap();
         client.write_all(b"hello").unwrap();
-        assert!(read(&mut Untried::NOTHING, &socket).is_none());
+        assert!(read(&mut Untried::nothing(), &socket).is_none());
     }
 }

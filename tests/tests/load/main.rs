@@ -4,6 +4,7 @@
 
 #[cfg(target_os = "linux")]
 mod deaths;
+mod deploying;
 mod http2;
 mod kept_connections;
 mod long_requests;
@@ -40,7 +41,7 @@ fn one_shot_load_of(address: SocketAddr, path: &str) -> RunningLoad {
         .expect_body("Hello, World!")
         .identify(|answer| answer.header("x-worker").map(str::to_owned))
         .timeout(Duration::from_secs(20))
-        .duration(Duration::from_secs(120))
+        .duration(PATIENCE * 10)
         .start()
         .expect("the load starts")
 }
@@ -53,7 +54,7 @@ fn keep_alive_load(address: SocketAddr) -> RunningLoad {
         .rate(1000)
         .expect_body("Hello, World!")
         .timeout(Duration::from_secs(20))
-        .duration(Duration::from_secs(120))
+        .duration(PATIENCE * 10)
         .start()
         .expect("the load starts")
 }

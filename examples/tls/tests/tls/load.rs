@@ -47,7 +47,7 @@ impl Load {
         });
         let start = |number: usize| {
             let shared = Arc::clone(&shared);
-            std::thread::spawn(move || ask_on(&shared, number % 2 == 0))
+            std::thread::spawn(move || ask_on(&shared, number.is_multiple_of(2)))
         };
         let clients = (0..CLIENTS).map(start).collect();
         Self { shared, clients }

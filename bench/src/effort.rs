@@ -12,9 +12,19 @@ pub(crate) struct Effort {
     /// How long each measurement takes, where that can be chosen
     #[arg(long, value_name = "S", value_parser = seconds)]
     seconds: Option<Duration>,
+
+    /// Measures whatever build this is and builds nothing, and only as much as shows that it works: what is lost means
+    /// something, times do not
+    #[arg(long)]
+    any_build: bool,
 }
 
 impl Effort {
+    /// Whether it is only to be shown that everything works.
+    pub(crate) fn is_brief(self) -> bool {
+        self.any_build
+    }
+
     pub(crate) fn rounds(self, default: u32) -> u32 {
         self.rounds.unwrap_or(default)
     }

@@ -3,16 +3,31 @@
 use std::fmt::Write;
 
 use crate::machine::Machine;
-use crate::statistics::Interval;
+use crate::statistics::{Interval, Spread};
 use crate::table::{Cell, Figure, Limit, Outcome, Table};
 
 /// One document for a whole run.
-pub(crate) fn document(machine: &Machine, outcomes: &[Outcome]) -> String {
+pub(crate) fn document(machine: &Machine, load_after: &str, outcomes: &[Outcome]) -> String {
     let machine = object([
         ("processor", string(&machine.processor)),
         ("cores", machine.cores.to_string()),
+        ("memory in MiB", machine.memory.to_string()),
         ("kernel", string(&machine.kernel)),
-        ("load", string(&machine.load)),
+        ("virtual", machine.is_virtual.to_string()),
+        (
+            "governor",
+            machine
+                .governor
+                .as_deref()
+                .map_or("null".to_owned(), string),
+        ),
+        (
+            "processors shared out by session",
+            machine.shares_by_session.to_string(),
+        ),
+        ("compiler", string(machine.compiler)),
+        ("load before", string(&machine.load)),
+        ("load after", string(load_after)),
     ]);
     let outcomes = array(outcomes.iter().map(outcome));
     object([("machine", machine), ("scenarios", outcomes)]) + "\n"
@@ -57,6 +72,7 @@ fn cell(cell: &Cell) -> String {
         Cell::Text(text) => string(text),
         Cell::Number(value, _) => number(*value),
         Cell::Interval(value, _) => interval(*value),
+        Cell::Spread(value, _) => spread(*value),
     }
 }
 
@@ -66,6 +82,14 @@ fn interval(interval: Interval) -> String {
         ("low", number(low)),
         ("median", number(median)),
         ("high", number(high)),
+    ])
+}
+
+fn spread(spread: Spread) -> String {
+    object([
+        ("first quartile", number(spread.first)),
+        ("median", number(spread.median)),
+        ("third quartile", number(spread.third)),
     ])
 }
 

@@ -1,8 +1,12 @@
 //! Measures the figures everport promises, side by side in one run, and prints them.
 
 mod accounting;
+mod ask;
 mod build;
+mod contest;
 mod effort;
+mod embedder;
+mod evenness;
 mod fault;
 mod json;
 mod log_file;
@@ -16,7 +20,7 @@ mod subject;
 mod table;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -45,13 +49,9 @@ struct Arguments {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 
-    /// Writes plots of latency over time to a directory, as SVG
+    /// Writes plots to a directory, as SVG
     #[arg(long, value_name = "DIR")]
     plot: Option<PathBuf>,
-
-    /// Measures whatever build this is and builds nothing: what is lost means something, times do not
-    #[arg(long)]
-    any_build: bool,
 }
 
 fn scenario_parser() -> PossibleValuesParser {
@@ -65,40 +65,72 @@ const EVERYTHING: &str = "all";
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
-    if !arguments.any_build {
+    if !arguments.effort.is_brief() {
         build::check_profile()?;
         build::build_command()?;
     }
     let machine = Machine::look();
     println!("{machine}");
     let mut outcomes = Vec::new();
+    let mut failed = false;
     let is_wanted = |scenario: &&Scenario| {
         arguments.scenario == EVERYTHING || arguments.scenario == scenario.name
     };
     for scenario in scenario::ALL.iter().filter(is_wanted) {
-        eprintln!("measuring {} ...", scenario.name);
-        let outcome = (scenario.run)(arguments.effort)?;
-        print!("{outcome}");
-        if let Some(directory) = &arguments.plot {
-            let mut plots = outcome.plots.iter();
-            plots.try_for_each(|plot| plot.write(directory, scenario.name))?;
+        match measure(scenario, &arguments) {
+            Ok(outcome) => outcomes.push(outcome),
+            Err(error) => {
+                // What others have measured in an hour must not be lost with it.
+                eprintln!("{} could not be measured: {error:#}", scenario.name);
+                failed = true;
+            }
         }
-        outcomes.push(outcome);
+        write_json(&machine, &outcomes, &arguments)?;
     }
     if outcomes.len() > 1 {
         let figures = outcomes.iter().flat_map(|outcome| &outcome.figures);
         println!("\n## All figures\n\n{}", table::of_figures(figures));
     }
-    if let Some(file) = &arguments.json {
-        fs::write(file, json::document(&machine, &outcomes))
-            .with_context(|| format!("cannot write {}", file.display()))?;
-    }
+    println!("\nload after: {}", machine::load());
     let has_losses = outcomes.iter().any(Outcome::has_losses);
-    Ok(if has_losses {
+    Ok(if failed || has_losses {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// Measures one scenario, and shows what came of it at once.
+fn measure(scenario: &Scenario, arguments: &Arguments) -> anyhow::Result<Outcome> {
+    eprintln!("measuring {} ...", scenario.name);
+    let outcome = (scenario.run)(arguments.effort)?;
+    print!("{outcome}");
+    if let Some(directory) = &arguments.plot {
+        write_plots(&outcome, directory)?;
+    }
+    Ok(outcome)
+}
+
+fn write_json(
+    machine: &Machine,
+    outcomes: &[Outcome],
+    arguments: &Arguments,
+) -> anyhow::Result<()> {
+    let Some(file) = &arguments.json else {
+        return Ok(());
+    };
+    let document = json::document(machine, &machine::load(), outcomes);
+    fs::write(file, document).with_context(|| format!("cannot write {}", file.display()))
+}
+
+fn write_plots(outcome: &Outcome, directory: &Path) -> anyhow::Result<()> {
+    for plot in &outcome.plots {
+        plot::write(directory, outcome.scenario, &plot.name, plot)?;
+    }
+    for bars in &outcome.bars {
+        plot::write(directory, outcome.scenario, &bars.name, bars)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

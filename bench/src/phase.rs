@@ -128,7 +128,8 @@ impl Phase {
         of_rounds.flat_map(|round| [&round.report].into_iter().chain(&round.beside))
     }
 
-    fn panel(&self, name: &str) -> Panel {
+    /// All rounds one after the other.
+    pub(crate) fn panel(&self, name: &str) -> Panel {
         let mut panel = Panel {
             heading: format!(
                 "{name}: {} requests, {} failed",

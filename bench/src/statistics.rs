@@ -16,6 +16,14 @@ pub(crate) struct Interval {
     pub(crate) high: f64,
 }
 
+/// A median, and the quartiles that enclose the middle half of all values.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Spread {
+    pub(crate) first: f64,
+    pub(crate) median: f64,
+    pub(crate) third: f64,
+}
+
 impl Sample {
     pub(crate) fn millis(durations: &[Duration]) -> Self {
         durations.iter().map(|duration| millis(*duration)).collect()
@@ -41,6 +49,14 @@ impl Sample {
         };
         let lower = &self.sorted[(count - 1) / 2];
         f64::midpoint(*lower, *upper)
+    }
+
+    pub(crate) fn spread(&self) -> Spread {
+        Spread {
+            first: self.quantile(0.25),
+            median: self.median(),
+            third: self.quantile(0.75),
+        }
     }
 
     /// The median between the two order statistics that enclose the true one in 95 % of all experiments,
@@ -80,6 +96,10 @@ impl Interval {
 
 pub(crate) fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
+}
+
+pub(crate) fn micros(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e6
 }
 
 /// The greatest rank, counted from 1, such that the values of this rank from below and from above enclose
@@ -122,6 +142,16 @@ mod tests {
     fn the_median_lies_in_the_middle() {
         assert_eq!(numbers(5).median(), 3.0);
         assert_eq!(numbers(6).median(), 3.5);
+    }
+
+    #[test]
+    fn the_middle_half_lies_between_the_quartiles() {
+        let Spread {
+            first,
+            median,
+            third,
+        } = numbers(16).spread();
+        assert_eq!((first, median, third), (4.0, 8.5, 12.0));
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::plot::Plot;
-use crate::statistics::Interval;
+use crate::plot::{Bars, Plot};
+use crate::statistics::{Interval, Spread};
 
 /// A table whose cells keep their numbers.
 #[derive(Debug)]
@@ -19,6 +19,7 @@ pub(crate) enum Cell {
     Text(String),
     Number(f64, usize),
     Interval(Interval, usize),
+    Spread(Spread, usize),
 }
 
 /// A figure that was promised, and what was measured.
@@ -55,6 +56,7 @@ pub(crate) struct Outcome {
     pub(crate) tables: Vec<Table>,
     pub(crate) figures: Vec<Figure>,
     pub(crate) plots: Vec<Plot>,
+    pub(crate) bars: Vec<Bars>,
 }
 
 impl Table {
@@ -132,6 +134,7 @@ impl Outcome {
             tables,
             figures: Vec::new(),
             plots: Vec::new(),
+            bars: Vec::new(),
         }
     }
 
@@ -178,6 +181,14 @@ impl fmt::Display for Cell {
                 write!(
                     f,
                     "{median:.decimals$} [{low:.decimals$}, {high:.decimals$}]"
+                )
+            }
+            Self::Spread(spread, decimals) => {
+                let (first, third) = (spread.first, spread.third);
+                let (median, decimals) = (spread.median, *decimals);
+                write!(
+                    f,
+                    "{median:.decimals$} ({first:.decimals$}–{third:.decimals$})"
                 )
             }
         }

@@ -50,7 +50,7 @@ impl Cluster {
     pub fn command(options: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
         let mut command = Command::new(program("everport"));
         command.arg("run");
-        watched(command, options)
+        Self::watched(command, options)
     }
 
     /// Test workers that are threads: `-w` among the options says how many.
@@ -59,7 +59,21 @@ impl Cluster {
             "-w" => "--threads",
             word => word,
         });
-        watched(Command::new(program("test-worker")), options)
+        Self::watched(Command::new(program("test-worker")), options)
+    }
+
+    /// Adds a watcher's options to a program that is one, and what all tests need.
+    pub fn watched(
+        mut command: Command,
+        options: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    ) -> Command {
+        command.env_remove("NO_COLOR").env_remove("EVERPORT_LINK");
+        if !rustix::process::geteuid().is_root() {
+            // Some tests look into the watcher, as only root can otherwise.
+            command.arg("--core-dumps");
+        }
+        command.args(options);
+        command
     }
 
     /// Starts any command as a cluster.
@@ -229,17 +243,6 @@ impl Drop for Cluster {
             }
         }
     }
-}
-
-/// Adds a watcher's options, and what all tests need.
-fn watched(mut command: Command, options: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
-    command.env_remove("NO_COLOR").env_remove("EVERPORT_LINK");
-    if !rustix::process::geteuid().is_root() {
-        // Some tests look into the watcher, as only root can otherwise.
-        command.arg("--core-dumps");
-    }
-    command.args(options);
-    command
 }
 
 /// Sends a signal to a process of this test's own.

@@ -1,5 +1,5 @@
 //! What the examples of servers are put to: rolling restarts under load, a worker that is killed, and life without a
-//! watcher. They listen on the address that is their first argument.
+//! watcher. They listen on the address that is their first argument; others may follow.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -13,8 +13,14 @@ use crate::{Cluster, PATIENCE};
 /// Two workers of a program, on a port that the watcher chooses.
 #[must_use]
 pub fn two_workers_of(program: &str) -> Cluster {
+    two_workers_with(program, &[])
+}
+
+/// The same with further arguments.
+#[must_use]
+pub fn two_workers_with(program: &str, arguments: &[&str]) -> Cluster {
     let mut command = Cluster::command(["--workers", "2", "--settle", "0"]);
-    command.args(["--", program, "127.0.0.1:0"]);
+    command.args(["--", program, "127.0.0.1:0"]).args(arguments);
     let cluster = Cluster::spawn(command);
     cluster.wait_until_ready();
     cluster
@@ -26,8 +32,18 @@ pub fn two_workers_of(program: &str) -> Cluster {
 /// When it does not say so in time.
 #[must_use]
 pub fn standalone(program: &str) -> (Cluster, SocketAddr) {
+    standalone_with(program, &[])
+}
+
+/// The same with further arguments.
+///
+/// # Panics
+/// When it does not say so in time.
+#[must_use]
+pub fn standalone_with(program: &str, arguments: &[&str]) -> (Cluster, SocketAddr) {
     let mut command = Command::new(program);
-    command.arg("127.0.0.1:0").env_remove("EVERPORT_LINK");
+    command.arg("127.0.0.1:0").args(arguments);
+    command.env_remove("EVERPORT_LINK");
     let process = Cluster::spawn(command);
     let line = process.log().wait_for("listening on ");
     let (_, address) = line.rsplit_once(' ').expect("an address");

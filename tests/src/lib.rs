@@ -11,6 +11,8 @@ mod service_manager;
 #[cfg(target_os = "linux")]
 mod serving;
 mod share;
+mod stalls;
+mod told;
 mod turn;
 mod unread;
 mod user;
@@ -18,7 +20,10 @@ mod waiting;
 pub mod worker;
 
 pub use cluster::{Cluster, WorkerSeen};
-pub use example::{kill_a_worker, replace_under_load, standalone, two_workers_of};
+pub use example::{
+    kill_a_worker, replace_under_load, standalone, standalone_with, two_workers_of,
+    two_workers_with,
+};
 pub use http::{Answer, ask, get, get_unix};
 pub use kind::Kind;
 pub use log::Log;
@@ -30,7 +35,9 @@ pub use service_manager::{loopback_socket, notifications, with_sockets};
 #[cfg(target_os = "linux")]
 pub use serving::{connections, stop_and_count};
 pub use share::check_share;
-pub use turn::take_turn;
+pub use stalls::Stalls;
+pub use told::Told;
+pub use turn::{share_turn, take_turn};
 pub use unread::Unread;
 pub use user::{NOBODY, inspectable, needs_root, program_for_everybody, without_privileges};
 pub use waiting::{PATIENCE, wait_until};

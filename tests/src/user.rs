@@ -21,7 +21,7 @@ pub const NOBODY: &str = "nobody";
 pub fn needs_root() {
     assert!(
         geteuid().is_root(),
-        "only root can start workers as another user: run these tests as root, or leave the feature as-root out"
+        "only root can start workers as another user: run `cargo test --test as_root` as root"
     );
 }
 

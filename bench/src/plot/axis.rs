@@ -43,8 +43,8 @@ impl LogAxis {
     }
 }
 
-/// Seconds for a row of about five numbers below the paper: steps of 1, 2 or 5 times a power of ten.
-pub(super) fn seconds(length: f64) -> impl Iterator<Item = f64> {
+/// Numbers from zero to `length` for a row of about five below the paper: steps of 1, 2 or 5 times a power of ten.
+pub(super) fn steps(length: f64) -> impl Iterator<Item = f64> {
     let rough = (length / 5.0).max(LEAST);
     let power = 10_f64.powf(rough.log10().floor());
     let steps = [1.0, 2.0, 5.0, 10.0].map(|step| step * power);
@@ -52,7 +52,7 @@ pub(super) fn seconds(length: f64) -> impl Iterator<Item = f64> {
     let step = step.unwrap_or(rough);
     (0_u32..)
         .map(move |number| f64::from(number) * step)
-        .take_while(move |second| *second <= length * 1.001)
+        .take_while(move |value| *value <= length * 1.001)
 }
 
 /// Nothing on a network is faster than a microsecond; it keeps the logarithm away from zero.
@@ -106,8 +106,8 @@ mod tests {
     }
 
     #[test]
-    fn seconds_are_round_numbers() {
-        let of = |length| seconds(length).collect::<Vec<f64>>();
+    fn steps_are_round_numbers() {
+        let of = |length| steps(length).collect::<Vec<f64>>();
         assert_eq!(of(5.0), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
         assert_eq!(of(30.0), [0.0, 10.0, 20.0, 30.0]);
         assert_eq!(of(21.0), [0.0, 5.0, 10.0, 15.0, 20.0]);

@@ -4,6 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use super::axis::{self, LogAxis};
 use super::curves::{Stretch, stretches};
+use super::words::{Escaped, text};
 use super::{Mark, Panel, Plot, Row, style};
 
 impl Display for Plot {
@@ -117,7 +118,7 @@ fn write_grid(f: &mut Formatter<'_>, panel: &Panel, axis: &LogAxis) -> fmt::Resu
         write!(f, "M0,{place:.1}h{PANEL_WIDTH}")?;
     }
     writeln!(f, "\"/>")?;
-    for second in axis::seconds(panel.length) {
+    for second in axis::steps(panel.length) {
         let place = (second / panel.length * PANEL_WIDTH, PANEL_HEIGHT + 15.0);
         text(f, "faint", place, "middle", &format!("{second}"))?;
     }
@@ -179,38 +180,6 @@ impl Display for Cross {
     }
 }
 
-fn text(
-    f: &mut Formatter<'_>,
-    class: &str,
-    (x, y): (f64, f64),
-    anchor: &str,
-    words: &str,
-) -> fmt::Result {
-    let words = Escaped(words);
-    writeln!(
-        f,
-        "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{words}</text>"
-    )
-}
-
-/// Text that cannot be taken for markup.
-struct Escaped<'a>(&'a str);
-
-impl Display for Escaped<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        for character in self.0.chars() {
-            match character {
-                '&' => f.write_str("&amp;"),
-                '<' => f.write_str("&lt;"),
-                '>' => f.write_str("&gt;"),
-                '"' => f.write_str("&quot;"),
-                _ => write!(f, "{character}"),
-            }?;
-        }
-        Ok(())
-    }
-}
-
 /// The middle of a stretch, in pixels from the panel's left side.
 fn across(number: usize) -> f64 {
     (number as f64 + 0.5) * PANEL_WIDTH / STRETCHES as f64
@@ -233,6 +202,7 @@ const STRETCHES: usize = 210;
 #[cfg(test)]
 mod tests {
     use super::super::Request;
+    use super::super::words::check_tags;
     use super::*;
 
     fn plot(requests: u32, marks: u32) -> Plot {
@@ -284,19 +254,5 @@ mod tests {
     fn the_file_is_small_however_much_was_measured() {
         let length = plot(200_000, 4000).to_string().len();
         assert!(length < 60_000, "{length}");
-    }
-
-    /// Every element is closed in order.
-    fn check_tags(text: &str) {
-        let mut open = Vec::new();
-        for tag in text.split('<').skip(1) {
-            let (tag, _) = tag.split_once('>').unwrap();
-            match tag.strip_prefix('/') {
-                Some(name) => assert_eq!(open.pop(), Some(name)),
-                None if tag.ends_with('/') => {}
-                None => open.push(tag.split(' ').next().unwrap()),
-            }
-        }
-        assert!(open.is_empty(), "{open:?}");
     }
 }

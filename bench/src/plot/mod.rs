@@ -1,17 +1,22 @@
-//! Plots of latency over time, calm and busy side by side.
+//! Plots of latency over time, calm and busy side by side, and of bars beside each other.
 //!
 //! Written by hand: what is needed is a few paths and texts, and a style sheet that suits light and dark
 //! pages, which no drawing library of a small size offers.
 
 mod axis;
+mod bars;
 mod curves;
 mod document;
 mod style;
+mod words;
 
+use std::fmt::Display;
 use std::fs;
 use std::path::Path;
 
 use anyhow::Context;
+
+pub(crate) use bars::{Bar, Bars, Group, Measure, Shade};
 
 /// A plot: in each row calm on the left and busy on the right, all on the same axes.
 #[derive(Debug)]
@@ -59,14 +64,17 @@ pub(crate) struct Mark {
     pub(crate) end: f64,
 }
 
-impl Plot {
-    /// Writes it to `<directory>/<scenario>-<name>.svg`.
-    pub(crate) fn write(&self, directory: &Path, scenario: &str) -> anyhow::Result<()> {
-        let file = directory.join(format!("{scenario}-{}.svg", self.name));
-        fs::create_dir_all(directory)
-            .and_then(|()| fs::write(&file, self.to_string()))
-            .with_context(|| format!("cannot write {}", file.display()))
-    }
+/// Writes a plot to `<directory>/<scenario>-<name>.svg`.
+pub(crate) fn write(
+    directory: &Path,
+    scenario: &str,
+    name: &str,
+    plot: &impl Display,
+) -> anyhow::Result<()> {
+    let file = directory.join(format!("{scenario}-{name}.svg"));
+    fs::create_dir_all(directory)
+        .and_then(|()| fs::write(&file, plot.to_string()))
+        .with_context(|| format!("cannot write {}", file.display()))
 }
 
 impl Panel {

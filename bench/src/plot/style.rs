@@ -11,7 +11,10 @@ svg{color-scheme:light dark;font:12px system-ui,sans-serif}\
 .span{fill:#8250df;fill-opacity:.13}\
 .limit{stroke:#59636e;stroke-width:1;stroke-dasharray:5 4;fill:none}\
 .failure{stroke:#d1242f;stroke-width:2;fill:none}\
+.everport{fill:#0969da}.same{fill:#e08a00}.other{fill:#8250df}.bound{fill:#8c959f;fill-opacity:.45}\
+.whisker{stroke:#1f2328;stroke-width:1.2;fill:none}\
 @media(prefers-color-scheme:dark){\
 .paper{fill:#0d1117}.text{fill:#e6edf3}.faint{fill:#9198a1}.grid{stroke:#30363d}\
 .slowest{stroke:#f0b429}.median{stroke:#58a6ff}.mark{stroke:#b392f0;stroke-opacity:.5}.span{fill:#b392f0}\
-.limit{stroke:#9198a1}.failure{stroke:#ff6a69}}";
+.limit{stroke:#9198a1}.failure{stroke:#ff6a69}\
+.everport{fill:#58a6ff}.same{fill:#f0b429}.other{fill:#b392f0}.bound{fill:#656c76}.whisker{stroke:#e6edf3}}";

@@ -1,13 +1,18 @@
 //! What can be measured.
 
 mod at_rest;
+mod evenness;
+mod generator;
+mod growth;
 mod keep_alive;
 mod kills;
 mod logs;
 mod messages;
+mod peers;
 mod respawn;
 mod restart_time;
 mod restarts;
+mod start;
 mod stuck;
 mod throughput;
 
@@ -22,7 +27,7 @@ pub(crate) struct Scenario {
 }
 
 /// In the order in which they are measured.
-pub(crate) const ALL: [Scenario; 10] = [
+pub(crate) const ALL: [Scenario; 15] = [
     Scenario {
         name: restarts::NAME,
         about: "What one-connection requests lose under endless rolling restarts, and how long they take",
@@ -44,14 +49,34 @@ pub(crate) const ALL: [Scenario; 10] = [
         run: stuck::run,
     },
     Scenario {
+        name: peers::NAME,
+        about: "Calm, restarts, kills and a stopped worker, beside what others use",
+        run: peers::run,
+    },
+    Scenario {
         name: respawn::NAME,
         about: "How soon a killed worker is noticed and replaced",
         run: respawn::run,
     },
     Scenario {
+        name: generator::NAME,
+        about: "How many requests a second the load generator itself can send, and how punctual it is",
+        run: generator::run,
+    },
+    Scenario {
         name: throughput::NAME,
         about: "Throughput and processor time against the same program unmanaged",
         run: throughput::run,
+    },
+    Scenario {
+        name: evenness::NAME,
+        about: "How evenly connections are spread over the workers",
+        run: evenness::run,
+    },
+    Scenario {
+        name: start::NAME,
+        about: "How long it takes to the first answer, and until all workers serve",
+        run: start::run,
     },
     Scenario {
         name: restart_time::NAME,
@@ -60,8 +85,13 @@ pub(crate) const ALL: [Scenario; 10] = [
     },
     Scenario {
         name: at_rest::NAME,
-        about: "What a watcher with idle workers needs",
+        about: "What a watcher needs at rest and under load, and workers beside unmanaged processes",
         run: at_rest::run,
+    },
+    Scenario {
+        name: growth::NAME,
+        about: "What managing costs as the number of workers grows",
+        run: growth::run,
     },
     Scenario {
         name: logs::NAME,

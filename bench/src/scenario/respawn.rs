@@ -1,5 +1,7 @@
 //! How soon a killed worker is noticed and replaced.
 
+mod first_answer;
+
 use std::ops::Range;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -11,6 +13,7 @@ use everport_tests::{Cluster, PATIENCE, WorkerSeen, take_turn};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 
+use self::first_answer::FirstAnswer;
 use crate::effort::Effort;
 use crate::phase::{Comparison, Round, TRACES};
 use crate::plot::Plot;
@@ -41,7 +44,10 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
             Ok(busy.begun[before..].to_vec())
         })?);
     }
+    let first_answer = FirstAnswer::take(kills)?;
     let mut outcome = outcome(kills, &calm, &busy);
+    outcome.tables.push(first_answer.table());
+    outcome.figures.push(first_answer.lost());
     outcome.plots = vec![plot(&clients)];
     Ok(outcome)
 }
@@ -145,7 +151,9 @@ fn outcome(kills: u32, calm: &Times, busy: &Times) -> Outcome {
         "{WORKERS} workers, {kills} times `kill -9` of one without any load, and {kills} times under {RATE} requests \
          a second, one connection each, in turn. Times run from just before the signal; log lines are stamped when \
          they arrive at the benchmark's end of the pipe, so that writing the log counts. The bare start runs in turn \
-         with the kills."
+         with the kills. To the first answer: as many kills of a cluster's only worker, with a client that asks at \
+         once and waits at the port, each paired with a start of the same program unmanaged, from its spawn to its \
+         first answer."
     );
     let mut table = Table::new("", &COLUMNS);
     for (what, of) in ROWS {

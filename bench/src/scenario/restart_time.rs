@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use everport::Sharing;
-use everport_tests::{Cluster, get, take_turn};
+use everport_tests::{Cluster, take_turn};
 use rustix::process::Signal;
 
 use crate::effort::Effort;
 use crate::statistics::{Sample, millis};
-use crate::subject::{Unmanaged, cluster};
+use crate::subject::{cluster, own_start};
 use crate::table::{Cell, Figure, Limit, Outcome, Table};
 
 pub(crate) const NAME: &str = "restart-time";
@@ -16,7 +16,8 @@ pub(crate) const NAME: &str = "restart-time";
 /// Restarts idle clusters of several sizes in turn with starts of the bare program.
 pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
     let rounds = effort.rounds(20);
-    let mut measured = SIZES.map(Measured::start);
+    let sizes = sizes(effort).iter();
+    let mut measured: Vec<Measured> = sizes.map(|workers| Measured::start(*workers)).collect();
     for _ in 0..rounds {
         let _turn = take_turn();
         for size in &mut measured {
@@ -58,6 +59,7 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
         tables: vec![table],
         figures,
         plots: Vec::new(),
+        bars: Vec::new(),
     })
 }
 
@@ -120,15 +122,11 @@ fn restart(cluster: &Cluster) -> Duration {
     finished.duration_since(begin)
 }
 
-/// From the spawn of the program to its first answer.
-fn own_start() -> anyhow::Result<Duration> {
-    let begin = Instant::now();
-    let server = Unmanaged::start(1)?;
-    let answer = get(server.address(), "/");
-    let took = begin.elapsed();
-    anyhow::ensure!(answer.body == "Hello, World!", "it answers {answer:?}");
-    Ok(took)
+/// One; as many as the other scenarios have; more than there are cores; many more.
+fn sizes(effort: Effort) -> &'static [u32] {
+    if effort.is_brief() {
+        &[1, 2]
+    } else {
+        &[1, 4, 16, 100]
+    }
 }
-
-/// One; as many as the other scenarios have; more than there are cores.
-const SIZES: [u32; 3] = [1, 4, 16];

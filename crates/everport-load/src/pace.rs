@@ -54,7 +54,12 @@ impl Pacer {
         let seen = Arc::clone(&stopped);
         let thread = thread::Builder::new()
             .name("load-pacer".to_owned())
-            .spawn(move || release_permits(&schedule, &permits, &seen))?;
+            .spawn(move || {
+                release(&schedule, &seen, |due| {
+                    // The limit of requests is far below the greatest number of permits.
+                    permits.add_permits(usize::try_from(due).unwrap_or(0));
+                });
+            })?;
         Ok(Self {
             stopped,
             thread: Some(thread),
@@ -73,15 +78,14 @@ impl Drop for Pacer {
     }
 }
 
-fn release_permits(schedule: &Schedule, permits: &Semaphore, stopped: &AtomicBool) {
+/// Calls `hand_over` at each intended start with the number of requests that have become due since it was called last.
+fn release(schedule: &Schedule, stopped: &AtomicBool, mut hand_over: impl FnMut(u64)) {
     sleep_precisely();
     let mut released = 0;
     while released < schedule.limit && !stopped.load(Ordering::Acquire) {
-        let now = Instant::now();
-        let due = schedule.due(now);
+        let due = schedule.due(Instant::now());
         if due > released {
-            // The limit of requests is far below the greatest number of permits.
-            permits.add_permits(usize::try_from(due - released).unwrap_or(0));
+            hand_over(due - released);
             released = due;
         }
         let next = schedule.intended_start(released);
@@ -101,7 +105,8 @@ fn sleep_precisely() {
 
 #[cfg(test)]
 mod tests {
-    use super::Schedule;
+    use super::{Schedule, release};
+    use std::sync::atomic::AtomicBool;
     use std::time::{Duration, Instant};
 
     #[test]
@@ -132,5 +137,29 @@ mod tests {
         };
         assert_eq!(schedule.due(begin - Duration::from_secs(1)), 0);
         assert_eq!(schedule.due(begin + Duration::from_secs(60)), 3);
+    }
+
+    /// A timer of whole milliseconds can end 200 waits within the 200 ms of this schedule, however idle the machine is. A
+    /// finer one ends one for nearly each request, unless the machine has no time for it: then another try may.
+    #[test]
+    fn requests_are_released_more_often_than_once_in_a_millisecond() {
+        let patience = Instant::now() + Duration::from_secs(60);
+        loop {
+            let schedule = Schedule {
+                begin: Instant::now(),
+                rate: 5000.0,
+                limit: 1000,
+            };
+            let (mut waits, mut released) = (0, 0);
+            release(&schedule, &AtomicBool::new(false), |due| {
+                waits += 1;
+                released += due;
+            });
+            assert_eq!(released, 1000, "each is released once");
+            if waits > 400 {
+                return;
+            }
+            assert!(Instant::now() < patience, "only {waits} times in 200 ms");
+        }
     }
 }

@@ -57,6 +57,7 @@ impl Recorder {
         if self.report.traces.len() < self.traces {
             self.report.traces.push(Trace {
                 intended: finished.intended.saturating_duration_since(self.begin),
+                delay,
                 latency,
                 failed: finished.result.is_err(),
             });

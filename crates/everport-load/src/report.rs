@@ -88,7 +88,9 @@ pub struct Bucket {
 pub struct Trace {
     /// Its intended start, from the load's begin.
     pub intended: Duration,
-    /// From there to its whole answer, or to its failure.
+    /// From there to when it was sent, or a connection for it was asked for: all of its client's own making.
+    pub delay: Duration,
+    /// From its intended start to its whole answer, or to its failure.
     pub latency: Duration,
     /// Whether it failed.
     pub failed: bool,

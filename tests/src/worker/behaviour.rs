@@ -15,8 +15,6 @@ pub(super) struct Behaviour {
     pub(super) ignores_drain: bool,
     pub(super) fails_when_leaving: bool,
     pub(super) gives_second_port_back: bool,
-    /// It dies with the first request it gets: by then it has said that it is ready.
-    pub(super) crashes_at_request: bool,
     /// In slot 2 it dies between two requests, after it has served some.
     pub(super) crashes_in_slot_2: bool,
     crashes_at_boot: bool,
@@ -43,7 +41,6 @@ impl Behaviour {
                 "fails-when-leaving" => behaviour.fails_when_leaving = true,
                 "crashes-at-boot" => behaviour.crashes_at_boot = true,
                 "hangs-at-boot" => behaviour.hangs_at_boot = true,
-                "crashes-at-request" => behaviour.crashes_at_request = true,
                 "crashes-in-slot-2" => behaviour.crashes_in_slot_2 = true,
                 "gives-second-port-back" => behaviour.gives_second_port_back = true,
                 "slow-hook" => behaviour.has_slow_hook = true,

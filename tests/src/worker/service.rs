@@ -31,13 +31,8 @@ pub(super) fn router(
     let crash = crash.clone();
     let crash =
         async move |parameters: Parameters| crash_unless_spared(&crash, &worker, &parameters).await;
-    let root = if behaviour.crashes_at_request {
-        get(crash.clone())
-    } else {
-        get("Hello, World!")
-    };
     Router::new()
-        .route("/", root)
+        .route("/", get("Hello, World!"))
         .route("/slow", get(slow))
         .route("/print", get(print))
         .route("/crash", get(crash))

@@ -1,7 +1,7 @@
 //! Workers that are killed under load.
 
 use everport_load::{FailureKind, Report};
-use everport_tests::{Cluster, Kind, WorkerSeen, stop_and_count, take_turn};
+use everport_tests::{Cluster, Kind, WorkerSeen, share_turn, stop_and_count};
 use rustix::process::Signal;
 
 use crate::{CLIENTS, go_on, one_shot_load_of, timed_out};
@@ -35,7 +35,7 @@ fn check(report: &Report, served: u64) {
 }
 
 fn killing_one_loses_only_what_it_served(share: &str) {
-    let _turn = take_turn();
+    let _turn = share_turn();
     let cluster = Cluster::ready(&format!("-w 4 --share {share}"), "--listen 127.0.0.1:0");
     let load = one_shot_load_of(cluster.address(), PATH);
     let mut served = 0;
@@ -69,7 +69,7 @@ fn killing_a_worker_loses_only_what_it_served_by_transfer() {
 #[test]
 fn threads_that_panic_lose_only_what_they_served() {
     const DEATHS: u64 = 3;
-    let _turn = take_turn();
+    let _turn = share_turn();
     for share in ["reuseport", "transfer", "dispatch"] {
         let options = format!("-w 4 --share {share}");
         let cluster = Kind::Threads.ready(&options, "--listen 127.0.0.1:0");
@@ -93,7 +93,7 @@ fn killing_a_worker_loses_only_what_it_served_by_dispatch() {
 
 #[test]
 fn killing_all_workers_at_once_refuses_nobody() {
-    let _turn = take_turn();
+    let _turn = share_turn();
     for share in ["reuseport", "transfer", "dispatch"] {
         let cluster = Cluster::ready(&format!("-w 4 --share {share}"), "--listen 127.0.0.1:0");
         let load = one_shot_load_of(cluster.address(), PATH);

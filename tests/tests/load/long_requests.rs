@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use everport_tests::{Answer, Kind, PATIENCE, for_each_kind, take_turn};
+use everport_tests::{Answer, Kind, PATIENCE, for_each_kind, share_turn};
 
 for_each_kind!(
     a_slow_upload_and_a_slow_download_outlast_a_rolling_restart,
@@ -45,7 +45,7 @@ fn upload(mut connection: TcpStream) -> Answer {
 }
 
 fn a_slow_upload_and_a_slow_download_outlast_a_rolling_restart(kind: Kind) {
-    let _turn = take_turn();
+    let _turn = share_turn();
     let cluster = kind.ready("-w 1 --settle 0", "--http --listen 127.0.0.1:0");
     let old = cluster.workers()[0].worker;
     let mut down = connect(cluster.address());
@@ -81,7 +81,7 @@ fn a_slow_upload_and_a_slow_download_outlast_a_rolling_restart(kind: Kind) {
 }
 
 fn an_upgraded_connection_is_told_of_the_drain_and_ends_at_its_deadline(kind: Kind) {
-    let _turn = take_turn();
+    let _turn = share_turn();
     let directory = tempfile::tempdir().unwrap();
     let release = directory.path().join("release");
     // The process goes on after the deadline: it is not its end that ends the connection.
@@ -170,8 +170,8 @@ fn restarts_lose_no_fresh_connection(kind: Kind, arguments: &str) {
     let (address, tally) = (cluster.address(), Tally::default());
     thread::scope(|scope| {
         for number in 0..CLIENTS {
-            // Up to half of the second that plain axum waits for a first byte.
-            let hesitation = Duration::from_millis(500) * number / CLIENTS;
+            // Up to a quarter of the second that plain axum waits for a first byte: a busy machine wakes a client late.
+            let hesitation = Duration::from_millis(250) * number / CLIENTS;
             let tally = &tally;
             scope.spawn(move || hesitate(address, hesitation, tally));
         }
@@ -197,11 +197,11 @@ fn restarts_lose_no_fresh_connection(kind: Kind, arguments: &str) {
 }
 
 fn fresh_connections_that_hesitate_lose_nothing_to_plain_axum(kind: Kind) {
-    let _turn = take_turn();
+    let _turn = share_turn();
     restarts_lose_no_fresh_connection(kind, "");
 }
 
 fn fresh_connections_that_hesitate_lose_nothing_to_everport_http(kind: Kind) {
-    let _turn = take_turn();
+    let _turn = share_turn();
     restarts_lose_no_fresh_connection(kind, "--http");
 }

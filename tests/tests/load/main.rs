@@ -41,7 +41,7 @@ fn one_shot_load_of(address: SocketAddr, path: &str) -> RunningLoad {
         .expect_body("Hello, World!")
         .identify(|answer| answer.header("x-worker").map(str::to_owned))
         .timeout(Duration::from_secs(20))
-        .duration(Duration::from_secs(120))
+        .duration(PATIENCE * 10)
         .start()
         .expect("the load starts")
 }
@@ -54,7 +54,7 @@ fn keep_alive_load(address: SocketAddr) -> RunningLoad {
         .rate(1000)
         .expect_body("Hello, World!")
         .timeout(Duration::from_secs(20))
-        .duration(Duration::from_secs(120))
+        .duration(PATIENCE * 10)
         .start()
         .expect("the load starts")
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 
 use everport_load::RunningLoad;
-use everport_tests::{Cluster, Deployment, WorkerSeen, get, inspectable, take_turn};
+use everport_tests::{Cluster, Deployment, WorkerSeen, get, inspectable, share_turn};
 use rustix::process::Signal;
 
 use crate::{go_on, one_shot_load};
@@ -77,7 +77,7 @@ pub(crate) fn end_without_loss(load: RunningLoad) {
 
 /// Rolls a release out that does not come up, under load: no old worker is touched. Returns what the log says.
 fn broken_release(words: &str, options: &str) -> Vec<String> {
-    let _turn = take_turn();
+    let _turn = share_turn();
     let deployment = Deployment::of("v1");
     let cluster = ready_cluster(&deployment, &format!("-w 4 --settle 0.1 {options}"));
     let load = one_shot_load(cluster.address());
@@ -138,7 +138,7 @@ fn a_release_that_hangs_at_boot_is_rolled_back_without_loss() {
 
 #[test]
 fn a_release_that_dies_while_it_settles_in_the_third_of_four_slots_is_rolled_back_without_loss() {
-    let _turn = take_turn();
+    let _turn = share_turn();
     let deployment = Deployment::of("v1");
     let cluster = ready_cluster(&deployment, "-w 4 --settle 1");
     let load = one_shot_load(cluster.address());
@@ -162,7 +162,7 @@ fn a_release_that_dies_while_it_settles_in_the_third_of_four_slots_is_rolled_bac
 
 #[test]
 fn workers_stay_on_their_release_while_the_path_holds_a_broken_one() {
-    let _turn = take_turn();
+    let _turn = share_turn();
     let deployment = Deployment::of("v1");
     let cluster = ready_cluster(&deployment, "-w 4 --settle 0.1");
     deployment.put("v2 crashes-at-boot");
@@ -179,7 +179,7 @@ fn workers_stay_on_their_release_while_the_path_holds_a_broken_one() {
 
 #[test]
 fn only_a_rollout_brings_a_new_release() {
-    let _turn = take_turn();
+    let _turn = share_turn();
     let deployment = Deployment::of("v1");
     let cluster = ready_cluster(&deployment, "-w 4 --settle 0.1");
     let load = one_shot_load(cluster.address());
@@ -208,7 +208,7 @@ fn only_a_rollout_brings_a_new_release() {
 
 #[test]
 fn a_deleted_program_goes_on_running() {
-    let _turn = take_turn();
+    let _turn = share_turn();
     let deployment = Deployment::of("v1");
     let cluster = ready_cluster(&deployment, "-w 4 --settle 0.1");
     fs::remove_file(deployment.path()).unwrap();
@@ -229,7 +229,7 @@ fn a_deleted_program_goes_on_running() {
 
 #[test]
 fn a_file_that_was_copied_by_half_loses_nothing() {
-    let _turn = take_turn();
+    let _turn = share_turn();
     let deployment = Deployment::of("v1");
     let cluster = ready_cluster(&deployment, "-w 4 --settle 0.1");
     let load = one_shot_load(cluster.address());
@@ -277,7 +277,7 @@ fn truncate(deployment: &Deployment) -> io::Result<File> {
 
 #[test]
 fn a_running_program_cannot_be_truncated() {
-    let _turn = take_turn();
+    let _turn = share_turn();
     let deployment = Deployment::of("v1");
     let cluster = ready_cluster(&deployment, "-w 2 --settle 0.1");
     let load = one_shot_load(cluster.address());
@@ -294,7 +294,7 @@ fn a_running_program_cannot_be_truncated() {
 /// As `touch` does, and tools that bring files up to date.
 #[test]
 fn a_program_whose_time_alone_has_changed_goes_on_running() {
-    let _turn = take_turn();
+    let _turn = share_turn();
     let deployment = Deployment::of("v1");
     let cluster = ready_cluster(&deployment, "-w 2 --settle 0.1");
     let touch = |seconds| {
@@ -314,7 +314,7 @@ fn a_program_whose_time_alone_has_changed_goes_on_running() {
 /// While no worker runs nothing keeps anybody from writing to the file.
 #[test]
 fn a_program_that_was_changed_in_place_is_not_run_and_the_next_release_helps() {
-    let _turn = take_turn();
+    let _turn = share_turn();
     let deployment = Deployment::of("v1");
     let cluster = ready_cluster(&deployment, "-w 2 --settle 0.1");
     let address = cluster.address();
@@ -342,7 +342,7 @@ fn a_program_that_was_changed_in_place_is_not_run_and_the_next_release_helps() {
 
 #[test]
 fn a_script_goes_by_its_path() {
-    let _turn = take_turn();
+    let _turn = share_turn();
     let releases = [Deployment::of("v1"), Deployment::of("v2")];
     let script = |release: usize| {
         let program = releases[release].path();

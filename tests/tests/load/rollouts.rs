@@ -1,9 +1,7 @@
 //! Rolling restarts, of releases that come up and of some that do not.
 
-use std::fs;
-
 use everport_load::FailureKind;
-use everport_tests::{Cluster, Kind, for_each_kind, take_turn};
+use everport_tests::{Cluster, Kind, for_each_kind, share_turn};
 use rustix::process::Signal;
 
 use crate::{CLIENTS, go_on, one_shot_load, timed_out};
@@ -16,7 +14,7 @@ for_each_kind!(
 );
 
 fn restarts_lose_nothing(kind: Kind, share: &str, workers: u32) {
-    let _turn = take_turn();
+    let _turn = share_turn();
     let options = format!("-w {workers} --settle 0.05 --share {share}");
     let cluster = kind.ready(&options, "--listen 127.0.0.1:0");
     let load = one_shot_load(cluster.address());
@@ -52,7 +50,7 @@ fn rolling_restarts_of_a_single_worker_lose_nothing(kind: Kind) {
 
 #[test]
 fn rolling_restarts_on_a_multi_threaded_runtime_lose_nothing() {
-    let _turn = take_turn();
+    let _turn = share_turn();
     for share in ["reuseport", "transfer", "dispatch"] {
         let options = format!("-w 2 --settle 0 --share {share}");
         let cluster = Cluster::ready(&options, "--multi-threaded --listen 127.0.0.1:0");
@@ -69,7 +67,7 @@ fn rolling_restarts_on_a_multi_threaded_runtime_lose_nothing() {
 /// HTTP/1.1 keep-alive can't win; nothing else may happen to clients that keep their connections.
 #[test]
 fn rolling_restarts_cost_keep_alive_clients_at_most_what_they_send_on_a_closing_connection() {
-    let _turn = take_turn();
+    let _turn = share_turn();
     for share in ["reuseport", "transfer", "dispatch"] {
         let options = format!("-w 4 --settle 0.05 --share {share}");
         let cluster = Cluster::ready(&options, "--listen 127.0.0.1:0");
@@ -94,16 +92,16 @@ fn rolling_restarts_cost_keep_alive_clients_at_most_what_they_send_on_a_closing_
 
 #[test]
 fn a_release_that_dies_while_it_settles_is_rolled_back_and_costs_only_what_it_served() {
-    let _turn = take_turn();
-    let directory = tempfile::tempdir().unwrap();
-    let release = directory.path().join("release");
-    fs::write(&release, "v1").unwrap();
-    let arguments = format!("--listen 127.0.0.1:0 --release {}", release.display());
-    let cluster = Cluster::ready("-w 2 --settle 30", &arguments);
+    let _turn = share_turn();
+    let cluster = Cluster::ready("-w 2 --settle 60", "--listen 127.0.0.1:0");
     let load = one_shot_load(cluster.address());
     go_on(&load, 100);
-    fs::write(&release, "v2 crashes-at-request").unwrap();
     cluster.signal(Signal::USR1);
+    cluster.log().wait_for("worker 3 (slot 0) is ready");
+    go_on(&load, 100);
+    let workers = cluster.workers();
+    let settling = workers.iter().find(|seen| seen.worker == 3).unwrap();
+    settling.signal(Signal::ABORT);
     cluster
         .log()
         .wait_for("died after it was ready (killed by SIGABRT); generation 1 stays");

@@ -1,6 +1,6 @@
 //! Scaling under load.
 
-use everport_tests::{Cluster, Kind, for_each_kind, get, take_turn};
+use everport_tests::{Cluster, Kind, for_each_kind, get, share_turn};
 use rustix::process::Signal;
 
 use crate::{go_on, one_shot_load};
@@ -12,7 +12,7 @@ for_each_kind!(
 );
 
 fn scaling_loses_nothing(kind: Kind, share: &str) {
-    let _turn = take_turn();
+    let _turn = share_turn();
     let cluster = kind.ready(&format!("-w 4 --share {share}"), "--listen 127.0.0.1:0");
     let load = one_shot_load(cluster.address());
     go_on(&load, 100);
@@ -53,7 +53,7 @@ fn scaling_down_and_up_loses_nothing_by_dispatch(kind: Kind) {
 
 #[test]
 fn scaling_during_a_restart_loses_nothing_and_ends_with_the_new_release_everywhere() {
-    let _turn = take_turn();
+    let _turn = share_turn();
     for (signal, step, slots) in [
         (Signal::TTIN, "scaled from 3 to 4", 4),
         (Signal::TTOU, "scaled from 3 to 2", 2),

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use everport_load::RunningLoad;
 use everport_tests::{
-    Cluster, Exit, Kind, ask, for_each_kind, loopback_socket, take_turn, with_sockets,
+    Cluster, Exit, Kind, ask, for_each_kind, loopback_socket, share_turn, with_sockets,
 };
 
 use crate::{go_on, keep_alive_load, one_shot_load};
@@ -34,7 +34,7 @@ fn start(kind: Kind, socket: impl AsFd, arguments: &str) -> Cluster {
 
 /// Restarts a service whose worker is started with these options, again and again, while its clients go on.
 fn check_tcp(kind: Kind, options: &str, load: fn(SocketAddr) -> RunningLoad) {
-    let _turn = take_turn();
+    let _turn = share_turn();
     let (socket, address) = loopback_socket();
     let arguments = format!("--listen {address} {options}");
     let mut cluster = start(kind, &socket, &arguments);
@@ -118,7 +118,7 @@ fn check_unix(kind: Kind, address: &net::SocketAddr, socket: &UnixListener, name
 }
 
 fn a_restart_of_the_service_loses_no_connection_to_a_unix_socket_that_is_passed_in(kind: Kind) {
-    let _turn = take_turn();
+    let _turn = share_turn();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("socket");
     let socket = UnixListener::bind(&path).unwrap();

@@ -17,44 +17,9 @@ use everport::watcher::{
     Builder, ExitReason, Handle, Notices, Notification as Heard, Program, RunError, Status,
 };
 use everport::{Sharing, Watcher};
-use everport_tests::{Answer, Deployment, Kind, PATIENCE, get, program, worker};
+use everport_tests::{Answer, Deployment, Kind, PATIENCE, Told, get, program, worker};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-
-/// Keeps what the watcher tells.
-#[derive(Default)]
-pub(crate) struct Told(Mutex<Vec<String>>);
-
-impl Told {
-    /// The first line that contains the text.
-    pub(crate) fn wait_for(&self, text: &str) -> String {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let lines = self.0.lock().unwrap();
-            if let Some(line) = lines.iter().find(|line| line.contains(text)) {
-                return line.clone();
-            }
-            drop(lines);
-            assert!(Instant::now() < deadline, "not told: {text}");
-            std::thread::yield_now();
-        }
-    }
-}
-
-impl Told {
-    /// Every line so far.
-    fn all(&self) -> Vec<String> {
-        self.0.lock().unwrap().clone()
-    }
-}
-
-impl Sink for Told {
-    fn write(&self, entry: Entry) {
-        if let Entry::Notice(notice, _) = entry {
-            self.0.lock().unwrap().push(notice.to_string());
-        }
-    }
-}
 
 /// A cluster whose watcher is a task of the test. A test that fails drops it, and its workers leave by themselves.
 struct Embedded {

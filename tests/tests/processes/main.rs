@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-#[cfg(feature = "as-root")]
-mod as_root;
 mod bad_input;
 mod dispatch;
 mod embedding;

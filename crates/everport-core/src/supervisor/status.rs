@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::rollout::Rollout;
+use super::slot::Slot;
 use super::worker::Worker;
 use super::{Phase, Supervisor};
 use crate::{Generation, SlotId, WorkerId};
@@ -98,6 +99,19 @@ impl Supervisor {
             slots: self.wanted,
             workers: self.homes.iter().filter_map(worker).collect(),
         }
+    }
+
+    /// The newest generation that finished, and the one being rolled out: what slots get workers of.
+    #[must_use]
+    pub fn generations(&self) -> [Option<Generation>; 2] {
+        [Some(self.good), self.rollout_to()]
+    }
+
+    /// Whether every slot has a worker that serves, of whatever generation.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        let is_served = |(_, slot): (_, &Slot)| slot.workers().any(Worker::serves);
+        self.wanted_slots().all(is_served)
     }
 
     /// Why the cluster is not where it should be; `None` once it is. Of several reasons it is the one

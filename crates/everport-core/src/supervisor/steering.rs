@@ -32,20 +32,19 @@ impl Supervisor {
     /// Announces what has changed. While nobody serves a port its last steering stays.
     pub(super) fn steer(&mut self) {
         for (port, last) in &mut self.ports {
-            let serving: Vec<Serving> = self
-                .slots
-                .iter()
-                .filter_map(|(slot, home)| {
+            let serving = || {
+                self.slots.iter().filter_map(|(slot, home)| {
                     let worker = serves(home, *port)?.id;
                     Some(Serving {
                         slot: *slot,
                         worker,
                     })
                 })
-                .collect();
-            if !serving.is_empty() && serving != *last {
-                last.clone_from(&serving);
-                let port = *port;
+            };
+            // Nearly always nothing has changed.
+            if serving().next().is_some() && !serving().eq(last.iter().copied()) {
+                *last = serving().collect();
+                let (port, serving) = (*port, last.clone());
                 self.actions.push_back(Action::Steer { port, serving });
             }
         }

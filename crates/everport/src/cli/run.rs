@@ -3,10 +3,12 @@
 use std::convert::Infallible;
 use std::future::pending;
 use std::io::{self, Write};
+use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use everport_core::ExitReason;
+use tokio::task::JoinSet;
 
 use super::pid_file::{PidFile, PidFileError};
 use super::port_trouble::PortTrouble;
@@ -222,7 +224,7 @@ async fn watch(
         never = company => match never {},
         never = signals.forward(&handle, writer) => match never {},
         never = manager.keep_informed(&handle) => match never {},
-        ended = watcher.run() => ended,
+        ended = as_a_task(watcher.run()) => ended,
     };
     manager.say_last().await;
     match ended? {
@@ -233,6 +235,22 @@ async fn watch(
             None => CommandError::NeverReady,
         }),
         ExitReason::CrashLoop => Err(CommandError::CrashLoop),
+    }
+}
+
+/// Runs it as a task, which ends with this future. A future that a runtime blocks on is woken by a write to a descriptor,
+/// and by the wait that reads of it; a task only by its place in a queue.
+async fn as_a_task<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(work);
+    match tasks.join_next().await {
+        Some(Ok(result)) => result,
+        Some(Err(failure)) => match failure.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            // Only the end of the runtime can have cancelled it.
+            Err(_) => pending().await,
+        },
+        None => pending().await,
     }
 }
 

@@ -27,6 +27,10 @@ const STACK: usize = 128 * 1024;
 /// How long the watcher may leave its end unread when it is full. It reads whenever it lives.
 const FULL_FOR: Duration = Duration::from_secs(5);
 
+/// For how long an accept answers for the runtime. So much longer it can take to find one that hangs since then; one with
+/// more to do than it can accepts more often.
+const JUST_NOW: Duration = Duration::from_millis(2);
+
 /// How many frames are received before other things have their turn.
 const FRAMES_PER_TURN: usize = 64;
 
@@ -211,13 +215,21 @@ impl Guard {
                 }
             }
             FromWatcher::Look => state.ports().iter().for_each(|(_, port)| port.look()),
-            // It is the runtime that has to answer.
-            FromWatcher::Beat { beat } => drop(state.beats.send_replace(Some(beat))),
+            FromWatcher::Beat { beat } => self.answer(beat),
             FromWatcher::Announce { delay: _ } => state.announce_leaving(),
             FromWatcher::LogLevel { level } => state.log_level.change(level),
             FromWatcher::Messages { limit } => open_messages(state, limit, fd),
             // They belong to the handshake, which is over.
             FromWatcher::Welcome(_) | FromWatcher::Refused { .. } | FromWatcher::Ring { .. } => {}
+        }
+    }
+
+    /// It is the runtime that has to answer. One that has just accepted has done so: it serves, and is not disturbed.
+    fn answer(&self, beat: u32) {
+        let answer = |link: &WorkerEnd| link.send(&FromWorker::Alive { beat }).is_ok();
+        let has_just_accepted = self.state.connections.accepted_within(JUST_NOW);
+        if !(has_just_accepted && self.link.as_ref().is_some_and(answer)) {
+            self.state.beats.send_replace(Some(beat));
         }
     }
 

@@ -115,7 +115,7 @@ where
 
 fn adopt<F: Family>(arrived: Arrived) -> io::Result<Accepted<F>> {
     let (stream, address) = F::adopt(arrived.socket, arrived.peer)?;
-    Ok((Connection::new(stream, arrived.counted), address))
+    Ok((Connection::adopted(stream, arrived.counted), address))
 }
 
 impl<F: Family> Port for Accepting<F>

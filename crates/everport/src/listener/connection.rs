@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::connections::Counted;
+use super::untried::Untried;
 
 /// An accepted connection: the socket `S`, counted by its worker as long as it lives.
 ///
@@ -19,6 +20,7 @@ use super::connections::Counted;
 pub struct Connection<S> {
     socket: S,
     counted: Counted,
+    untried: Untried,
 }
 
 /// A TCP connection accepted by [`crate::TcpListener`].
@@ -28,8 +30,24 @@ pub type TcpStream = Connection<tokio::net::TcpStream>;
 pub type UnixStream = Connection<tokio::net::UnixStream>;
 
 impl<S> Connection<S> {
+    /// One that the runtime itself has accepted.
     pub(crate) fn new(socket: S, counted: Counted) -> Self {
-        Self { socket, counted }
+        let untried = Untried::nothing();
+        Self {
+            socket,
+            counted,
+            untried,
+        }
+    }
+
+    /// One that was accepted elsewhere and given to the runtime just now.
+    pub(crate) fn adopted(socket: S, counted: Counted) -> Self {
+        let untried = Untried::everything();
+        Self {
+            socket,
+            counted,
+            untried,
+        }
     }
 
     /// The socket beneath.
@@ -106,28 +124,36 @@ impl UnixStream {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
+impl<S: AsyncRead + AsFd + Unpin> AsyncRead for Connection<S> {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let result = Pin::new(&mut self.socket).poll_read(cx, buffer);
+        let this = self.get_mut();
+        let result = match this.untried.read(&this.socket, buffer) {
+            Some(result) => Poll::Ready(result),
+            None => Pin::new(&mut this.socket).poll_read(cx, buffer),
+        };
         // Data, end-of-file and an error all mean that there is no first byte to wait for any more.
-        if self.counted.is_silent() && result.is_ready() {
-            self.counted.spoke();
+        if this.counted.is_silent() && result.is_ready() {
+            this.counted.spoke();
         }
         result
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
+impl<S: AsyncWrite + AsFd + Unpin> AsyncWrite for Connection<S> {
     fn poll_write(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write(cx, buffer)
+        let this = self.get_mut();
+        match this.untried.write(&this.socket, &[IoSlice::new(buffer)]) {
+            Some(result) => Poll::Ready(result),
+            None => Pin::new(&mut this.socket).poll_write(cx, buffer),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -139,11 +165,15 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
     }
 
     fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write_vectored(cx, buffers)
+        let this = self.get_mut();
+        match this.untried.write(&this.socket, buffers) {
+            Some(result) => Poll::Ready(result),
+            None => Pin::new(&mut this.socket).poll_write_vectored(cx, buffers),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -16,6 +16,7 @@ mod tcp;
 mod transfer;
 mod turn;
 mod unix;
+mod untried;
 #[cfg(any(feature = "axum", feature = "http"))]
 mod waited_out;
 mod waiting;

@@ -50,8 +50,10 @@ impl Ring {
     /// When the system has no memory or no descriptors for it.
     pub(crate) fn new(size: Size) -> io::Result<Self> {
         let memory = memory::make(size)?;
+        let mapping = Mapping::new(&memory, 0)?;
+        mapping.keep_from_children();
         let consumer = Consumer {
-            mapping: Mapping::new(&memory, 0)?,
+            mapping,
             memory,
             size: u64::from(size.bytes()),
             tail: 0,

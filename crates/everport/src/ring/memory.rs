@@ -88,6 +88,21 @@ impl Mapping {
         Ok(Self { start, length })
     }
 
+    /// Leaves it out of what children get of our memory: each fork would copy every mapping, and a watcher can have a
+    /// thousand. A child that gets it all the same, because the kernel refuses, has it until it executes its program.
+    pub(super) fn keep_from_children(&self) {
+        use rustix::mm::{Advice, madvise};
+
+        // SAFETY: all of it was mapped by `new`, and nothing about it changes in this process.
+        let _refused = unsafe {
+            madvise(
+                self.start.as_ptr().cast(),
+                self.length,
+                Advice::LinuxDontFork,
+            )
+        };
+    }
+
     pub(super) fn header(&self) -> &Header {
         // SAFETY: the mapping is longer than a `Header`, begins at a page, and lives as long as `self`. Every field
         // is an atomic, so that any bytes are one, and may be changed by the other side at any time.

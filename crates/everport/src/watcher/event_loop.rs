@@ -326,10 +326,8 @@ impl EventLoop {
         if let Some(programs) = self.recruiter.programs()
             && programs.len() > 1
         {
-            let status = self.supervisor.status();
-            programs.keep_only(|generation| {
-                generation == status.generation || Some(generation) == status.rollout
-            });
+            let needed = self.supervisor.generations();
+            programs.keep_only(|generation| needed.contains(&Some(generation)));
         }
     }
 

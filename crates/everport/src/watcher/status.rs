@@ -1,5 +1,6 @@
 //! What a cluster looks like at one moment.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use everport_core::{Status as Supervision, WorkerState};
@@ -90,9 +91,10 @@ impl Status {
     /// How many of the slots have a worker that serves.
     #[must_use]
     pub fn ready(&self) -> u32 {
-        let serves = |slot: &u32| self.serving(SlotId(*slot)).is_some();
-        let ready = (0..self.slots).filter(serves).count();
-        u32::try_from(ready).unwrap_or(u32::MAX)
+        let serving = self.workers.iter().filter(|worker| worker.serves());
+        let slots = serving.map(|worker| worker.slot.0);
+        let wanted: BTreeSet<u32> = slots.filter(|slot| *slot < self.slots).collect();
+        u32::try_from(wanted.len()).unwrap_or(u32::MAX)
     }
 
     /// Whether every slot has a worker that serves.

@@ -3,8 +3,6 @@
 use everport_core::Supervisor;
 use tokio::sync::oneshot;
 
-use super::Status;
-
 /// Somebody who waits.
 pub(crate) type Asker = oneshot::Sender<()>;
 
@@ -33,7 +31,7 @@ impl Waits {
 
     /// Answers those who have what they wait for. Costs nothing as long as nobody waits.
     pub(crate) fn answer(&mut self, supervisor: &Supervisor) {
-        if !self.ready.is_empty() && Status::new(supervisor.status(), |_| None).is_ready() {
+        if !self.ready.is_empty() && supervisor.is_ready() {
             answer(&mut self.ready);
         }
         if !self.at_rest.is_empty() && supervisor.pending().is_none() {

@@ -1,7 +1,7 @@
 //! A long row of restarts, scalings, broken releases and kills under load, drawn from a seed.
 //!
-//! `cargo build --release && target/release/soak --seconds 600` runs it; it talks to loopback only, ends by itself,
-//! and exits with 1 when anything was lost that may not be lost. With `--respawns 10000` it is the watcher alone that is
+//! `cargo build --release -p everport-cli -p everport-tests && target/release/soak --seconds 600` runs it. It talks to
+//! loopback only, ends by itself, and exits with 1 when anything was lost that may not be lost. With `--respawns 10000` it is the watcher alone that is
 //! judged: its descriptors, threads, zombies and memory over so many workers.
 
 mod ledger;

@@ -12,7 +12,7 @@ use crate::ListenOptions;
 use crate::SlotId;
 use crate::bind::{BindCause, tcp};
 
-/// The sockets of a port that is shared by `reuseport`.
+/// The sockets of a port that is shared by `reuseport`. Slots that serve are always given in their order.
 #[derive(Debug, Default)]
 pub(crate) struct Group {
     sockets: BTreeMap<SlotId, OwnedFd>,
@@ -28,6 +28,13 @@ impl Group {
     /// The slot's socket, if it has one.
     pub(crate) fn socket(&self, slot: SlotId) -> Option<BorrowedFd<'_>> {
         self.sockets.get(&slot).map(AsFd::as_fd)
+    }
+
+    /// Every slot's socket, in order of the slots.
+    pub(crate) fn sockets(&self) -> impl Iterator<Item = (SlotId, BorrowedFd<'_>)> {
+        self.sockets
+            .iter()
+            .map(|(slot, socket)| (*slot, socket.as_fd()))
     }
 
     /// The slots that have a socket, in order of their number.
@@ -103,7 +110,7 @@ impl Group {
 
     /// New connections go to these slots only, or, when these are all there are, as the kernel hashes.
     pub(crate) fn steer(&mut self, serving: &[SlotId]) -> io::Result<()> {
-        if self.order.iter().all(|slot| serving.contains(slot)) {
+        if self.order.iter().all(|slot| has(serving, slot)) {
             return self.give_back_to_the_kernel();
         }
         self.restrict_to(serving)
@@ -139,9 +146,14 @@ impl Group {
 fn indices_of(order: &[SlotId], wanted: &[SlotId]) -> Vec<u32> {
     (0u32..)
         .zip(order)
-        .filter(|(_, slot)| wanted.contains(slot))
+        .filter(|(_, slot)| has(wanted, slot))
         .map(|(index, _)| index)
         .collect()
+}
+
+/// Whether something is among those in order: there may be a thousand slots, and each is looked up.
+fn has<T: Ord>(ordered: &[T], one: &T) -> bool {
+    ordered.binary_search(one).is_ok()
 }
 
 fn order_without(order: &[SlotId], index: usize) -> Vec<SlotId> {
@@ -155,7 +167,7 @@ fn stable_indices(before: &[SlotId], after: &[SlotId], serving: &[SlotId]) -> Ve
     let after = indices_of(after, serving);
     indices_of(before, serving)
         .into_iter()
-        .filter(|index| after.contains(index))
+        .filter(|index| has(&after, index))
         .collect()
 }
 

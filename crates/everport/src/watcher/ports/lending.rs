@@ -25,7 +25,7 @@ pub(crate) enum LoanChange {
 }
 
 impl Lending {
-    /// Adapts the loans to who serves now; `slots` are those that have a socket.
+    /// Adapts the loans to who serves now, in the order of their slots; `slots` are those that have a socket.
     pub(crate) fn adapt(
         &mut self,
         slots: impl Iterator<Item = SlotId>,
@@ -33,7 +33,7 @@ impl Lending {
     ) -> Vec<LoanChange> {
         let mut changes = Vec::new();
         let mut wanted = BTreeMap::new();
-        for slot in slots.filter(|slot| serving.iter().all(|server| server.slot != *slot)) {
+        for slot in slots.filter(|slot| server_of(*slot, serving).is_none()) {
             let before = self.loans.remove(&slot).unwrap_or_default();
             let now = borrowers(slot, &before, serving);
             changes.extend(
@@ -87,11 +87,18 @@ fn borrowers(slot: SlotId, before: &BTreeSet<WorkerId>, serving: &[Serving]) -> 
     let others = late.iter().chain(early).map(|server| server.worker);
     let mut chosen = BTreeSet::new();
     for worker in kept.chain(others) {
-        if chosen.len() < BORROWERS {
-            chosen.insert(worker);
+        if chosen.len() == BORROWERS {
+            break;
         }
+        chosen.insert(worker);
     }
     chosen
+}
+
+/// Who serves a slot; those who serve are in the order of their slots, and there may be a thousand.
+pub(super) fn server_of(slot: SlotId, serving: &[Serving]) -> Option<&Serving> {
+    let index = serving.binary_search_by_key(&slot, |server| server.slot);
+    index.ok().map(|index| &serving[index])
 }
 
 #[cfg(test)]

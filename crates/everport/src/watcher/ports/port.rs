@@ -36,6 +36,8 @@ pub(crate) struct Port {
     /// The slots at whose sockets connections may wait: those that were served once, and those whose socket
     /// listened before anybody served. Others get none before their worker is ready.
     exposed: BTreeSet<SlotId>,
+    /// The slots, in order, whose own sockets are armed: their next connection is reported.
+    armed: Vec<SlotId>,
     steering_refused: Option<io::Error>,
     /// Whether connections waited when its queues were last looked at.
     had_queue: bool,
@@ -108,6 +110,7 @@ impl Port {
             serving: Vec::new(),
             lending: Lending::default(),
             exposed: BTreeSet::new(),
+            armed: Vec::new(),
             steering_refused: None,
             had_queue: false,
             last_to_look: None,
@@ -177,6 +180,7 @@ impl Port {
                 Some(socket) => socket,
                 None => tcp::bind_shared(*address, &self.options)?,
             };
+            self.armed.retain(|armed| *armed != slot);
             let steered = group.add(slot, socket, &self.options, &serving)?;
             if serving.is_empty() || steered.is_err() {
                 self.exposed.insert(slot);
@@ -308,6 +312,7 @@ impl Port {
             return false;
         }
         watch.remove(socket);
+        self.armed.retain(|armed| *armed != slot);
         self.exposed.remove(&slot);
         let exposed = group.slots().filter(|slot| self.exposed.contains(slot));
         let changes = self.lending.adapt(exposed, &self.serving);
@@ -431,6 +436,7 @@ impl Port {
                 if let Some(socket) = group.socket(slot) {
                     watch.remove(socket);
                 }
+                self.armed.retain(|armed| *armed != slot);
                 let steered = group.listen_again(slot, &options, &serving)?;
                 if let Some(socket) = group.socket(slot) {
                     let _unwatched = watch.add(socket, (self.id, Some(slot)));
@@ -470,10 +476,7 @@ impl Port {
     fn listening(&self) -> Vec<BorrowedFd<'_>> {
         match &self.sockets {
             Sockets::Transfer(bound) | Sockets::Dispatch(bound, _) => vec![bound.socket.as_fd()],
-            Sockets::Reuseport { group, .. } => group
-                .slots()
-                .filter_map(|slot| group.socket(slot))
-                .collect(),
+            Sockets::Reuseport { group, .. } => group.sockets().map(|(_, socket)| socket).collect(),
         }
     }
 

@@ -23,14 +23,14 @@ impl PortTable {
     /// Reports the next connection that one of these workers should take.
     pub(crate) fn arm(&mut self, is_well: impl Fn(WorkerId) -> bool) {
         self.arming_is_due = false;
-        for port in self.ports.values() {
+        for port in self.ports.values_mut() {
             port.arm(&self.watch, &is_well);
         }
     }
 
     /// Reports no connection any more.
-    pub(crate) fn disarm(&self) {
-        for port in self.ports.values() {
+    pub(crate) fn disarm(&mut self) {
+        for port in self.ports.values_mut() {
             port.disarm(&self.watch);
         }
     }

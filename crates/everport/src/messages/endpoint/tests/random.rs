@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
 use super::harness::{LONG, Switch, WATCHER, knows, on_both_runtimes, within, worker};
-use crate::messages::{CallError, Endpoint, Message, Peer, SendError};
+use crate::messages::{CallError, Endpoint, Message, Messages, Peer, SendError};
 use crate::random::Random;
 
 const PEERS: u64 = 6;
@@ -40,8 +40,10 @@ fn length(random: &mut Random) -> usize {
 /// The numbers that came, by who sent them.
 type Came = Arc<Mutex<BTreeMap<(Peer, Peer), Vec<u64>>>>;
 
-async fn take_all(endpoint: Endpoint, own: Peer, came: Came, mut random: Random) {
-    let mut messages = endpoint.messages::<Numbered>("numbered").unwrap();
+/// The numbers of what was sent for sure, with who sent it to whom.
+type Sent = Vec<((Peer, Peer), u64)>;
+
+async fn take_all(mut messages: Messages<Numbered>, own: Peer, came: Came, mut random: Random) {
     while let Some(message) = messages.next().await {
         let Message { from, value } = message.unwrap();
         assert!(
@@ -67,7 +69,7 @@ async fn send_some(
     own: Peer,
     everybody: Vec<Peer>,
     mut random: Random,
-) -> Vec<((Peer, Peer), u64)> {
+) -> Sent {
     let mut sent = Vec::new();
     for number in 0..40 {
         let to = everybody[random.below(everybody.len() as u64) as usize];
@@ -108,13 +110,12 @@ async fn run(seed: u64) {
             })
             .unwrap();
         let random = Random(seed ^ own.number());
-        taking.spawn(take_all(endpoint.clone(), *own, Arc::clone(&came), random));
+        let messages = endpoint.messages::<Numbered>("numbered").unwrap();
+        taking.spawn(take_all(messages, *own, Arc::clone(&came), random));
         for other in &everybody {
             knows(endpoint, *other).await;
         }
     }
-    // Everybody has subscribed by then.
-    tokio::task::yield_now().await;
     for (endpoint, own) in endpoints.iter().zip(&everybody) {
         let random = Random(seed ^ (own.number() << 32));
         sending.spawn(send_some(endpoint.clone(), *own, everybody.clone(), random));
@@ -127,6 +128,13 @@ async fn run(seed: u64) {
         sent.extend(some.unwrap());
     }
     within(ask_everybody(&endpoints[0], &everybody, victim)).await;
+    sent.retain(|((from, to), _)| *from != victim && *to != victim);
+    // It lies where it was sent to, but whoever takes it may be slow.
+    let deadline = Instant::now() + LONG;
+    while first_missing(&sent, &came).is_some() && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(first_missing(&sent, &came), None);
     taking.abort_all();
     while taking.join_next().await.is_some_and(|ended| match ended {
         Ok(()) => true,
@@ -139,13 +147,16 @@ async fn run(seed: u64) {
             "{from} to {to}: {numbers:?}"
         );
     }
-    for (way, number) in sent {
-        let died = way.0 == victim || way.1 == victim;
-        let arrived = came
-            .get(&way)
-            .is_some_and(|numbers| numbers.contains(&number));
-        assert!(died || arrived, "{number} from {} to {}", way.0, way.1);
-    }
+}
+
+/// One that was sent and has not been taken.
+fn first_missing(sent: &Sent, came: &Came) -> Option<((Peer, Peer), u64)> {
+    let came = came.lock().unwrap();
+    let is_there = |(way, number): &((Peer, Peer), u64)| {
+        let numbers = came.get(way);
+        numbers.is_some_and(|numbers| numbers.contains(number))
+    };
+    sent.iter().find(|one| !is_there(one)).copied()
 }
 
 /// Whoever answers this has got what was sent to it before, except for what it has not taken yet.

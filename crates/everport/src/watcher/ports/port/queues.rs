@@ -8,6 +8,8 @@ use super::{Port, Sockets};
 use crate::link::FromWatcher;
 use crate::watcher::links::Links;
 use crate::watcher::ports::dispatch::Dispatch;
+use crate::watcher::ports::group::Group;
+use crate::watcher::ports::lending::server_of;
 use crate::watcher::ports::queues::Queue;
 use crate::watcher::ports::socket_watch::SocketWatch;
 use crate::{SlotId, WorkerId};
@@ -77,29 +79,61 @@ impl Port {
         if self.closing_since.is_some() {
             return Vec::new();
         }
-        let own = self.serving.iter().filter(|server| server.slot == slot);
-        let own: Vec<WorkerId> = own.map(|server| server.worker).collect();
-        if own.is_empty() {
-            self.lending.borrowers(slot).collect()
-        } else {
-            own
+        match server_of(slot, &self.serving) {
+            Some(server) => vec![server.worker],
+            None => self.lending.borrowers(slot).collect(),
         }
     }
 
     /// Has the next connection that somebody should accept reported.
     pub(in crate::watcher::ports) fn arm(
-        &self,
+        &mut self,
         watch: &SocketWatch,
         is_well: &impl Fn(WorkerId) -> bool,
     ) {
+        if let Sockets::Reuseport { .. } = &self.sockets {
+            self.armed = self.arm_slots(watch, is_well);
+            return;
+        }
         self.disarm(watch);
         for queue in self.queues(is_well) {
             watch.arm(queue.socket, queue.name);
         }
     }
 
+    /// Leaves alone what is armed already: in a cluster of a thousand slots one of them changes, and the others would
+    /// cost a system call each. Returns the slots that are armed now.
+    fn arm_slots(&self, watch: &SocketWatch, is_well: &impl Fn(WorkerId) -> bool) -> Vec<SlotId> {
+        let mut armed = Vec::with_capacity(self.armed.len());
+        for (slot, socket) in self.slots() {
+            let name = (self.id, Some(slot));
+            let was_armed = self.armed.binary_search(&slot).is_ok();
+            let is_due = !self.is_dead && self.has_taker(slot, is_well);
+            match (was_armed, is_due) {
+                (false, true) => watch.arm(socket, name),
+                (true, false) => watch.disarm(socket, name),
+                (true, true) | (false, false) => {}
+            }
+            if is_due {
+                armed.push(slot);
+            }
+        }
+        armed
+    }
+
+    /// Whether anybody who is well should accept from a slot's own socket.
+    fn has_taker(&self, slot: SlotId, is_well: &impl Fn(WorkerId) -> bool) -> bool {
+        let is_open = self.closing_since.is_none();
+        is_open
+            && match server_of(slot, &self.serving) {
+                Some(server) => is_well(server.worker),
+                None => self.lending.borrowers(slot).any(is_well),
+            }
+    }
+
     /// Has no connection reported.
-    pub(in crate::watcher::ports) fn disarm(&self, watch: &SocketWatch) {
+    pub(in crate::watcher::ports) fn disarm(&mut self, watch: &SocketWatch) {
+        self.armed.clear();
         for (slot, socket) in self.sockets_by_slot() {
             watch.disarm(socket, (self.id, slot));
         }
@@ -136,9 +170,18 @@ impl Port {
                 .map(|(slot, end)| (Some(slot), end))
                 .collect(),
             Sockets::Reuseport { group, .. } => group
-                .slots()
-                .filter_map(|slot| Some((Some(slot), group.socket(slot)?)))
+                .sockets()
+                .map(|(slot, socket)| (Some(slot), socket))
                 .collect(),
         }
+    }
+
+    /// The sockets that are a slot's own.
+    fn slots(&self) -> impl Iterator<Item = (SlotId, BorrowedFd<'_>)> {
+        let group = match &self.sockets {
+            Sockets::Reuseport { group, .. } => Some(group),
+            Sockets::Transfer(_) | Sockets::Dispatch(..) => None,
+        };
+        group.into_iter().flat_map(Group::sockets)
     }
 }

@@ -1,5 +1,8 @@
 //! Workers that run as another user. Only root can show that.
 
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod containers;
 
 use std::fs::{self, Permissions};
@@ -12,11 +15,10 @@ use std::sync::Arc;
 use everport::Watcher;
 use everport::watcher::{Credentials, ExitReason, Program};
 use everport_tests::{
-    Cluster, Exit, NOBODY, get, is_alive, needs_root, program, program_for_everybody, take_turn,
+    Cluster, Exit, NOBODY, Told, get, is_alive, needs_root, program, program_for_everybody,
+    take_turn,
 };
 use rustix::process::Signal;
-
-use crate::embedding::Told;
 
 /// `everport run <options> -- test-worker <arguments>` with a worker that every user can execute.
 fn command(directory: &Path, options: &str, arguments: &str) -> Command {

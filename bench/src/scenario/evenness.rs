@@ -1,0 +1,291 @@
+//! How evenly connections are spread over the workers.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context;
+use everport::Sharing;
+use everport_load::Load;
+use everport_tests::{PATIENCE, take_turn};
+
+use crate::accounting::connections;
+use crate::effort::Effort;
+use crate::evenness::{Fair, Shares};
+use crate::statistics::Sample;
+use crate::subject::{Kind, Subject, lossless_cluster};
+use crate::table::{Cell, Figure, Outcome, Table};
+
+pub(crate) const NAME: &str = "evenness";
+
+/// Has long and short connections made to everything that is installed, in turn.
+pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
+    let rounds = effort.rounds(5);
+    let seconds = effort.seconds(Duration::from_secs(2));
+    let loads = [
+        Lasting::Held(64),
+        Lasting::Held(if effort.is_brief() { 100 } else { 1000 }),
+        Lasting::Short((f64::from(RATE) * seconds.as_secs_f64()) as u64),
+    ];
+    let mut table = Table::new("", &COLUMNS);
+    let (mut subjects, missing) = subjects(effort);
+    for _ in 0..rounds {
+        for subject in &mut subjects {
+            let _turn = take_turn();
+            subject.measure(loads)?;
+        }
+    }
+    for (index, load) in loads.iter().enumerate() {
+        for subject in &subjects {
+            table.row(subject.cells(index, *load));
+        }
+        table.row(fair_cells(*load));
+    }
+    let mut outcome = Outcome::new(NAME, method(rounds), vec![table]);
+    outcome.add_unless_empty(missing);
+    outcome.figures = subjects.iter().filter_map(Measured::lost).collect();
+    Ok(outcome)
+}
+
+fn method(rounds: u32) -> String {
+    format!(
+        "{WORKERS} workers, started anew in each of {rounds} rounds. Held: so many connections, made by \
+         {OPENERS} clients at a time; each gets one answer and is kept while the workers' open connections are \
+         counted in `/proc`, or for threads by the worker's name in the answer. Short: {RATE} requests a second with \
+         a connection each, counted by that name. The least and the most that any worker had in any round; then the \
+         greatest of a round to its mean, and the standard deviation to the mean: the median of the rounds, and the \
+         worst. Fair random choice: the same for dice, {} times; the worst of 95 %.",
+        Fair::THROWS
+    )
+}
+
+const COLUMNS: [&str; 9] = [
+    "connections",
+    "subject",
+    "least",
+    "most",
+    "greatest to mean",
+    "worst",
+    "deviation to mean",
+    "worst",
+    "failed",
+];
+
+/// What connections are made.
+#[derive(Debug, Clone, Copy)]
+enum Lasting {
+    /// So many at the same time.
+    Held(u64),
+    /// So many one after the other.
+    Short(u64),
+}
+
+impl Lasting {
+    fn count(self) -> u64 {
+        match self {
+            Self::Held(count) | Self::Short(count) => count,
+        }
+    }
+
+    fn name(self) -> Cell {
+        match self {
+            Self::Held(count) => format!("{count} held").into(),
+            Self::Short(count) => format!("{count} short").into(),
+        }
+    }
+}
+
+/// One subject, and what came of each load in each round.
+struct Measured {
+    name: String,
+    start: Box<dyn Fn() -> anyhow::Result<Box<dyn Subject>>>,
+    is_everport: bool,
+    rounds: [Vec<Shares>; 3],
+    failed: [u64; 3],
+}
+
+impl Measured {
+    fn of(kind: Kind) -> Self {
+        Self::new(kind.to_string(), kind.is_everport(), move || {
+            kind.start(WORKERS)
+        })
+    }
+
+    /// Dispatch by another rule than its default.
+    fn fewest() -> Self {
+        Self::new("everport, dispatch, fewest".to_owned(), true, || {
+            let options = "--placement fewest";
+            Ok(Box::new(lossless_cluster(
+                WORKERS,
+                Sharing::Dispatch,
+                options,
+            )))
+        })
+    }
+
+    fn new(
+        name: String,
+        is_everport: bool,
+        start: impl Fn() -> anyhow::Result<Box<dyn Subject>> + 'static,
+    ) -> Self {
+        Self {
+            name,
+            start: Box::new(start),
+            is_everport,
+            rounds: Default::default(),
+            failed: Default::default(),
+        }
+    }
+
+    fn measure(&mut self, loads: [Lasting; 3]) -> anyhow::Result<()> {
+        let subject = (self.start)().with_context(|| format!("cannot start {}", self.name))?;
+        for (index, load) in loads.into_iter().enumerate() {
+            let (shares, failed) = match load {
+                Lasting::Held(count) => held(&*subject, count)?,
+                Lasting::Short(count) => short(&*subject, count)?,
+            };
+            self.rounds[index].push(shares);
+            self.failed[index] += failed;
+        }
+        Ok(())
+    }
+
+    fn cells(&self, index: usize, load: Lasting) -> impl Iterator<Item = Cell> {
+        let rounds = &self.rounds[index];
+        let of = |value: fn(&Shares) -> f64| rounds.iter().map(value).collect::<Sample>();
+        let (least, most) = (of(Shares::least), of(Shares::most));
+        let (peak, deviation) = (of(Shares::greatest_to_mean), of(Shares::deviation_to_mean));
+        let names = [load.name(), self.name.clone().into()];
+        let numbers = [
+            Cell::Number(least.quantile(0.0), 0),
+            Cell::Number(most.max(), 0),
+            Cell::Number(peak.median(), 2),
+            Cell::Number(peak.max(), 2),
+            Cell::Number(deviation.median(), 3),
+            Cell::Number(deviation.max(), 3),
+            self.failed[index].into(),
+        ];
+        names.into_iter().chain(numbers)
+    }
+
+    fn lost(&self) -> Option<Figure> {
+        let failed = self.failed.iter().sum();
+        let what = format!("failed requests while spread over workers, {}", self.name);
+        self.is_everport.then(|| Figure::lost(what, failed))
+    }
+}
+
+/// Everything that is installed and has several workers, and what is not.
+fn subjects(effort: Effort) -> (Vec<Measured>, Table) {
+    let mut missing = Table::new("Missing", &["subject", "why"]);
+    let mut subjects = Vec::new();
+    let is_wanted =
+        |kind: &&Kind| **kind != Kind::MultiThreaded && (kind.is_ours() || !effort.is_brief());
+    for kind in Kind::ALL.iter().filter(is_wanted) {
+        match kind.find() {
+            Ok(_) => subjects.push(Measured::of(*kind)),
+            Err(why) => missing.row([kind.to_string().into(), why.to_string().into()]),
+        }
+        if *kind == Kind::Dispatch {
+            subjects.push(Measured::fewest());
+        }
+    }
+    (subjects, missing)
+}
+
+/// Who holds how many of so many connections, and how many could not be made or used.
+fn held(subject: &dyn Subject, count: u64) -> anyhow::Result<(Shares, u64)> {
+    let address = subject.address();
+    let open = |number: u64| (0..number).map(|_| Held::open(address)).collect::<Vec<_>>();
+    let shares = (0..OPENERS).map(|index| (count + index) / OPENERS);
+    let opened: Vec<_> = thread::scope(|scope| {
+        let openers: Vec<_> = shares
+            .map(|share| scope.spawn(move || open(share)))
+            .collect();
+        let opened = openers
+            .into_iter()
+            .map(|opener| opener.join().unwrap_or_default());
+        opened.flatten().collect()
+    });
+    let held: Vec<Held> = opened.into_iter().flatten().collect();
+    let failed = count - held.len() as u64;
+    let workers = subject.workers();
+    let shares = if workers.len() > 1 {
+        Shares::new(connections(&workers, address.port())?)
+    } else {
+        let mut by_name: BTreeMap<&str, u64> = BTreeMap::new();
+        for connection in &held {
+            *by_name.entry(&connection.worker).or_default() += 1;
+        }
+        Shares::of_workers(by_name.into_values(), WORKERS as usize)
+    };
+    Ok((shares, failed))
+}
+
+/// A connection that has got an answer and is kept.
+struct Held {
+    _stream: TcpStream,
+    worker: String,
+}
+
+impl Held {
+    fn open(address: SocketAddr) -> Option<Self> {
+        let mut stream = TcpStream::connect(address).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nHost: bench\r\n\r\n")
+            .ok()?;
+        let mut answer = Vec::new();
+        let mut piece = [0; 1024];
+        while !answer.ends_with(GREETING) {
+            let read = stream.read(&mut piece).ok().filter(|read| *read > 0)?;
+            answer.extend_from_slice(&piece[..read]);
+        }
+        let text = String::from_utf8_lossy(&answer);
+        let headers = text.lines().filter_map(|line| line.split_once(": "));
+        let mut workers = headers.filter(|(name, _)| name.eq_ignore_ascii_case("x-worker"));
+        let worker = workers
+            .next()
+            .map_or_else(String::new, |(_, worker)| worker.to_owned());
+        Some(Self {
+            _stream: stream,
+            worker,
+        })
+    }
+}
+
+/// Who has answered how many of so many requests, and how many failed.
+fn short(subject: &dyn Subject, count: u64) -> anyhow::Result<(Shares, u64)> {
+    let load = Load::new(subject.address())
+        .clients(64)
+        .one_shot()
+        .rate(RATE)
+        .requests(count)
+        .expect_body(GREETING);
+    let report = load.start()?.wait();
+    let counts = report.workers.values().copied();
+    Ok((
+        Shares::of_workers(counts, WORKERS as usize),
+        report.failed(),
+    ))
+}
+
+fn fair_cells(load: Lasting) -> impl Iterator<Item = Cell> {
+    let fair = Fair::of(load.count(), WORKERS as usize);
+    let number = |value, decimals| Cell::Number(value, decimals);
+    let [least, most] = fair.range.map(|value| number(value, 0));
+    let names = [load.name(), "fair random choice".into(), least, most];
+    let [peak, worst_peak] = fair.greatest_to_mean.map(|value| number(value, 2));
+    let [deviation, worst_deviation] = fair.deviation_to_mean.map(|value| number(value, 3));
+    let measures = [peak, worst_peak, deviation, worst_deviation, "".into()];
+    names.into_iter().chain(measures)
+}
+
+const GREETING: &[u8] = b"Hello, World!";
+const WORKERS: u32 = 4;
+/// Requests a second: what each peer can do with time to spare, so that it shows whom they choose and not who is free.
+const RATE: u32 = 2000;
+/// As many clients connect at the same time as a page has resources.
+const OPENERS: u64 = 8;

@@ -1,0 +1,73 @@
+//! Throughput and processor time against the same program unmanaged, and beside what others use.
+
+mod entrants;
+mod others;
+mod telling;
+
+use std::time::Duration;
+
+use crate::contest::{Demand, Manner, Place, Race};
+use crate::effort::Effort;
+use crate::table::Outcome;
+
+use entrants::{among_several, on_one_core};
+use telling::Telling;
+
+pub(crate) const NAME: &str = "throughput";
+
+/// Compares the servers where the kernel puts them, then on one core, then with others.
+pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
+    let rounds = effort.rounds(16);
+    let seconds = effort.seconds(Duration::from_millis(300));
+    let pinned_seconds = effort.seconds(Duration::from_millis(750));
+    let connections: &[usize] = if effort.is_brief() {
+        &[PROMISED]
+    } else {
+        &CONNECTIONS
+    };
+    let mut outcome = Outcome::new(NAME, method(rounds, seconds, pinned_seconds), Vec::new());
+
+    let entrants = among_several();
+    let demands = demands(connections);
+    let races = Race::run_all(Place::Spread, &entrants, &demands, rounds, seconds)?;
+    Telling::new(Place::Spread, &entrants).tell(&races, &mut outcome);
+
+    let entrants = on_one_core();
+    let demands = self::demands(&[PROMISED]);
+    let races = Race::run_all(Place::Pinned, &entrants, &demands, rounds, pinned_seconds)?;
+    Telling::new(Place::Pinned, &entrants).tell(&races, &mut outcome);
+
+    if !effort.is_brief() {
+        let rounds = effort.rounds(6);
+        others::compare(&demands, rounds, seconds, &mut outcome)?;
+    }
+    Ok(outcome)
+}
+
+fn method(rounds: u32, seconds: Duration, pinned: Duration) -> String {
+    format!(
+        "Clients that send their next request as soon as they have an answer. Each of {rounds} rounds starts every server \
+         anew, warms it up, and measures it for {seconds:?} ({pinned:?} when pinned) under each demand, in slices, one \
+         server after the other in an order that changes with each slice. The clock runs while every client is connected \
+         and busy. Values are medians of the rounds with their quartiles (in parentheses); ratios are taken within a \
+         round: their median and its 95 % interval [in brackets]. Processor time is that of all processes of a server, \
+         its manager included, in user and kernel mode. *Spread*: two workers, and the generator, wherever the kernel \
+         puts them. *Pinned*: one worker on one core, the generator on another: the steadiest figure of processor time. \
+         The bare responder answers without looking at the request, with one thread: what the generator reaches against \
+         it is the generator's limit under that demand. At a server that comes close to it, throughput says nothing about \
+         the server, and processor time per request is the figure to look at. All serve by `axum::serve`, but for the one \
+         that is said to serve by `everport::http`."
+    )
+}
+
+fn demands(connections: &[usize]) -> Vec<Demand> {
+    let of = |manner| {
+        let connections = connections.iter();
+        connections.map(move |connections| Demand::of(manner, *connections))
+    };
+    Manner::ALL.into_iter().flat_map(of).collect()
+}
+
+const CONNECTIONS: [usize; 4] = [1, 16, 64, 512];
+/// Under so many connections the figures are promised: enough to keep every worker busy, few enough to fit any queue.
+const PROMISED: usize = 64;

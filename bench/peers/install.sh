@@ -9,7 +9,7 @@ mkdir -p "$peers"
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     apt-get update
     DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
-        nginx-light haproxy nodejs npm puma python3-venv
+        nginx haproxy nodejs npm puma python3-venv
 else
     echo "not root, or no Debian: nginx, haproxy, node, npm and puma are yours to install" >&2
 fi

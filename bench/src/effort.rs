@@ -17,14 +17,6 @@ pub(crate) struct Effort {
     /// something, times do not
     #[arg(long)]
     any_build: bool,
-
-    /// How many connections there are, where that is varied: one number instead of several
-    #[arg(long, value_name = "N", value_parser = connections)]
-    connections: Option<[usize; 1]>,
-
-    /// Leaves out what others use, installed or not, where it is only measured beside
-    #[arg(long)]
-    without_others: bool,
 }
 
 impl Effort {
@@ -40,21 +32,6 @@ impl Effort {
     pub(crate) fn seconds(self, default: Duration) -> Duration {
         self.seconds.unwrap_or(default)
     }
-
-    pub(crate) fn connections<'a>(&'a self, default: &'a [usize]) -> &'a [usize] {
-        self.connections.as_ref().map_or(default, |one| one)
-    }
-
-    pub(crate) fn without_others(self) -> bool {
-        self.without_others
-    }
-}
-
-fn connections(text: &str) -> Result<[usize; 1], String> {
-    let number = text.parse().ok();
-    let number = number.filter(|number| (1..=MOST_CONNECTIONS).contains(number));
-    let wrong = || format!("{text:?}: give a number from 1 to {MOST_CONNECTIONS}");
-    number.map(|number| [number]).ok_or_else(wrong)
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -66,8 +43,6 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 /// More only takes longer: the statistics are exact up to here.
 const MOST_ROUNDS: i64 = 1000;
-/// Each needs a descriptor on both sides, and some systems allow no more than 1024 of them.
-const MOST_CONNECTIONS: usize = 1000;
 /// Shorter measurements measure their own beginning.
 const LEAST_SECONDS: f64 = 0.1;
 /// An hour each is more than anybody waits for.

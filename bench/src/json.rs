@@ -7,12 +7,27 @@ use crate::statistics::{Interval, Spread};
 use crate::table::{Cell, Figure, Limit, Outcome, Table};
 
 /// One document for a whole run.
-pub(crate) fn document(machine: &Machine, outcomes: &[Outcome]) -> String {
+pub(crate) fn document(machine: &Machine, load_after: &str, outcomes: &[Outcome]) -> String {
     let machine = object([
         ("processor", string(&machine.processor)),
         ("cores", machine.cores.to_string()),
+        ("memory in MiB", machine.memory.to_string()),
         ("kernel", string(&machine.kernel)),
-        ("load", string(&machine.load)),
+        ("virtual", machine.is_virtual.to_string()),
+        (
+            "governor",
+            machine
+                .governor
+                .as_deref()
+                .map_or("null".to_owned(), string),
+        ),
+        (
+            "processors shared out by session",
+            machine.shares_by_session.to_string(),
+        ),
+        ("compiler", string(machine.compiler)),
+        ("load before", string(&machine.load)),
+        ("load after", string(load_after)),
     ]);
     let outcomes = array(outcomes.iter().map(outcome));
     object([("machine", machine), ("scenarios", outcomes)]) + "\n"

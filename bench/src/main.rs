@@ -72,32 +72,55 @@ fn main() -> anyhow::Result<ExitCode> {
     let machine = Machine::look();
     println!("{machine}");
     let mut outcomes = Vec::new();
+    let mut failed = false;
     let is_wanted = |scenario: &&Scenario| {
         arguments.scenario == EVERYTHING || arguments.scenario == scenario.name
     };
     for scenario in scenario::ALL.iter().filter(is_wanted) {
-        eprintln!("measuring {} ...", scenario.name);
-        let outcome = (scenario.run)(arguments.effort)?;
-        print!("{outcome}");
-        if let Some(directory) = &arguments.plot {
-            write_plots(&outcome, directory)?;
+        match measure(scenario, &arguments) {
+            Ok(outcome) => outcomes.push(outcome),
+            Err(error) => {
+                // What others have measured in an hour must not be lost with it.
+                eprintln!("{} could not be measured: {error:#}", scenario.name);
+                failed = true;
+            }
         }
-        outcomes.push(outcome);
+        write_json(&machine, &outcomes, &arguments)?;
     }
     if outcomes.len() > 1 {
         let figures = outcomes.iter().flat_map(|outcome| &outcome.figures);
         println!("\n## All figures\n\n{}", table::of_figures(figures));
     }
-    if let Some(file) = &arguments.json {
-        fs::write(file, json::document(&machine, &outcomes))
-            .with_context(|| format!("cannot write {}", file.display()))?;
-    }
+    println!("\nload after: {}", machine::load());
     let has_losses = outcomes.iter().any(Outcome::has_losses);
-    Ok(if has_losses {
+    Ok(if failed || has_losses {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// Measures one scenario, and shows what came of it at once.
+fn measure(scenario: &Scenario, arguments: &Arguments) -> anyhow::Result<Outcome> {
+    eprintln!("measuring {} ...", scenario.name);
+    let outcome = (scenario.run)(arguments.effort)?;
+    print!("{outcome}");
+    if let Some(directory) = &arguments.plot {
+        write_plots(&outcome, directory)?;
+    }
+    Ok(outcome)
+}
+
+fn write_json(
+    machine: &Machine,
+    outcomes: &[Outcome],
+    arguments: &Arguments,
+) -> anyhow::Result<()> {
+    let Some(file) = &arguments.json else {
+        return Ok(());
+    };
+    let document = json::document(machine, &machine::load(), outcomes);
+    fs::write(file, document).with_context(|| format!("cannot write {}", file.display()))
 }
 
 fn write_plots(outcome: &Outcome, directory: &Path) -> anyhow::Result<()> {

@@ -12,7 +12,13 @@ use crate::{Cluster, PATIENCE};
 
 /// Two workers of a program, on a port that the watcher chooses.
 #[must_use]
-pub fn two_workers_of(program: &str, arguments: &[&str]) -> Cluster {
+pub fn two_workers_of(program: &str) -> Cluster {
+    two_workers_with(program, &[])
+}
+
+/// The same with further arguments.
+#[must_use]
+pub fn two_workers_with(program: &str, arguments: &[&str]) -> Cluster {
     let mut command = Cluster::command(["--workers", "2", "--settle", "0"]);
     command.args(["--", program, "127.0.0.1:0"]).args(arguments);
     let cluster = Cluster::spawn(command);
@@ -25,7 +31,16 @@ pub fn two_workers_of(program: &str, arguments: &[&str]) -> Cluster {
 /// # Panics
 /// When it does not say so in time.
 #[must_use]
-pub fn standalone(program: &str, arguments: &[&str]) -> (Cluster, SocketAddr) {
+pub fn standalone(program: &str) -> (Cluster, SocketAddr) {
+    standalone_with(program, &[])
+}
+
+/// The same with further arguments.
+///
+/// # Panics
+/// When it does not say so in time.
+#[must_use]
+pub fn standalone_with(program: &str, arguments: &[&str]) -> (Cluster, SocketAddr) {
     let mut command = Command::new(program);
     command.arg("127.0.0.1:0").args(arguments);
     command.env_remove("EVERPORT_LINK");

@@ -20,7 +20,10 @@ mod waiting;
 pub mod worker;
 
 pub use cluster::{Cluster, WorkerSeen};
-pub use example::{kill_a_worker, replace_under_load, standalone, two_workers_of};
+pub use example::{
+    kill_a_worker, replace_under_load, standalone, standalone_with, two_workers_of,
+    two_workers_with,
+};
 pub use http::{Answer, ask, get, get_unix};
 pub use kind::Kind;
 pub use log::Log;

@@ -2,6 +2,8 @@
 
 #[path = "tidy/links.rs"]
 mod links;
+#[path = "tidy/recipes.rs"]
+mod recipes;
 
 use std::collections::{HashMap, HashSet};
 use std::fs;

@@ -200,7 +200,7 @@ const MOST_SLICES: u128 = 400;
 const SERVERS: usize = 0;
 const GENERATOR: usize = 1;
 /// The processes' pages and caches are warm by then.
-const WARM_UP: Duration = Duration::from_millis(100);
+const WARM_UP: Duration = Duration::from_millis(50);
 const WARM_UP_CONNECTIONS: usize = 64;
 
 #[cfg(test)]

@@ -37,14 +37,25 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
         plots: Vec::new(),
         bars: Vec::new(),
     };
-    for sharing in SHARINGS {
+    let spans = Spans {
+        // How soon it comes to rest is no matter where only that it works is to be shown.
+        before: if effort.is_brief() {
+            seconds
+        } else {
+            COMES_TO_REST
+        },
+        rest: seconds,
+    };
+    let sharings = if effort.is_brief() { 1 } else { SHARINGS.len() };
+    for sharing in SHARINGS.into_iter().take(sharings) {
         let cluster = cluster(WORKERS, sharing, "--settle 0");
-        look(&mut outcome, &cluster, sharing, "fresh", seconds)?;
+        look(&mut outcome, &cluster, sharing, "fresh", spans)?;
         use_it(&cluster)?;
-        look(&mut outcome, &cluster, sharing, "used", seconds)?;
+        look(&mut outcome, &cluster, sharing, "used", spans)?;
         loaded::look(&mut outcome, &cluster, sharing, loaded)?;
     }
-    outcome.tables.push(memory::table(effort.rounds(15))?);
+    let memory = memory::table(&SHARINGS[..sharings], effort.rounds(15))?;
+    outcome.tables.push(memory);
     Ok(outcome)
 }
 
@@ -61,14 +72,23 @@ const COLUMNS: [&str; 10] = [
     "workers' switches",
 ];
 
+/// For how long nothing is done to a cluster.
+#[derive(Debug, Clone, Copy)]
+struct Spans {
+    /// Until it is looked at.
+    before: Duration,
+    /// While it is.
+    rest: Duration,
+}
+
 fn look(
     outcome: &mut Outcome,
     cluster: &Cluster,
     sharing: Sharing,
     state: &str,
-    seconds: Duration,
+    spans: Spans,
 ) -> anyhow::Result<()> {
-    thread::sleep(COMES_TO_REST);
+    thread::sleep(spans.before);
     let watcher = cluster.pid();
     let workers = || {
         cluster
@@ -78,7 +98,7 @@ fn look(
     };
     let before: u64 = workers().sum::<anyhow::Result<u64>>()?;
     let (woken, worked) = (switches(watcher)?, processor_time(watcher)?);
-    thread::sleep(seconds);
+    thread::sleep(spans.rest);
     let (woken, worked) = (
         switches(watcher)? - woken,
         processor_time(watcher)? - worked,

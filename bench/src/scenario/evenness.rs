@@ -26,7 +26,7 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
     let seconds = effort.seconds(Duration::from_secs(2));
     let loads = [
         Lasting::Held(64),
-        Lasting::Held(1000),
+        Lasting::Held(if effort.is_brief() { 100 } else { 1000 }),
         Lasting::Short((f64::from(RATE) * seconds.as_secs_f64()) as u64),
     ];
     let mut table = Table::new("", &COLUMNS);

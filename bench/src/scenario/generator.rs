@@ -37,7 +37,11 @@ fn limits(
     seconds: Duration,
     outcome: &mut Outcome,
 ) -> anyhow::Result<u64> {
-    let connections = effort.connections(&CONNECTIONS);
+    let connections: &[usize] = if effort.is_brief() {
+        &[CLIENTS]
+    } else {
+        &CONNECTIONS
+    };
     let mut table = Table::new("As fast as it can", &COLUMNS);
     let mut failed = 0;
     for place in Place::ALL {

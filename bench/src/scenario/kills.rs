@@ -18,7 +18,7 @@ pub(crate) const NAME: &str = "kills";
 
 /// Compares calm with kills of one worker and with kills of all, for each way to share.
 pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
-    let rounds = effort.rounds(4);
+    let rounds = effort.rounds(2);
     let seconds = effort.seconds(Duration::from_secs(10));
     let method = format!(
         "{WORKERS} workers; {CLIENTS} clients, one connection per request, {RATE} requests a second, each of which \

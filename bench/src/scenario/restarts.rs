@@ -1,7 +1,9 @@
-//! What one-connection requests lose under endless rolling restarts, and how long they take.
+//! What one-connection requests lose under rolling restarts, and how long they take.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
+use everport::Sharing;
 use everport_load::{Load, RunningLoad};
 use everport_tests::Cluster;
 
@@ -13,35 +15,37 @@ use crate::table::{Cell, Figure, Limit, Outcome, Table};
 
 pub(crate) const NAME: &str = "restarts";
 
-/// Compares calm and restarts for each settle time and each way to share.
+/// Compares calm and restarts for each way to restart and each way to share.
 pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
-    let rounds = effort.rounds(6);
-    let seconds = effort.seconds(Duration::from_secs(5));
+    let rounds = effort.rounds(16);
+    let seconds = effort.seconds(Duration::from_secs(2));
     let method = format!(
         "{CLIENTS} clients, one connection per request, {RATE} requests a second, nothing retried; latency \
          from each request's intended start. {WORKERS} workers, {rounds} rounds of {seconds:?} without and \
-         {seconds:?} with rolling restarts one after the other, in turn. Quantiles: the median of the \
-         rounds; max: of all rounds. Generator and cluster share the machine."
+         {seconds:?} with rolling restarts, in turn. *Every 2 s* a restart begins, without settling; *settle 1 s* is \
+         the default, one restart after the other; *one after the other* is the same without settling, {:?} at a time: \
+         it shows what is lost in thousands of replacements. Its p99.9 measures what starting programs on every core \
+         without end does to their neighbours, and no limit is set to it. Quantiles: the median of the rounds; max: of \
+         all rounds; ratios: within a round. Generator and cluster share the machine.",
+        effort.seconds(ENDLESS)
     );
     let mut outcome = Outcome::new(NAME, method, vec![Table::new("", &COLUMNS)]);
-    let mut failures = Table::new("Failures", &["sharing", "settle", "failure", "requests"]);
-    for settle in SETTLE_TIMES {
+    let mut failures = Table::new("Failures", &["restarts", "sharing", "failure", "requests"]);
+    for way in WAYS {
+        let seconds = effort.seconds(way.length());
         let mut rows = Vec::new();
-        for sharing in SHARINGS {
-            let cluster = lossless_cluster(WORKERS, sharing, &format!("--settle {settle}"));
-            let calm = || Ok(Round::calm(load(&cluster, seconds)?, seconds));
-            let busy = || restarts(&cluster, seconds);
-            let compared = Comparison::take(rounds, calm, busy)?;
-            let sharing = sharing.to_string();
-            tell(&compared, [&sharing, settle], &mut outcome);
-            let names = [sharing.clone().into(), settle.into()];
+        for sharing in way.sharings() {
+            let compared = compare(way, *sharing, rounds, seconds)?;
+            tell(&compared, way, *sharing, &mut outcome);
+            let names = [way.name().into(), sharing.to_string().into()];
             compared.busy.tell_failures(&names, &mut failures);
-            rows.push(compared.row(&sharing, "rolling restarts"));
+            rows.push(compared.row(&sharing.to_string(), "rolling restarts"));
         }
         outcome.plots.push(Plot {
-            name: format!("settle-{settle}"),
+            name: way.slug().to_owned(),
             title: format!(
-                "Rolling restarts one after the other, settle {settle} s: {RATE} requests a second, one connection each"
+                "Rolling restarts {}: {RATE} requests a second, one connection each",
+                way.name()
             ),
             marks: "worker replaced",
             limit: None,
@@ -52,13 +56,104 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
     Ok(outcome)
 }
 
+/// How restarts follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// One begins every two seconds.
+    EveryTwoSeconds,
+    /// One after the other, each worker settling for as long as it does by default.
+    Settling,
+    /// One after the other as fast as it goes, which keeps a core busy with starting programs.
+    Endless,
+}
+
+const WAYS: [Way; 3] = [Way::EveryTwoSeconds, Way::Settling, Way::Endless];
+
+impl Way {
+    fn name(self) -> &'static str {
+        match self {
+            Self::EveryTwoSeconds => "every 2 s",
+            Self::Settling => "settle 1 s",
+            Self::Endless => "one after the other",
+        }
+    }
+
+    fn slug(self) -> &'static str {
+        match self {
+            Self::EveryTwoSeconds => "every-2-s",
+            Self::Settling => "settle-1",
+            Self::Endless => "settle-0",
+        }
+    }
+
+    fn settle(self) -> &'static str {
+        match self {
+            Self::EveryTwoSeconds | Self::Endless => "--settle 0",
+            Self::Settling => "--settle 1",
+        }
+    }
+
+    /// How long a measurement takes.
+    fn length(self) -> Duration {
+        match self {
+            Self::EveryTwoSeconds | Self::Settling => EVERY,
+            Self::Endless => ENDLESS,
+        }
+    }
+
+    /// With settling only those of whom a figure is promised: each of its restarts takes four seconds.
+    fn sharings(self) -> &'static [Sharing] {
+        match self {
+            Self::EveryTwoSeconds | Self::Endless => &SHARINGS,
+            Self::Settling => &[Sharing::Reuseport, Sharing::Transfer],
+        }
+    }
+
+    /// Whether a limit is set to the tail.
+    fn has_limit(self) -> bool {
+        self != Self::Endless
+    }
+
+    /// Restarts the cluster until the end, and says how often.
+    fn restart(self, cluster: &Cluster, begin: Instant, end: Instant) -> u64 {
+        // In the middle of a short measurement, early in a long one.
+        let mut next = match self {
+            Self::EveryTwoSeconds => begin + (end - begin).min(EVERY) / 4,
+            Self::Settling | Self::Endless => begin,
+        };
+        let mut restarts = 0;
+        while next < end {
+            thread::sleep(next.saturating_duration_since(Instant::now()));
+            cluster.restart();
+            restarts += 1;
+            next = match self {
+                Self::EveryTwoSeconds => next + EVERY,
+                Self::Settling | Self::Endless => Instant::now(),
+            };
+        }
+        restarts
+    }
+}
+
+fn compare(
+    way: Way,
+    sharing: Sharing,
+    rounds: u32,
+    seconds: Duration,
+) -> anyhow::Result<Comparison> {
+    let cluster = lossless_cluster(WORKERS, sharing, way.settle());
+    let calm = || Ok(Round::calm(load(&cluster, seconds)?, seconds));
+    let busy = || restarts(way, &cluster, seconds);
+    Comparison::take(rounds, calm, busy)
+}
+
 const COLUMNS: [&str; 11] = [
+    "restarts",
     "sharing",
-    "settle, s",
     "phase",
     "requests",
     "failed",
-    "restarts",
+    "number of restarts",
     "p50, ms",
     "p99, ms",
     "p99.9, ms",
@@ -66,41 +161,43 @@ const COLUMNS: [&str; 11] = [
     "p99.9 to calm",
 ];
 
-fn restarts(cluster: &Cluster, seconds: Duration) -> anyhow::Result<Round> {
+fn restarts(way: Way, cluster: &Cluster, seconds: Duration) -> anyhow::Result<Round> {
     let position = cluster.log().position();
-    let end = Instant::now() + seconds;
     let load = load(cluster, seconds)?;
-    let mut restarts = 0;
-    while Instant::now() < end {
-        cluster.restart();
-        restarts += 1;
-    }
+    let begin = load.begin();
+    let restarts = way.restart(cluster, begin, begin + seconds);
     let replaced = cluster.log().arrivals_since(position, REPLACED);
     let marks = replaced.into_iter().map(|at| (at, at));
     Ok(Round::busy(load, seconds, restarts, marks))
 }
 
-fn tell(compared: &Comparison, [sharing, settle]: [&str; 2], outcome: &mut Outcome) {
+fn tell(compared: &Comparison, way: Way, sharing: Sharing, outcome: &mut Outcome) {
     let slowdown = compared.slowdown();
     let mut row = |what: &str, phase: &Phase, ratio| {
         let counts = [phase.requests(), phase.failed(), phase.disturbances()];
-        let names = [sharing.into(), settle.into(), what.into()];
+        let names = [way.name().into(), sharing.to_string().into(), what.into()];
         let cells = names.into_iter().chain(counts.map(Cell::from));
         outcome.tables[0].row(cells.chain(phase.quantiles()).chain([ratio]));
     };
     row("calm", &compared.calm, "".into());
-    row("restarts", &compared.busy, Cell::Interval(slowdown, 2));
-    let title = |what| format!("{what}, {sharing}, settle {settle} s");
+    let ratio = match way {
+        Way::Endless => Cell::Number(slowdown.median, 2),
+        Way::EveryTwoSeconds | Way::Settling => Cell::Interval(slowdown, 2),
+    };
+    row("restarts", &compared.busy, ratio);
+    let title = |what| format!("{what}, {}, {sharing}", way.name());
     let lost = title("failed one-connection requests");
     outcome
         .figures
         .push(Figure::lost(lost, compared.busy.failed()));
-    outcome.figures.push(Figure {
-        what: title("p99.9 during restarts against calm"),
-        limit: Limit::AtMost(1.5),
-        measured: slowdown,
-        unit: "",
-    });
+    if way.has_limit() {
+        outcome.figures.push(Figure {
+            what: title("p99.9 during restarts against calm"),
+            limit: Limit::AtMost(1.5),
+            measured: slowdown,
+            unit: "",
+        });
+    }
 }
 
 fn load(cluster: &Cluster, duration: Duration) -> anyhow::Result<RunningLoad> {
@@ -121,7 +218,8 @@ const WORKERS: u32 = 4;
 const CLIENTS: usize = 32;
 /// Requests a second: well below what two cores can serve, so that a queue comes only from restarts.
 const RATE: u32 = 1000;
-/// As fast as it goes, which keeps a core busy with starting programs; and the default.
-const SETTLE_TIMES: [&str; 2] = ["0", "1"];
+const EVERY: Duration = Duration::from_secs(2);
+/// How long a measurement with restarts one after the other takes.
+const ENDLESS: Duration = Duration::from_millis(600);
 /// The log says so when a new worker has taken over.
 const REPLACED: &str = " drains: its successor is ready";

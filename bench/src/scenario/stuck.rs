@@ -22,7 +22,7 @@ pub(crate) const NAME: &str = "stuck";
 /// Compares calm with each fault, for each way to share.
 pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
     let rounds = effort.rounds(3);
-    let seconds = effort.seconds(Duration::from_secs(7));
+    let seconds = effort.seconds(Duration::from_secs(5));
     let method = format!(
         "{WORKERS} workers; {CLIENTS} clients, one connection per request, {RATE} requests a second; {rounds} \
          rounds of {seconds:?} calm and {seconds:?} of which one worker does not serve for {:.1?}, in turn: \

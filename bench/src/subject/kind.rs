@@ -9,8 +9,8 @@ use super::multi_threaded::MultiThreaded;
 use super::peer::{Granian, Gunicorn, Haproxy, Nginx, NodeCluster, Peer, Pm2, Puma, Recipe};
 use super::{Subject, Unmanaged, cluster};
 
-/// What can be measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What can be measured, in the order of tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     /// A cluster of processes, each with a socket of its own.
     Reuseport,
@@ -135,9 +135,8 @@ impl Kind {
     }
 }
 
-/// Most others do not wait at all whether a new worker stays; with our second for each worker a restart would take
-/// longer than the time between two.
-const SETTLE: &str = "--settle 0.2";
+/// The others do not wait either whether a new worker stays.
+const SETTLE: &str = "--settle 0";
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -156,5 +155,48 @@ impl Error for Missing {}
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use everport_tests::{is_alive, take_turn, wait_until};
+
+    use super::*;
+
+    /// Two workers: that they are replaced and gone is to be seen, not how well they serve.
+    fn try_out(kind: Kind) {
+        let subject = kind.start(2).unwrap();
+        let before = subject.pids();
+        assert!(
+            before.iter().all(|pid| is_alive(*pid)),
+            "{kind}: {before:?}"
+        );
+        let can_restart = subject.restart().unwrap();
+        let (after, workers) = (subject.pids(), subject.workers());
+        if can_restart && workers.len() == 2 {
+            assert_eq!(after[0], before[0], "{kind} has another manager");
+            assert!(!workers.iter().any(|pid| before.contains(pid)), "{kind}");
+        }
+        drop(subject);
+        let all: Vec<u32> = before.into_iter().chain(after).collect();
+        // Killed they are, but it is the kernel that ends them.
+        wait_until(&format!("the end of {all:?} of {kind}"), || {
+            !all.iter().any(|pid| is_alive(*pid))
+        });
+    }
+
+    #[test]
+    fn what_is_installed_starts_replaces_its_workers_and_leaves_nothing() {
+        let _turn = take_turn();
+        let installed = Kind::ALL.into_iter().filter(|kind| kind.find().is_ok());
+        let tried: Vec<_> = installed
+            .map(|kind| thread::spawn(move || try_out(kind)))
+            .collect();
+        for one in tried {
+            one.join().unwrap();
+        }
     }
 }

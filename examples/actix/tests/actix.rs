@@ -17,7 +17,7 @@ fn check_answer(address: SocketAddr) {
 #[test]
 fn a_rolling_restart_loses_no_request() {
     let _turn = take_turn();
-    let cluster = two_workers_of(ACTIX, &[]);
+    let cluster = two_workers_of(ACTIX);
     check_answer(cluster.address());
     replace_under_load(&cluster);
     assert_eq!(cluster.stop(), Exit::Code(0));
@@ -25,14 +25,14 @@ fn a_rolling_restart_loses_no_request() {
 
 #[test]
 fn a_worker_that_is_killed_is_replaced() {
-    let cluster = two_workers_of(ACTIX, &[]);
+    let cluster = two_workers_of(ACTIX);
     kill_a_worker(&cluster, || check_answer(cluster.address()));
     assert_eq!(cluster.stop(), Exit::Code(0));
 }
 
 #[test]
 fn it_serves_standalone() {
-    let (server, address) = standalone(ACTIX, &[]);
+    let (server, address) = standalone(ACTIX);
     check_answer(address);
     assert_eq!(server.stop(), Exit::Code(0));
 }

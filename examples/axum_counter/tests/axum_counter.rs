@@ -32,7 +32,7 @@ fn counted(cluster: &Cluster) -> u64 {
 #[test]
 fn a_rolling_restart_loses_no_visit() {
     let _turn = take_turn();
-    let mut cluster = two_workers_of(AXUM_COUNTER, &[]);
+    let mut cluster = two_workers_of(AXUM_COUNTER);
     check_answer(cluster.address());
     let answers = replace_under_load(&cluster);
     cluster.signal(rustix::process::Signal::TERM);
@@ -42,14 +42,14 @@ fn a_rolling_restart_loses_no_visit() {
 
 #[test]
 fn a_worker_that_is_killed_is_replaced() {
-    let cluster = two_workers_of(AXUM_COUNTER, &[]);
+    let cluster = two_workers_of(AXUM_COUNTER);
     kill_a_worker(&cluster, || check_answer(cluster.address()));
     assert_eq!(cluster.stop(), Exit::Code(0));
 }
 
 #[test]
 fn it_serves_standalone() {
-    let (server, address) = standalone(AXUM_COUNTER, &[]);
+    let (server, address) = standalone(AXUM_COUNTER);
     check_answer(address);
     assert_eq!(server.stop(), Exit::Code(0));
 }

@@ -19,7 +19,7 @@ fn check_answer(address: SocketAddr) {
 #[test]
 fn a_rolling_restart_loses_no_request() {
     let _turn = take_turn();
-    let cluster = two_workers_of(HYPER_BY_HAND, &[]);
+    let cluster = two_workers_of(HYPER_BY_HAND);
     check_answer(cluster.address());
     replace_under_load(&cluster);
     assert_eq!(cluster.stop(), Exit::Code(0));
@@ -27,14 +27,14 @@ fn a_rolling_restart_loses_no_request() {
 
 #[test]
 fn a_worker_that_is_killed_is_replaced() {
-    let cluster = two_workers_of(HYPER_BY_HAND, &[]);
+    let cluster = two_workers_of(HYPER_BY_HAND);
     kill_a_worker(&cluster, || check_answer(cluster.address()));
     assert_eq!(cluster.stop(), Exit::Code(0));
 }
 
 #[test]
 fn it_serves_standalone() {
-    let (server, address) = standalone(HYPER_BY_HAND, &[]);
+    let (server, address) = standalone(HYPER_BY_HAND);
     check_answer(address);
     assert_eq!(server.stop(), Exit::Code(0));
 }

@@ -106,7 +106,7 @@ fn read_batch(client: &mut Client, seen: &Seen) -> bool {
 #[test]
 fn rolling_restarts_lose_no_line_of_clients_that_know_its_goodbye() {
     let _turn = take_turn();
-    let cluster = two_workers_of(LINE_PROTOCOL, &[]);
+    let cluster = two_workers_of(LINE_PROTOCOL);
     let address = cluster.address();
     let seen = Seen::default();
     std::thread::scope(|scope| {
@@ -157,7 +157,7 @@ fn what_comes_behind_a_line_that_is_too_long_takes_no_answer_away() {
 
 #[test]
 fn it_serves_standalone_and_says_goodbye() {
-    let (mut program, address) = standalone(LINE_PROTOCOL, &[]);
+    let (mut program, address) = standalone(LINE_PROTOCOL);
     let mut client = Client::connect(address);
     client.send("hello\n");
     assert_eq!(client.read(), "ok HELLO");

@@ -7,15 +7,16 @@ use everport_tests::take_turn;
 use super::WORKERS;
 use crate::accounting::{Memory, memory};
 use crate::statistics::Sample;
-use crate::subject::{SHARINGS, Subject, Unmanaged, cluster};
+use crate::subject::{Subject, Unmanaged, cluster};
 use crate::table::{Cell, Table};
 
 /// Starts both, so many times for each way to share, and looks at them while both are there.
-pub(super) fn table(pairs: u32) -> anyhow::Result<Table> {
+pub(super) fn table(sharings: &[Sharing], pairs: u32) -> anyhow::Result<Table> {
     let title =
         format!("Memory of {WORKERS} workers and of {WORKERS} unmanaged processes, {pairs} pairs");
     let mut table = Table::new(title, &COLUMNS);
-    let mut measured = SHARINGS.map(|sharing| (sharing, Vec::new()));
+    let with_none = |sharing: &Sharing| (*sharing, Vec::new());
+    let mut measured: Vec<(Sharing, Vec<Pair>)> = sharings.iter().map(with_none).collect();
     for pair in 0..pairs {
         for (sharing, taken) in &mut measured {
             let _turn = take_turn();

@@ -4,7 +4,7 @@ use super::contestant::Contestant;
 use super::trial::{RATE, Trial};
 use crate::phase::{Phase, Round};
 use crate::plot::{Plot, Row};
-use crate::statistics::{Interval, Sample, millis};
+use crate::statistics::{Sample, millis};
 use crate::subject::{Kind, Missing, Version};
 use crate::table::{Cell, Figure, Outcome, Table};
 
@@ -79,16 +79,11 @@ fn row(contestant: &Contestant, trial: Trial) -> Vec<Cell> {
     cells.chain(["".into()]).collect()
 }
 
-/// The median of the rounds' quantiles, with the least and the greatest of them.
+/// The median of the rounds' quantiles, and how far they lie apart.
 fn of_rounds(rounds: &[Round], percent: f64) -> Cell {
     let latency = |round: &Round| millis(round.report.latency.percentile(percent));
     let sample: Sample = rounds.iter().map(latency).collect();
-    let spread = Interval {
-        low: sample.quantile(0.0),
-        median: sample.median(),
-        high: sample.max(),
-    };
-    Cell::Interval(spread, 2)
+    Cell::Spread(sample.spread(), 2)
 }
 
 /// What everport may not lose.

@@ -74,6 +74,7 @@ impl Trial {
             .rate(f64::from(RATE))
             .expect_body("Hello, World!")
             .traces(TRACES)
+            .timeout(PATIENCE.max(duration))
             .duration(duration);
         let load = match self {
             Self::KeptRestarts => load.clients(KEPT).keep_alive(),
@@ -153,7 +154,7 @@ impl fmt::Display for Trial {
         f.pad(match self {
             Self::Calm => "calm",
             Self::Restarts => "restarts",
-            Self::KeptRestarts => "kept, restarts",
+            Self::KeptRestarts => "restarts, kept connections",
             Self::Kills => "kills",
             Self::Stopped => "stopped",
         })
@@ -166,5 +167,7 @@ pub(super) const RATE: u32 = 500;
 pub(super) const CLIENTS: usize = 512;
 /// Connections that are kept.
 pub(super) const KEPT: usize = 32;
+/// How long a client waits: longer than a worker is stopped.
+const PATIENCE: Duration = Duration::from_secs(6);
 /// Between the beginnings of two restarts, or two kills.
 pub(super) const EVERY: Duration = Duration::from_secs(2);

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use everport::Sharing;
-use everport_tests::{Cluster, take_turn};
+use everport_tests::{Cluster, take_turn, wait_until};
 use rustix::process::Signal;
 
 use crate::ask::answers;
@@ -40,12 +40,13 @@ impl FirstAnswer {
 
     /// A client comes as soon as the worker is killed: the port is still open, and the client waits there.
     fn kill(&mut self, cluster: &Cluster) -> anyhow::Result<()> {
+        // The one before it may still be on its way out, and could answer.
+        wait_until("one worker is left", || cluster.workers().len() == 1);
         let victim = cluster.workers().into_iter().next();
+        let victim = victim.context("the slot has a worker")?;
         let address = cluster.address();
         let begin = Instant::now();
-        victim
-            .context("the slot has a worker")?
-            .signal(Signal::KILL);
+        victim.signal(Signal::KILL);
         if answers(address) {
             self.replaced.push(millis(begin.elapsed()));
         } else {

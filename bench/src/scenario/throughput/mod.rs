@@ -20,7 +20,11 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
     let rounds = effort.rounds(16);
     let seconds = effort.seconds(Duration::from_millis(300));
     let pinned_seconds = effort.seconds(Duration::from_millis(750));
-    let connections = effort.connections(&CONNECTIONS);
+    let connections: &[usize] = if effort.is_brief() {
+        &[PROMISED]
+    } else {
+        &CONNECTIONS
+    };
     let mut outcome = Outcome::new(NAME, method(rounds, seconds, pinned_seconds), Vec::new());
 
     let entrants = among_several();
@@ -33,7 +37,7 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
     let races = Race::run_all(Place::Pinned, &entrants, &demands, rounds, pinned_seconds)?;
     Telling::new(Place::Pinned, &entrants).tell(&races, &mut outcome);
 
-    if !effort.without_others() {
+    if !effort.is_brief() {
         let rounds = effort.rounds(6);
         others::compare(&demands, rounds, seconds, &mut outcome)?;
     }

@@ -227,7 +227,7 @@ impl Guard {
     /// It is the runtime that has to answer. One that has just accepted has done so: it serves, and is not disturbed.
     fn answer(&self, beat: u32) {
         let answer = |link: &WorkerEnd| link.send(&FromWorker::Alive { beat }).is_ok();
-        let has_just_accepted = self.state.connections.last_accept().elapsed() < JUST_NOW;
+        let has_just_accepted = self.state.connections.accepted_within(JUST_NOW);
         if !(has_just_accepted && self.link.as_ref().is_some_and(answer)) {
             self.state.beats.send_replace(Some(beat));
         }

@@ -3,7 +3,7 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
@@ -141,6 +141,23 @@ impl<S> Transport<S> {
     }
 }
 
+impl<S: AsyncRead + Unpin> Transport<S> {
+    /// Waits until the client has closed its side as well. What it has sent meanwhile is for nobody; but if it were not
+    /// read, the kernel would reset the connection, and the client might never see the last `GOAWAY`, which tells it what
+    /// was not accepted. A client that does not close is mute, and not waited for longer than such a one.
+    fn poll_farewell(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.presence.0.tell();
+        let mut bytes = [0; 1024];
+        loop {
+            let mut buffer = ReadBuf::new(&mut bytes);
+            let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer));
+            if read.is_err() || buffer.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
+
 impl Drop for Presence {
     fn drop(&mut self) {
         let exchange = &self.0;
@@ -164,7 +181,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Transport<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Transport<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Transport<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -197,6 +214,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Transport<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+        let exchange = &self.presence.0;
+        match exchange.is_http2() && exchange.is_told() {
+            true => self.poll_farewell(cx),
+            false => Poll::Ready(Ok(())),
+        }
     }
 }

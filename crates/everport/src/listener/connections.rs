@@ -117,6 +117,12 @@ impl Connections {
         self.start + Duration::from_nanos(self.last_accept.load(Ordering::SeqCst))
     }
 
+    /// Whether the last one was accepted less than so long ago.
+    pub(crate) fn accepted_within(&self, time: Duration) -> bool {
+        let has_accepted = self.last_accept.load(Ordering::SeqCst) > 0;
+        has_accepted && self.last_accept().elapsed() < time
+    }
+
     /// Resolves when no connection is silent any more, or when [`Connections::nudge`] was called. For one
     /// waiting task; it looks at the counts again afterwards. Cancel safe.
     pub(crate) async fn changed(&self) {
@@ -253,6 +259,16 @@ impl Drop for Counted {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_was_accepted_just_now_before_the_first() {
+        let an_hour = Duration::from_secs(3600);
+        let connections = Arc::new(Connections::new());
+        assert!(!connections.accepted_within(an_hour));
+        drop(connections.accepted());
+        assert!(connections.accepted_within(an_hour));
+        assert!(!connections.accepted_within(Duration::ZERO));
+    }
 
     #[test]
     fn the_limit_is_told_once_however_many_come() {

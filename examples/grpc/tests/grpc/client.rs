@@ -1,7 +1,6 @@
 //! Clients of the example that make call after call, by tonic's own client.
 
 use std::error::Error as _;
-use std::iter::successors;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -92,14 +91,18 @@ impl Drop for Clients {
 /// Whether the server has sent the client away before it accepted this call: it was not sent yet, or its stream is a
 /// later one than the last that the server named.
 fn was_never_accepted(status: &Status) -> bool {
-    successors(status.source(), |error| error.source()).any(|error| {
-        let unsent = error.downcast_ref::<hyper::Error>();
-        let late = error.downcast_ref::<h2::Error>();
-        unsent.is_some_and(hyper::Error::is_canceled)
-            || late.is_some_and(|error| {
-                error.is_go_away() && error.is_remote() && error.reason() == Some(Reason::NO_ERROR)
-            })
-    })
+    let mut cause = status.source();
+    while let Some(error) = cause {
+        let unsent = error.downcast_ref().is_some_and(hyper::Error::is_canceled);
+        let late = error.downcast_ref().is_some_and(|error: &h2::Error| {
+            error.is_go_away() && error.is_remote() && error.reason() == Some(Reason::NO_ERROR)
+        });
+        if unsent || late {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 async fn go_on_calling(mut client: HealthClient<Channel>, tally: Arc<Tally>) {

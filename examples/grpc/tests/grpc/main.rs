@@ -5,7 +5,7 @@ mod client;
 
 use std::net::SocketAddr;
 
-use everport_tests::{Exit, kill_a_worker, standalone, take_turn, two_workers_of};
+use everport_tests::{Exit, kill_a_worker, standalone_with, take_turn, two_workers_with};
 use rustix::process::Signal;
 use tokio::runtime::Runtime;
 use tonic::Status;
@@ -28,7 +28,7 @@ fn check_answer(address: SocketAddr) {
 
 fn loses_no_call_in_restarts(arguments: &[&str]) {
     let _turn = take_turn();
-    let cluster = two_workers_of(GRPC, arguments);
+    let cluster = two_workers_with(GRPC, arguments);
     let clients = Clients::start(cluster.address());
     clients.go_on(100);
     for _ in 0..3 {
@@ -58,7 +58,7 @@ fn restarts_lose_no_call_by_tonic() {
 #[test]
 fn a_worker_that_is_killed_is_replaced() {
     for arguments in [&[][..], &["by-tonic"]] {
-        let cluster = two_workers_of(GRPC, arguments);
+        let cluster = two_workers_with(GRPC, arguments);
         kill_a_worker(&cluster, || check_answer(cluster.address()));
         assert_eq!(cluster.stop(), Exit::Code(0));
     }
@@ -67,7 +67,7 @@ fn a_worker_that_is_killed_is_replaced() {
 #[test]
 fn whoever_watches_its_health_is_told_of_the_end_and_does_not_hold_it_up() {
     for arguments in [&[][..], &["by-tonic"]] {
-        let mut cluster = two_workers_of(GRPC, arguments);
+        let mut cluster = two_workers_with(GRPC, arguments);
         let address = cluster.address();
         let runtime = Runtime::new().expect("a runtime");
         let mut watched = runtime.block_on(async {
@@ -94,7 +94,7 @@ fn whoever_watches_its_health_is_told_of_the_end_and_does_not_hold_it_up() {
 #[test]
 fn it_serves_standalone() {
     for arguments in [&[][..], &["by-tonic"]] {
-        let (server, address) = standalone(GRPC, arguments);
+        let (server, address) = standalone_with(GRPC, arguments);
         check_answer(address);
         assert_eq!(server.stop(), Exit::Code(0));
     }

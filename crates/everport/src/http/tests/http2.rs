@@ -96,11 +96,50 @@ fn an_idle_connection_is_sent_away_at_once_and_in_two_steps() {
         client.frame_of(SETTINGS).await;
         scene.drain(DrainReason::Rollout, BOUND).await;
         client.is_sent_away().await;
+        drop(client);
         let closed = Drained {
             closed: 1,
             ..Drained::default()
         };
         assert_eq!(scene.end().await, closed);
+    });
+}
+
+#[test]
+fn a_client_that_is_sending_still_is_not_reset_after_the_last_goaway() {
+    on_both_runtimes(async || {
+        let scene = Scene::open(|server| server.idle_minimum_on_rollout(NEVER)).await;
+        let mut client = scene.client().await;
+        client.greet().await;
+        client.frame_of(SETTINGS).await;
+        scene.drain(DrainReason::Rollout, NEVER).await;
+        client.is_sent_away().await;
+        // The second one would fail if the first one had been answered by a reset.
+        for _ in 0..10 {
+            client.send_frame(PING, 0, &[0; 8]).await;
+        }
+        drop(client);
+        scene.end().await;
+    });
+}
+
+#[test]
+fn a_client_that_does_not_close_is_given_up_after_the_minimum() {
+    on_both_runtimes(async || {
+        let scene = Scene::open(|server| server.idle_minimum_on_rollout(SOON)).await;
+        let mut client = scene.client().await;
+        client.greet().await;
+        client.frame_of(SETTINGS).await;
+        let began = Instant::now();
+        scene.drain(DrainReason::Rollout, NEVER).await;
+        client.is_sent_away().await;
+        let closed = Drained {
+            closed: 1,
+            ..Drained::default()
+        };
+        assert_eq!(scene.end().await, closed);
+        assert!(began.elapsed() >= SOON);
+        drop(client);
     });
 }
 
@@ -141,6 +180,7 @@ fn a_request_that_crosses_the_first_goaway_is_answered() {
         }
         assert_eq!(String::from_utf8_lossy(&answer), "Hello, World!");
         assert_eq!(last_stream, Some(FIRST_STREAM.to_vec()));
+        drop(client);
         let closed = Drained {
             closed: 1,
             ..Drained::default()

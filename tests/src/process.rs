@@ -1,6 +1,7 @@
 //! Processes as `/proc` shows them, and programs as the build leaves them.
 
 use std::fs;
+use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::ExitStatus;
@@ -51,6 +52,19 @@ pub fn program(name: &str) -> PathBuf {
 #[must_use]
 pub fn is_alive(pid: u32) -> bool {
     state_of(pid).is_some_and(|state| state != 'Z')
+}
+
+/// Whether every thread of a process is stopped by a signal.
+#[must_use]
+pub fn is_stopped(pid: u32) -> bool {
+    let threads = fs::read_dir(format!("/proc/{pid}/task"))
+        .into_iter()
+        .flatten();
+    let stats = threads.map(|thread| fs::read_to_string(thread?.path().join("stat")));
+    let is_stopped = |stat: io::Result<String>| {
+        stat.is_ok_and(|stat| nth_field(&stat, 0).is_some_and(|state| state == "T"))
+    };
+    stats.map(is_stopped).reduce(|all, one| all && one) == Some(true)
 }
 
 /// The zombies among a process's children.
@@ -112,6 +126,10 @@ fn state_of(pid: u32) -> Option<char> {
 /// A field of `/proc/<pid>/stat`, counted from the one after the name, which may hold anything (proc(5)).
 fn field(pid: u32, index: usize) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    nth_field(&stat, index).map(str::to_owned)
+}
+
+fn nth_field(stat: &str, index: usize) -> Option<&str> {
     let (_, rest) = stat.rsplit_once(')')?;
-    rest.split_whitespace().nth(index).map(str::to_owned)
+    rest.split_whitespace().nth(index)
 }

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
@@ -44,12 +45,8 @@ impl Deployment {
     /// # Panics
     /// When it cannot be written.
     pub fn put(&self, release: &str) {
-        self.put_with(|new| {
-            fs::copy(program("test-worker"), new)?;
-            let mut file = File::options().append(true).open(new)?;
-            file.write_all(MARK)?;
-            file.write_all(release.as_bytes())
-        });
+        let tail = [MARK, release.as_bytes()].concat();
+        self.put_with("cp \"$0\" \"$1\" && cat >> \"$1\"", &tail);
     }
 
     /// Moves the first bytes of the test worker to the path, as if a copy had been interrupted.
@@ -57,10 +54,8 @@ impl Deployment {
     /// # Panics
     /// When they cannot be written.
     pub fn put_part(&self, bytes: usize) {
-        self.put_with(|new| {
-            fs::copy(program("test-worker"), new)?;
-            File::options().write(true).open(new)?.set_len(bytes as u64)
-        });
+        let script = format!("cp \"$0\" \"$1\" && head -c {bytes} \"$0\" > \"$1\"");
+        self.put_with(&script, b"");
     }
 
     /// Moves a script to the path.
@@ -68,15 +63,26 @@ impl Deployment {
     /// # Panics
     /// When it cannot be written.
     pub fn put_script(&self, script: &str) {
-        self.put_with(|new| {
-            fs::copy(program("test-worker"), new)?; // for its mode
-            fs::write(new, script)
-        });
+        // A copy for its mode.
+        self.put_with("cp \"$0\" \"$1\" && cat > \"$1\"", script.as_bytes());
     }
 
-    fn put_with(&self, write: impl FnOnce(&Path) -> std::io::Result<()>) {
+    /// Has a shell make the new file `$1` of the test worker `$0` and this input. By another process: were it still open for
+    /// writing in a child of another test's, it could not be executed.
+    fn put_with(&self, script: &str, input: &[u8]) {
         let new = self.directory.path().join("server.new");
-        write(&new).expect("the new release is written");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script]).arg(program("test-worker"));
+        let mut shell = shell
+            .arg(&new)
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("sh is there");
+        let mut stdin = shell.stdin.take().expect("stdin is a pipe");
+        stdin.write_all(input).expect("the shell reads it");
+        drop(stdin);
+        let written = shell.wait().expect("our own child");
+        assert!(written.success(), "there is no room for a new release");
         fs::rename(&new, self.path()).expect("the new release is moved to its path");
     }
 }

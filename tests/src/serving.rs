@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use rustix::net::getpeername;
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, Signal, pidfd_getfd, pidfd_open};
 
-use crate::WorkerSeen;
+use crate::{WorkerSeen, is_stopped, wait_until};
 
 /// Stops the worker where it is and counts the connections it has accepted and not closed: what it is
 /// serving, to the very moment.
@@ -17,6 +17,8 @@ use crate::WorkerSeen;
 /// When the worker is gone, or we may not look at its descriptors.
 pub fn stop_and_count(worker: WorkerSeen) -> io::Result<u64> {
     worker.signal(Signal::STOP);
+    // A thread that is in a system call, on another processor, ends that first: it may accept one more.
+    wait_until("the worker stands still", || is_stopped(worker.pid));
     connections(worker)
 }
 

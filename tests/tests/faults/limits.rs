@@ -102,9 +102,12 @@ fn a_watcher_out_of_descriptors_serves_on_and_recovers() {
     cluster.log().wait_for_many(2, "ended: exited");
     // The last one's are closed a moment after its end was told.
     let deadline = Instant::now() + PATIENCE;
-    while open_descriptors(cluster.pid()) != before {
+    while open_descriptors(cluster.pid()) > before {
         let now = open_descriptors(cluster.pid());
-        assert!(Instant::now() < deadline, "{now} descriptors, not {before}");
+        assert!(
+            Instant::now() < deadline,
+            "{now} descriptors, more than {before}"
+        );
         std::thread::yield_now();
     }
     assert_eq!(cluster.stop(), Exit::Code(0));

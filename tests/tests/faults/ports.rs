@@ -3,6 +3,8 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
+#[cfg(not(everport_portable))]
+use everport_tests::Stalls;
 use everport_tests::{Cluster, Exit, get};
 use rustix::process::Signal;
 
@@ -54,13 +56,15 @@ fn a_shared_socket_that_was_shut_down_listens_again_at_once() {
     for share in ["reuseport", "transfer"] {
         let cluster = Cluster::ready(&format!("-w 2 --share {share}"), "--listen 127.0.0.1:0");
         let address = cluster.address();
+        let stalls = Stalls::watch();
         let mut took: Vec<Duration> = (0..SHUTDOWNS).map(|_| shut_down(&cluster)).collect();
         took.sort();
         let (median, longest) = (took[SHUTDOWNS / 2], took[SHUTDOWNS - 1]);
         println!("{share}: listens again after {median:?} (median), {longest:?} (longest)");
         // On a calm machine it is a millisecond, with the request that leads to it.
-        assert!(median < Duration::from_millis(50), "{took:?}");
-        assert!(longest < Duration::from_secs(2), "{took:?}");
+        let allowance = stalls.allowance();
+        assert!(median < Duration::from_millis(50) + allowance, "{took:?}");
+        assert!(longest < Duration::from_secs(2) + allowance, "{took:?}");
         assert_eq!(get(address, "/").body, "Hello, World!");
     }
 }

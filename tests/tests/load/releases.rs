@@ -262,7 +262,10 @@ fn a_program_that_was_only_half_there_at_the_start_comes_up_once_it_is_whole() {
     command.args(["--listen", "127.0.0.1:0"]);
     let cluster = Cluster::spawn(command);
     cluster.log().wait_for("(slot 0) died: ");
+    // It gives up after five deaths, which may be sooner than a copy is made.
+    cluster.signal(Signal::STOP);
     deployment.put("v2");
+    cluster.signal(Signal::CONT);
     cluster.wait_until_ready();
     check_all_run(&cluster, 1, "v2");
 }

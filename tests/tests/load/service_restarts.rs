@@ -124,7 +124,7 @@ fn a_restart_of_the_service_loses_no_connection_to_a_unix_socket_that_is_passed_
     let socket = UnixListener::bind(&path).unwrap();
     let address = net::SocketAddr::from_pathname(&path).unwrap();
     check_unix(kind, &address, &socket, path.to_str().unwrap());
-    let name = format!("everport-passed-{}", std::process::id());
+    let name = format!("everport-passed-{kind:?}-{}", std::process::id());
     let address = net::SocketAddr::from_abstract_name(&name).unwrap();
     let socket = UnixListener::bind_addr(&address).unwrap();
     check_unix(kind, &address, &socket, &format!("@{name}"));

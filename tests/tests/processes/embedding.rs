@@ -9,10 +9,10 @@ mod waiting;
 
 use std::net::SocketAddr;
 use std::process::Command;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
-use everport::log::{Entry, Notice, Sink};
+use everport::log::Notice;
 use everport::watcher::{
     Builder, ExitReason, Handle, Notices, Notification as Heard, Program, RunError, Status,
 };

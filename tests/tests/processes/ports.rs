@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use everport_tests::{Cluster, Exit, Kind, for_each_kind, get};
 
@@ -34,13 +35,19 @@ fn wait_for_printed(cluster: &Cluster, count: usize, text: &str) {
         .wait_until(text, |lines| (printed(lines, text) >= count).then_some(()));
 }
 
-/// A port number that is free now.
+/// A port number that is free, and that nobody gets who leaves the choice to the kernel, as the clients of other tests do
+/// (`ip_local_port_range`).
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Other programs that run this begin elsewhere.
+    let first = 20_000 + std::process::id() % 10_000;
+    let first = u16::try_from(first).unwrap();
+    let candidates = std::iter::from_fn(|| Some(first + NEXT.fetch_add(1, Ordering::Relaxed)));
+    let is_free = |port: &u16| {
+        let wildcards = [format!("0.0.0.0:{port}"), format!("[::]:{port}")];
+        wildcards.iter().all(|any| TcpListener::bind(any).is_ok())
+    };
+    candidates.take(1000).find(is_free).unwrap()
 }
 
 fn all_workers_get_the_same_number_for_port_zero_and_can_read_it(kind: Kind) {

@@ -158,7 +158,7 @@ fn nobody_is_replaced_for_a_limit_during_a_rollout_but_right_after_it(kind: Kind
     let release = directory.path().join("release");
     fs::write(&release, "v1").unwrap();
     let arguments = format!("--listen 127.0.0.1:0 --release {}", release.display());
-    let options = "-w 3 --surge 2 --settle 0.1 --boot-timeout 5 --max-connections 10";
+    let options = "-w 3 --surge 2 --settle 0.1 --boot-timeout 10 --max-connections 10";
     let cluster = kind.ready(options, &arguments);
     fs::write(&release, "v2 hangs-at-boot").unwrap();
     cluster.signal(Signal::USR1);
@@ -173,7 +173,7 @@ fn nobody_is_replaced_for_a_limit_during_a_rollout_but_right_after_it(kind: Kind
         &cluster,
         &[
             "rollout from generation 1 to generation 2 started",
-            "did not come up within 5 s and is killed",
+            "did not come up within 10 s and is killed",
             "aborted: ",
             "rolled back to generation 1",
             "is being replaced: it has accepted as many connections as it may",

@@ -27,7 +27,7 @@ fn a_path_is_served_across_restarts_and_removed_at_the_end(kind: Kind) {
 fn an_abstract_name_is_served_across_restarts(kind: Kind) {
     use std::os::linux::net::SocketAddrExt;
     use std::os::unix::net::{SocketAddr, UnixStream};
-    let name = format!("everport-test-{}", std::process::id());
+    let name = format!("everport-test-{kind:?}-{}", std::process::id());
     let cluster = kind.ready("-w 2 --settle 0", &format!("--unix @{name}"));
     cluster.restart();
     cluster.log().wait_for_many(2, kind.ended());

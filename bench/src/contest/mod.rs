@@ -33,10 +33,12 @@ pub(crate) enum Place {
 pub(crate) struct Entrant {
     pub(crate) name: &'static str,
     pub(crate) shade: Shade,
-    pub(crate) start: Start,
+    /// How long it is loaded in each manner before the clock runs.
+    warm_up: Duration,
+    start: Start,
 }
 
-pub(crate) type Start = Box<dyn Fn(u32) -> anyhow::Result<Box<dyn Subject>>>;
+type Start = Box<dyn Fn(u32) -> anyhow::Result<Box<dyn Subject>>>;
 
 impl Entrant {
     pub(crate) fn new(
@@ -47,7 +49,16 @@ impl Entrant {
         Self {
             name,
             shade,
+            warm_up: WARM_UP,
             start: Box::new(start),
+        }
+    }
+
+    /// One that compiles what it runs most while it runs, and so needs longer to be at its best.
+    pub(crate) fn warmed_up_long(self) -> Self {
+        Self {
+            warm_up: LONG_WARM_UP,
+            ..self
         }
     }
 
@@ -75,9 +86,10 @@ impl Contest {
             servers: start_all(place, entrants)?,
             slices: round as usize,
         };
-        for server in 0..contest.servers.len() {
+        for (server, entrant) in entrants.iter().enumerate() {
             for manner in Manner::ALL {
-                contest.load(server, Demand::of(manner, WARM_UP_CONNECTIONS), WARM_UP)?;
+                let demand = Demand::of(manner, WARM_UP_CONNECTIONS);
+                contest.load(server, demand, entrant.warm_up)?;
             }
         }
         Ok(contest)
@@ -201,6 +213,7 @@ const SERVERS: usize = 0;
 const GENERATOR: usize = 1;
 /// The processes' pages and caches are warm by then.
 const WARM_UP: Duration = Duration::from_millis(50);
+const LONG_WARM_UP: Duration = Duration::from_millis(500);
 const WARM_UP_CONNECTIONS: usize = 64;
 
 #[cfg(test)]

@@ -340,13 +340,14 @@ mod tests {
 
     #[test]
     fn bars_are_as_long_as_their_values_and_whiskers_as_their_intervals() {
-        let text = plot(&[(80.0, 90.0, 100.0), (5.0, 45.0, 50.0)]).to_string();
+        let text = plot(&[(81.0, 90.0, 100.0), (5.0, 45.0, 50.0)]).to_string();
         let width = column_width(2) - ROOM_FOR_NUMBERS;
         for share in [0.9, 0.45] {
             let bar = format!("width=\"{:.1}\" height=\"{THICKNESS}\"", width * share);
             assert_eq!(text.matches(&bar).count(), 4, "{share}: {text}");
         }
-        let whisker = format!("M{:.1},", width * 0.8);
+        // No line of the grid is there.
+        let whisker = format!("M{:.1},", width * 0.81);
         assert_eq!(text.matches(&whisker).count(), 4, "{text}");
         assert!(text.contains("reuseport &lt;&amp;&gt;"), "{text}");
         // Two groups, each with a name, and its own bars below each other.

@@ -70,9 +70,11 @@ fn installed(workers: u32) -> (Vec<Entrant>, Table) {
     let mut missing = Table::new("Missing", &["server", "why"]);
     for kind in Kind::ALL {
         match try_out(kind, workers) {
-            Ok(()) => entrants.push(Entrant::new(kind.name(), shade(kind), move |workers| {
-                kind.start(workers)
-            })),
+            Ok(()) => {
+                let start = move |workers| kind.start(workers);
+                let entrant = Entrant::new(kind.name(), shade(kind), start);
+                entrants.push(entrant.warmed_up_long());
+            }
             Err(why) => missing.row([kind.name().into(), why.into()]),
         }
     }

@@ -125,8 +125,8 @@ impl Group {
                     _ => Cell::Interval(sample.median_interval(), 2),
                 }
             };
-            let first: fn(&Times) -> f64 = |it| it.first;
-            let all: fn(&Times) -> f64 = |it| it.all;
+            let first = |it: &Times| it.first;
+            let all = |it: &Times| it.all;
             table.row([
                 u64::from(self.workers).into(),
                 way.to_string().into(),

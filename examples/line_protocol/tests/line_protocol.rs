@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-use everport_tests::{Cluster, Exit, PATIENCE, standalone, take_turn, two_workers_of, wait_until};
+use everport_tests::{Cluster, Exit, PATIENCE, share_turn, standalone, two_workers_of, wait_until};
 use rustix::process::Signal;
 
 const LINE_PROTOCOL: &str = env!("CARGO_BIN_EXE_line_protocol");
@@ -105,7 +105,7 @@ fn read_batch(client: &mut Client, seen: &Seen) -> bool {
 
 #[test]
 fn rolling_restarts_lose_no_line_of_clients_that_know_its_goodbye() {
-    let _turn = take_turn();
+    let _turn = share_turn();
     let cluster = two_workers_of(LINE_PROTOCOL);
     let address = cluster.address();
     let seen = Seen::default();

@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-use everport_tests::{Cluster, Deployment, Exit, inspectable, take_turn};
+use everport_tests::{Cluster, Deployment, Exit, inspectable, share_turn};
 use tempfile::TempDir;
 
 use crate::releases::{check_all_run, end_without_loss, kill, pids};
@@ -89,7 +89,7 @@ fn directory_of(release: &Deployment) -> PathBuf {
 
 #[test]
 fn a_release_that_comes_up_is_moved_to_and_one_that_does_not_is_left_again() {
-    let _turn = take_turn();
+    let _turn = share_turn();
     let releases = ["v1", "v2", "v3 crashes-at-boot", "v4 crashes-in-slot-2"].map(Deployment::of);
     let [first, second, broken, late] = &releases;
     let site = Site::with(first);

@@ -1,7 +1,7 @@
 //! What the trials of all subjects have to say beside each other.
 
 use super::contestant::Contestant;
-use super::trial::{RATE, Trial};
+use super::trial::Trial;
 use crate::phase::{Phase, Round};
 use crate::plot::{Plot, Row};
 use crate::statistics::{Sample, millis};
@@ -109,7 +109,7 @@ fn plot(contestants: &[Contestant], trial: Trial) -> Option<Plot> {
     let is_plotted = trial != Trial::Calm && !rows.is_empty();
     is_plotted.then(|| Plot {
         name: trial.file_name().to_owned(),
-        title: format!("{trial}: {RATE} requests a second"),
+        title: trial.title(),
         marks: trial.mark(),
         limit: None,
         rows,

@@ -93,6 +93,23 @@ impl Trial {
         }
     }
 
+    /// What the plot is about.
+    pub(super) fn title(self) -> String {
+        let seconds = EVERY.as_secs();
+        let what = match self {
+            Self::Calm => "Calm".to_owned(),
+            Self::Restarts => {
+                format!("A rolling restart every {seconds} s, one connection per request")
+            }
+            Self::KeptRestarts => {
+                format!("A rolling restart every {seconds} s, {KEPT} kept connections")
+            }
+            Self::Kills => format!("kill -9 of a worker every {seconds} s"),
+            Self::Stopped => "One of the workers is stopped".to_owned(),
+        };
+        format!("{what}: {RATE} requests a second")
+    }
+
     /// What the plot's file is called.
     pub(super) fn file_name(self) -> &'static str {
         match self {

@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use everport_load::{Load, RunningLoad, Target};
-use everport_tests::{Cluster, Exit, PATIENCE, get_unix, take_turn, wait_until};
+use everport_tests::{Cluster, Exit, PATIENCE, get_unix, share_turn, take_turn, wait_until};
 use tempfile::TempDir;
 
 use nginx::Nginx;
@@ -73,7 +73,7 @@ fn restart_under(loads: [RunningLoad; 2], cluster: &Cluster) {
 
 #[test]
 fn rolling_restarts_lose_nothing_on_the_socket_itself() {
-    let _turn = take_turn();
+    let _turn = share_turn();
     let place = Place::new();
     let cluster = place.cluster("--workers 2 --settle 0");
     let loads = loads(Target::UnixPath(place.socket()), "Hello, World!");

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use everport_tests::{PATIENCE, wait_until};
 use h2::Reason;
 use tokio::runtime::Runtime;
-use tonic::Status;
 use tonic::transport::{Channel, Error};
+use tonic::{Code, Status};
 use tonic_health::ServingStatus;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
@@ -72,9 +72,7 @@ impl Clients {
     pub(crate) fn go_on(&self, more: u64) {
         let answered = || self.tally.answered.load(Ordering::Relaxed);
         let wanted = answered() + more;
-        wait_until("more answers", || {
-            answered() >= wanted || !self.lost().is_empty()
-        });
+        wait_until("more answers", || answered() >= wanted);
     }
 
     pub(crate) fn lost(&self) -> Vec<Status> {
@@ -103,6 +101,11 @@ fn was_never_accepted(status: &Status) -> bool {
         cause = error.source();
     }
     false
+}
+
+/// Whether the connection broke.
+pub(crate) fn is_broken(status: &Status) -> bool {
+    status.code() == Code::Unknown && status.message() == "transport error"
 }
 
 async fn go_on_calling(mut client: HealthClient<Channel>, tally: Arc<Tally>) {

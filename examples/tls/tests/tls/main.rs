@@ -11,7 +11,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::sync::Arc;
 
-use everport_tests::{Cluster, Exit, take_turn};
+use everport_tests::{Cluster, Exit, share_turn};
 use rustix::process::Signal;
 use tokio_rustls::rustls::ClientConfig;
 
@@ -32,7 +32,7 @@ fn check_shown(address: SocketAddr, trust: &Arc<ClientConfig>, identity: &Identi
 
 #[test]
 fn a_rolling_restart_brings_a_new_certificate_and_loses_no_request() {
-    let _turn = take_turn();
+    let _turn = share_turn();
     let (old, new) = (Identity::new(), Identity::new());
     let trust = trust(&[&old, &new]);
     let files = Files::of(&old);
@@ -67,7 +67,7 @@ fn abort(cluster: &Cluster) -> Vec<String> {
 
 #[test]
 fn a_bad_certificate_or_key_aborts_the_rollout_and_the_old_workers_go_on_serving() {
-    let _turn = take_turn();
+    let _turn = share_turn();
     let (old, other) = (Identity::new(), Identity::new());
     let trust = trust(&[&old]);
     let files = Files::of(&old);

@@ -185,3 +185,104 @@ impl Port {
         group.into_iter().flat_map(Group::sockets)
     }
 }
+
+// What they show is what the kernel reports.
+#[cfg(test)]
+#[cfg(all(target_os = "linux", not(everport_portable)))]
+mod tests {
+    use std::net::{SocketAddr, TcpStream};
+    use std::time::Duration;
+
+    use everport_core::PortId;
+
+    use super::*;
+    use crate::ListenOptions;
+    use crate::bind::tcp;
+    use crate::watcher::Placement;
+    use crate::watcher::ports::dispatch::Dispatching;
+    use crate::watcher::ports::open::Opened;
+    use crate::watcher::ports::socket_watch::Seen;
+
+    struct Fixture {
+        port: Port,
+        watch: SocketWatch,
+        address: SocketAddr,
+    }
+
+    impl Fixture {
+        fn new() -> Self {
+            let options = ListenOptions::new();
+            let address = tcp::probe("127.0.0.1:0".parse().unwrap(), &options).unwrap();
+            let first = tcp::bind_shared(address, &options).unwrap();
+            let opened = Opened::Reuseport { address, first };
+            let watch = SocketWatch::new().unwrap();
+            let (inbox, _) = tokio::sync::mpsc::channel(1);
+            let dispatching = Dispatching::new(Placement::default(), inbox);
+            let port = Port::new(PortId(1), opened, options, &watch, &dispatching).unwrap();
+            Self {
+                port,
+                watch,
+                address,
+            }
+        }
+
+        /// These slots serve, each by the worker with its number.
+        fn serve(&mut self, slots: &[u32]) {
+            let serving: Vec<Serving> = slots
+                .iter()
+                .map(|slot| Serving {
+                    slot: SlotId(*slot),
+                    worker: WorkerId(u64::from(*slot)),
+                })
+                .collect();
+            for Serving { slot, worker } in &serving {
+                self.port.source_for(*worker, *slot, &self.watch).unwrap();
+            }
+            self.port.steer(serving, &mut Links::default());
+            self.port.arm(&self.watch, &|_| true);
+        }
+
+        async fn next(&self) -> Seen {
+            let seen = tokio::time::timeout(Duration::from_secs(10), self.watch.wait()).await;
+            seen.expect("something is soon seen").unwrap()
+        }
+    }
+
+    #[tokio::test]
+    async fn slots_that_come_are_armed_and_those_that_were_stay_so() {
+        let mut fixture = Fixture::new();
+        for serving in [&[0][..], &[0, 1], &[0, 1, 2]] {
+            fixture.serve(serving);
+        }
+        for only in [0, 2] {
+            fixture.serve(&[only]);
+            assert_eq!(
+                fixture.port.armed,
+                [SlotId(only)],
+                "nobody would take from others"
+            );
+            let _client = TcpStream::connect(fixture.address).unwrap();
+            assert!(fixture.next().await.has_connection);
+            // As the loop does: it looks by itself for a while, then it rests again.
+            fixture.port.disarm(&fixture.watch);
+            fixture.serve(&[only]);
+            assert!(fixture.next().await.has_connection, "it still waits");
+            fixture.port.disarm(&fixture.watch);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_listens_again_is_armed_again() {
+        let mut fixture = Fixture::new();
+        fixture.serve(&[0, 1]);
+        let slot = SlotId(1);
+        let shut = fixture.port.slots().find(|(it, _)| *it == slot).unwrap().1;
+        rustix::net::shutdown(shut, rustix::net::Shutdown::Both).unwrap();
+        let seen = fixture.next().await;
+        assert_eq!(seen.shut, [(PortId(1), Some(slot))]);
+        fixture.port.mend(Some(slot), &fixture.watch).unwrap();
+        fixture.serve(&[1]);
+        let _client = TcpStream::connect(fixture.address).unwrap();
+        assert!(fixture.next().await.has_connection);
+    }
+}

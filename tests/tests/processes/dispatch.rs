@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
 use std::time::Instant;
 
 use everport_tests::{Cluster, Exit, Kind, PATIENCE, WorkerSeen, for_each_kind, get, get_unix};
@@ -77,18 +76,18 @@ fn each_worker_gets_its_turn_exactly(kind: Kind) {
     );
     cluster.log().wait_for("(dispatch)");
     let address = cluster.address();
-    check_exact(&cluster, || {
+    check_exact(&cluster, 100, || {
         (0..400).map(|_| get(address, "/").worker()).collect()
     });
-    check_exact(&cluster, || ask_at_once(address));
+    check_exact(&cluster, 100, || ask_at_once(address));
 }
 
-/// Those who ask 400 times are answered 100 times by each of four workers.
-fn check_exact(cluster: &Cluster, ask: impl Fn() -> Vec<u64>) {
+/// Those who ask are answered by each worker so many times.
+fn check_exact(cluster: &Cluster, share: u64, ask: impl Fn() -> Vec<u64>) {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let seen = count(ask());
-        if seen == exactly(100, &cluster.workers()) {
+        if seen == exactly(share, &cluster.workers()) {
             return;
         }
         // On a busy machine a worker may not answer for so long that others get what waits for it.
@@ -165,51 +164,86 @@ fn check_turns(cluster: &Cluster, workers: &[WorkerSeen]) {
     }
 }
 
+/// Checks clusters one after the other until nobody was late in one: that is told, and the only excuse.
+fn until_nobody_is_late(
+    kind: Kind,
+    options: &str,
+    check: impl Fn(&Cluster) -> Result<(), Misplaced>,
+) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let options = format!("{options} --share dispatch --placement fewest --log-level debug");
+        let cluster = kind.ready(&options, "--listen 127.0.0.1:0");
+        let Err(misplaced) = check(&cluster) else {
+            return;
+        };
+        let late = cluster.log().matching("has not answered for");
+        assert!(!late.is_empty(), "nobody was late: {misplaced:?}");
+        assert!(Instant::now() < deadline, "{misplaced:?}: {late:?}");
+    }
+}
+
+/// Who had how many connections, and should have had.
+#[derive(Debug)]
+struct Misplaced {
+    _seen: BTreeMap<u64, u64>,
+    _expected: BTreeMap<u64, u64>,
+}
+
+fn check_placed(kept: &[Kept], expected: BTreeMap<u64, u64>) -> Result<(), Misplaced> {
+    let seen = count(kept.iter().map(|kept| kept.worker));
+    match seen == expected {
+        true => Ok(()),
+        false => Err(Misplaced {
+            _seen: seen,
+            _expected: expected,
+        }),
+    }
+}
+
 fn connections_that_are_kept_go_where_fewest_are_open(kind: Kind) {
-    let options = "-w 4 --share dispatch --placement fewest";
-    let cluster = kind.ready(options, "--listen 127.0.0.1:0");
+    until_nobody_is_late(kind, "-w 4", check_where_fewest_are_open);
+}
+
+fn check_where_fewest_are_open(cluster: &Cluster) -> Result<(), Misplaced> {
     let address = cluster.address();
     let mut kept: Vec<Kept> = (0..40).map(|_| Kept::open(address)).collect();
     let workers = cluster.workers();
-    let seen = count(kept.iter().map(|kept| kept.worker));
-    assert_eq!(seen, exactly(10, &workers));
+    check_placed(&kept, exactly(10, &workers))?;
     // One worker's clients go. Once the watcher knows, it gets all that come until it has as many as the others.
     let left = workers[2].worker;
     kept.retain(|kept| kept.worker != left);
     while get(address, "/").worker() != left {}
     let next = (0..8).map(|_| Kept::open(address));
     let next: Vec<Kept> = next.collect();
-    let seen = count(next.iter().map(|kept| kept.worker));
-    assert_eq!(seen, BTreeMap::from([(left, 8)]));
+    check_placed(&next, BTreeMap::from([(left, 8)]))?;
     drop(kept);
     for kept in next {
         assert!(kept.connection.peer_addr().is_ok());
     }
+    Ok(())
 }
 
 fn with_fewest_one_that_has_just_started_gets_the_next_until_it_has_as_many(kind: Kind) {
-    let options = "-w 2 --settle 0 --share dispatch --placement fewest";
-    let cluster = kind.ready(options, "--listen 127.0.0.1:0");
+    until_nobody_is_late(kind, "-w 2 --settle 0", check_one_that_has_just_started);
+}
+
+fn check_one_that_has_just_started(cluster: &Cluster) -> Result<(), Misplaced> {
     let address = cluster.address();
     let kept: Vec<Kept> = (0..8).map(|_| Kept::open(address)).collect();
     let [victim, other] = cluster.workers()[..] else {
         panic!("not two workers");
     };
-    assert_eq!(
-        count(kept.iter().map(|kept| kept.worker)),
-        exactly(4, &[victim, other])
-    );
+    check_placed(&kept, exactly(4, &[victim, other]))?;
     cluster.crash(victim);
     cluster.log().wait_for_many(3, "is ready after");
     let workers = cluster.workers();
     let started = workers.iter().find(|seen| **seen != other).unwrap();
     let next: Vec<Kept> = (0..4).map(|_| Kept::open(address)).collect();
-    let seen = count(next.iter().map(|kept| kept.worker));
-    assert_eq!(seen, exactly(4, &[*started]));
+    check_placed(&next, exactly(4, &[*started]))?;
     // From then on they take turns.
     let later: Vec<Kept> = (0..4).map(|_| Kept::open(address)).collect();
-    let seen = count(later.iter().map(|kept| kept.worker));
-    assert_eq!(seen, exactly(2, &workers));
+    check_placed(&later, exactly(2, &workers))
 }
 
 #[cfg(all(target_os = "linux", not(everport_portable)))]
@@ -238,21 +272,22 @@ fn what_has_no_worker_yet_waits_for_the_first_that_comes_up(kind: Kind) {
 }
 
 fn ipv6_is_dispatched_as_well(kind: Kind) {
-    let cluster = kind.ready("-w 2 --share dispatch", "--listen [::1]:0");
-    let seen = count((0..20).map(|_| get(cluster.address(), "/").worker()));
-    assert_eq!(seen, exactly(10, &cluster.workers()));
+    let options = "-w 2 --share dispatch --log-level debug";
+    let cluster = kind.ready(options, "--listen [::1]:0");
+    let ask = || (0..20).map(|_| get(cluster.address(), "/").worker());
+    check_exact(&cluster, 10, || ask().collect());
 }
 
 fn a_unix_socket_is_dispatched_when_that_is_asked_for(kind: Kind) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("socket");
-    let options = "-w 2 --settle 0 --share dispatch";
+    let options = "-w 2 --settle 0 --share dispatch --log-level debug";
     let cluster = kind.ready(options, &format!("--unix {}", path.display()));
-    let turns = |path: &Path| count((0..20).map(|_| get_unix(path, "/").worker()));
-    assert_eq!(turns(&path), exactly(10, &cluster.workers()));
+    let turns = || (0..20).map(|_| get_unix(&path, "/").worker()).collect();
+    check_exact(&cluster, 10, turns);
     cluster.restart();
     cluster.log().wait_for_many(2, kind.ended());
-    assert_eq!(turns(&path), exactly(10, &cluster.workers()));
+    check_exact(&cluster, 10, turns);
     assert_eq!(cluster.stop(), Exit::Code(0));
     assert!(!path.exists());
 }
@@ -264,12 +299,13 @@ fn a_socket_that_was_passed_in_is_dispatched_and_stays_its_owners(kind: Kind) {
     use everport_tests::{loopback_socket, with_sockets};
 
     let (web, address) = loopback_socket();
-    let command = kind.command("-w 2 --share dispatch", &format!("--listen {address}"));
+    let options = "-w 2 --share dispatch --log-level debug";
+    let command = kind.command(options, &format!("--listen {address}"));
     let cluster = Cluster::spawn(with_sockets(&command, &[("web", web.as_fd())]));
     cluster.wait_until_ready();
     cluster.log().wait_for("(dispatch, passed in as \"web\")");
-    let seen = count((0..20).map(|_| get(address, "/").worker()));
-    assert_eq!(seen, exactly(10, &cluster.workers()));
+    let ask = || (0..20).map(|_| get(address, "/").worker());
+    check_exact(&cluster, 10, || ask().collect());
     assert_eq!(cluster.stop(), Exit::Code(0));
     let _client = TcpStream::connect(address).unwrap();
     web.set_nonblocking(false).unwrap();

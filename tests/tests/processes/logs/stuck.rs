@@ -24,21 +24,27 @@ fn workers_and_control_go_on_and_every_record_is_told_or_counted(kind: Kind) {
     });
     let is_newest = |line: &str| line.contains(r#""worker":2"#) && line.contains("numbered");
     log.wait_for_line("the newest record", is_newest);
+    // Whoever reads too slowly is not waited for at the end: all has to be there before.
+    let (mut next, mut sum) = (0, (0, 0));
+    log.wait_until("every record, told or counted", |lines| {
+        let (told, lost) = of_first(&lines[next..]);
+        sum = (sum.0 + told, sum.1 + lost);
+        next = lines.len();
+        (sum.0 + sum.1 >= MANY).then_some(())
+    });
     cluster.stop();
     log.wait_for_end(1);
-    let entries = log.lines();
-    let entries = entries
-        .iter()
-        .map(|line| serde_json::from_str(line).unwrap());
-    let of_first: Vec<Value> = entries
-        .filter(|entry: &Value| entry["worker"] == 1)
-        .collect();
-    let numbered = of_first
-        .iter()
-        .filter(|entry| entry["target"] == "numbered");
-    let told = numbered.count() as u64;
-    let counts = of_first.iter().filter(|entry| entry["kind"] == "lost");
-    let lost: u64 = counts.map(|entry| entry["count"].as_u64().unwrap()).sum();
+    let (told, lost) = of_first(&log.lines());
     assert_eq!(told + lost, MANY);
     assert!(told > 0 && lost > 0, "{told} told, {lost} lost");
+}
+
+/// How many numbered records of the first worker these lines tell, and how many of its records they count as lost.
+fn of_first(lines: &[String]) -> (u64, u64) {
+    let entries = lines.iter().map(|line| serde_json::from_str(line).unwrap());
+    let of_first = entries.filter(|entry: &Value| entry["worker"] == 1);
+    of_first.fold((0, 0), |(told, lost), entry| match entry["kind"].as_str() {
+        Some("lost") => (told, lost + entry["count"].as_u64().unwrap()),
+        _ => (told + u64::from(entry["target"] == "numbered"), lost),
+    })
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use everport::messages::{CallError, SendError};
 use everport::{SlotId, WorkerId};
-use everport_tests::{Kind, for_each_kind, share_turn};
+use everport_tests::{Kind, for_each_kind, take_turn};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
@@ -24,7 +24,7 @@ for_each_kind!(
 const LONGEST: usize = 16 * 1024 * 1024 - 2;
 
 async fn sixteen_mebibytes_go_both_ways_while_the_cluster_is_restarted(kind: Kind) {
-    let _turn = share_turn();
+    let _turn = take_turn();
     let scene = Arc::new(Scene::ready(kind, 2).await);
     let long = Arc::new("ü".repeat(LONGEST / 2));
     let (is_over, echoed) = (

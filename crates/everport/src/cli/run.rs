@@ -123,7 +123,8 @@ impl CommandError {
 /// Runs a cluster of `program` as the command does, until it ends: takes the process's signals, holds the
 /// pid file, writes the log. Call it once per process, on a tokio runtime with I/O and time enabled.
 ///
-/// Cancelled, it leaves the workers to notice that their watcher is gone: they drain and exit.
+/// Cancelled, it leaves the workers to notice that their watcher is gone: they drain and exit. The watcher is a task: the
+/// runtime drops it, with its ports and links, a moment after this future, and only if it still runs then.
 ///
 /// # Errors
 /// When a file cannot be used, the watcher fails, or the cluster gives up.
@@ -132,7 +133,7 @@ pub async fn run(args: &ClusterArgs, program: Program) -> Result<ExitCode, Comma
 }
 
 /// Runs a cluster as [`run`] does, and something beside it: `companion` begins with the cluster, may end before it, and
-/// is dropped with its end. It runs on the watcher's own task, so it must not block.
+/// is dropped with its end. It runs on the same task as what takes the signals, so it must not block.
 ///
 /// # Errors
 /// As those of [`run`].
@@ -224,7 +225,7 @@ async fn watch(
         never = company => match never {},
         never = signals.forward(&handle, writer) => match never {},
         never = manager.keep_informed(&handle) => match never {},
-        ended = as_a_task(watcher.run()) => ended,
+        ended = as_a_task(watcher.run()) => ended.unwrap_or_else(|lost| Err(lost.into())),
     };
     manager.say_last().await;
     match ended? {
@@ -239,16 +240,17 @@ async fn watch(
 }
 
 /// Runs it as a task, which ends with this future. A future that a runtime blocks on is woken by a write to a descriptor,
-/// and by the wait that reads of it; a task only by its place in a queue.
-async fn as_a_task<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+/// and by the wait that reads of it; a task only by its place in a queue. An error: the runtime has ended before it.
+async fn as_a_task<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> io::Result<T> {
     let mut tasks = JoinSet::new();
     tasks.spawn(work);
     match tasks.join_next().await {
-        Some(Ok(result)) => result,
+        Some(Ok(result)) => Ok(result),
         Some(Err(failure)) => match failure.try_into_panic() {
             Ok(panic) => resume_unwind(panic),
-            // Only the end of the runtime can have cancelled it.
-            Err(_) => pending().await,
+            Err(cancelled) => Err(io::Error::other(cancelled)),
         },
         None => pending().await,
     }
@@ -294,6 +296,25 @@ fn keep_memory_private() {
 mod tests {
     use super::*;
     use crate::{BindCause, PortAddress, UnsafePath, WorkerId};
+
+    #[test]
+    fn a_task_whose_runtime_ends_is_not_waited_for() {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .build()
+            .unwrap();
+        let (begin, begun) = std::sync::mpsc::channel();
+        let handle = runtime.handle().clone();
+        let waiting = std::thread::spawn(move || {
+            handle.block_on(as_a_task(async move {
+                begin.send(()).unwrap();
+                pending::<Infallible>().await
+            }))
+        });
+        begun.recv().unwrap();
+        runtime.shutdown_background();
+        assert!(waiting.join().unwrap().is_err());
+    }
 
     #[test]
     fn a_failure_is_told_with_its_causes() {

@@ -31,6 +31,9 @@ const FULL_FOR: Duration = Duration::from_secs(5);
 /// more to do than it can accepts more often.
 const JUST_NOW: Duration = Duration::from_millis(2);
 
+/// How many beats in a row accepts may answer. They may be another runtime's, while the one that is asked hangs.
+const MOST_ANSWERS: u32 = 7;
+
 /// How many frames are received before other things have their turn.
 const FRAMES_PER_TURN: usize = 64;
 
@@ -39,6 +42,8 @@ pub(crate) struct Guard {
     state: Arc<State>,
     link: Option<WorkerEnd>,
     end: End,
+    /// How many of the last beats an accept has answered.
+    answers_in_a_row: u32,
 }
 
 /// Starts a thread that guards this worker.
@@ -51,7 +56,12 @@ pub(crate) fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<JoinHand
 
 impl Guard {
     pub(crate) fn new(state: Arc<State>, link: Option<WorkerEnd>, end: End) -> Self {
-        Self { state, link, end }
+        Self {
+            state,
+            link,
+            end,
+            answers_in_a_row: 0,
+        }
     }
 
     /// Returns when there is nothing to guard any more.
@@ -168,7 +178,7 @@ impl Guard {
         }
     }
 
-    fn obey(&self, frame: FromWatcher, fds: Vec<OwnedFd>) {
+    fn obey(&mut self, frame: FromWatcher, fds: Vec<OwnedFd>) {
         let state = &self.state;
         let fd = fds.into_iter().next();
         match frame {
@@ -224,11 +234,16 @@ impl Guard {
         }
     }
 
-    /// It is the runtime that has to answer. One that has just accepted has done so: it serves, and is not disturbed.
-    fn answer(&self, beat: u32) {
+    /// It is the runtime that has to answer. One that has just accepted has done so: it serves, and is not disturbed. From time
+    /// to time it is asked nevertheless.
+    fn answer(&mut self, beat: u32) {
         let answer = |link: &WorkerEnd| link.send(&FromWorker::Alive { beat }).is_ok();
-        let has_just_accepted = self.state.connections.accepted_within(JUST_NOW);
-        if !(has_just_accepted && self.link.as_ref().is_some_and(answer)) {
+        let may_answer = self.answers_in_a_row < MOST_ANSWERS
+            && self.state.connections.accepted_within(JUST_NOW);
+        if may_answer && self.link.as_ref().is_some_and(answer) {
+            self.answers_in_a_row += 1;
+        } else {
+            self.answers_in_a_row = 0;
             self.state.beats.send_replace(Some(beat));
         }
     }

@@ -19,6 +19,10 @@ use super::service::AnyError;
 use crate::cluster::{Phase, State};
 use crate::listener::Connections;
 
+/// For how long a client's end is waited for at most when ours has come. It needs a round trip, whatever pauses between
+/// requests it is granted.
+const FAREWELL: Duration = Duration::from_secs(5);
+
 /// How long clients are given.
 #[derive(Debug, Clone)]
 pub(super) struct Patience {
@@ -208,6 +212,10 @@ impl Idle {
     fn due_if_mute(&mut self, exchange: &Exchange, minimum: Duration) -> Option<Instant> {
         self.look_at(exchange);
         let may_close = exchange.is_mute();
+        let minimum = match exchange.is_leaving() {
+            true => minimum.min(FAREWELL),
+            false => minimum,
+        };
         self.since.checked_add(minimum).filter(|_| may_close)
     }
 
@@ -246,5 +254,25 @@ impl<F: Future + Unpin> Seldom<F> {
         }
         self.waiting = Some(cx.waker().clone());
         Pin::new(&mut self.future).poll(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn a_farewell_has_the_minimum_and_a_limit_of_its_own() {
+        let exchange = Exchange::new(Arc::new(Connections::new()));
+        let mut idle = Idle::since_now(&exchange);
+        let since = idle.since;
+        let mut due = |minimum| idle.due_if_mute(&exchange, minimum);
+        exchange.tell();
+        assert_eq!(due(FAREWELL * 9), Some(since + FAREWELL * 9));
+        exchange.leave();
+        assert_eq!(due(FAREWELL * 9), Some(since + FAREWELL));
+        assert_eq!(due(FAREWELL / 9), Some(since + FAREWELL / 9));
     }
 }

@@ -29,6 +29,8 @@ pub(super) struct Exchange {
     unanswered: AtomicU32,
     /// Whether the client knows that the connection is closing.
     is_told: AtomicBool,
+    /// Whether the server's side is closed, and only the client's end is waited for.
+    is_leaving: AtomicBool,
     /// Whether a handler takes the connection over.
     is_upgraded: AtomicBool,
 }
@@ -60,6 +62,7 @@ impl Exchange {
             requests: AtomicU32::new(0),
             unanswered: AtomicU32::new(0),
             is_told: AtomicBool::new(false),
+            is_leaving: AtomicBool::new(false),
             is_upgraded: AtomicBool::new(false),
         }
     }
@@ -121,12 +124,15 @@ impl Exchange {
     }
 
     /// Whether the client was told, has said nothing since, and has no answer to come. One of HTTP/2 that lives
-    /// replies to the ping between the two `GOAWAY`; then hyper knows when to end the connection.
+    /// replies to the ping between the two `GOAWAY`; then hyper knows when to end the connection. After the last one there
+    /// is nothing more to be said to it, whoever still works on an answer.
     pub(super) fn is_mute(&self) -> bool {
-        self.is_told()
-            && !self.has_replied.load(Ordering::Relaxed)
-            && !self.is_stuck.load(Ordering::Relaxed)
-            && self.unanswered.load(Ordering::Relaxed) == 0
+        let is_quiet = || {
+            !self.has_replied.load(Ordering::Relaxed)
+                && !self.is_stuck.load(Ordering::Relaxed)
+                && self.unanswered.load(Ordering::Relaxed) == 0
+        };
+        self.is_told() && (self.is_leaving() || is_quiet())
     }
 
     /// Whether an HTTP/1 client is neither being answered nor in the midst of a request: hyper calls one idle
@@ -153,6 +159,15 @@ impl Exchange {
 
     pub(super) fn is_told(&self) -> bool {
         self.is_told.load(Ordering::Relaxed)
+    }
+
+    /// The server's side of the connection is closed.
+    pub(super) fn leave(&self) {
+        self.is_leaving.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        self.is_leaving.load(Ordering::Relaxed)
     }
 
     /// A handler takes the connection over with this answer.

@@ -15,6 +15,10 @@ use crate::listener::Connections;
 /// What an HTTP/2 client sends first (RFC 9113, 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+/// How much is read of a client for whom nothing more is done: more than the windows of HTTP/2 let it have on its way. Whoever
+/// sends on and on would otherwise keep the task from ever looking at the time.
+const FAREWELL: usize = 2 * 1024 * 1024;
+
 /// A stream that is served. It goes along when a connection is upgraded, so it is dropped only when the last
 /// one has let go of it. An upgraded one ends at the drain's deadline; others are dropped by their driver then.
 #[derive(Debug)]
@@ -27,6 +31,8 @@ pub(super) struct Transport<S> {
     /// The last bytes that came.
     tail: [u8; 3],
     phase: watch::Receiver<Phase>,
+    /// How much more may be read since our side was closed; `None` while it is open.
+    farewell: Option<usize>,
     /// Made for connections that were upgraded only.
     deadline: Option<Box<Deadline>>,
 }
@@ -61,6 +67,7 @@ impl<S> Transport<S> {
             preface: Some(0),
             tail: [0; 3],
             phase,
+            farewell: None,
             deadline: None,
         }
     }
@@ -145,15 +152,17 @@ impl<S: AsyncRead + Unpin> Transport<S> {
     /// Waits until the client has closed its side as well. What it has sent meanwhile is for nobody; but if it were not
     /// read, the kernel would reset the connection, and the client might never see the last `GOAWAY`, which tells it what
     /// was not accepted. A client that does not close is mute, and not waited for longer than such a one.
-    fn poll_farewell(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.presence.0.tell();
+    fn poll_farewell(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let left = self.farewell.get_or_insert(FAREWELL);
         let mut bytes = [0; 1024];
         loop {
             let mut buffer = ReadBuf::new(&mut bytes);
             let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer));
-            if read.is_err() || buffer.filled().is_empty() {
-                return Poll::Ready(Ok(()));
+            let length = buffer.filled().len();
+            if read.is_err() || length == 0 || length >= *left {
+                return Poll::Ready(());
             }
+            *left -= length;
         }
     }
 }
@@ -214,11 +223,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Transport<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
-        let exchange = &self.presence.0;
-        match exchange.is_http2() && exchange.is_told() {
-            true => self.poll_farewell(cx),
-            false => Poll::Ready(Ok(())),
+        // Once only: not every stream bears a second time.
+        if self.farewell.is_none() {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+            let exchange = &self.presence.0;
+            if !(exchange.is_http2() && exchange.is_told()) {
+                return Poll::Ready(Ok(()));
+            }
+            exchange.leave();
         }
+        self.poll_farewell(cx).map(Ok)
     }
 }

@@ -78,7 +78,9 @@ fn read_at_once(socket: &impl AsFd, buffer: &mut ReadBuf<'_>) -> Option<io::Resu
 
 fn write_at_once(socket: &impl AsFd, buffers: &[IoSlice<'_>]) -> Option<io::Result<usize>> {
     let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-    let buffers = &buffers[..buffers.len().min(AT_ONCE)];
+    if buffers.len() > AT_ONCE {
+        return None; // the first of them may be empty, and nothing written would look like a stream that is full
+    }
     match sendmsg(socket, buffers, &mut SendAncillaryBuffer::default(), flags) {
         Ok(written) => Some(Ok(written)),
         Err(error) => unless_later(error),
@@ -88,7 +90,7 @@ fn write_at_once(socket: &impl AsFd, buffers: &[IoSlice<'_>]) -> Option<io::Resu
 /// More than most requests have. What is read into has to be set to zero first, so it is not more.
 const FIRST_READ: usize = 4096;
 
-/// As many buffers as every system takes at once. The runtime writes what is left.
+/// As many buffers as every system takes at once. The runtime writes more.
 const AT_ONCE: usize = 16;
 
 /// What is not possible yet, or would have to be tried again, is the runtime's.
@@ -135,6 +137,17 @@ mod tests {
         while full.write(&[0; 4096]).is_ok() {}
         let bytes = [IoSlice::new(b"more")];
         assert!(Untried::everything().write(&full, &bytes).is_none());
+    }
+
+    #[test]
+    fn more_buffers_than_every_system_takes_are_left_to_the_runtime() {
+        let (socket, _client) = UnixStream::pair().unwrap();
+        let mut buffers = [IoSlice::new(b""); AT_ONCE + 1];
+        buffers[AT_ONCE] = IoSlice::new(b"hello");
+        assert!(Untried::everything().write(&socket, &buffers).is_none());
+        let some = &buffers[1..];
+        let written = Untried::everything().write(&socket, some);
+        assert_eq!(written.unwrap().unwrap(), 5);
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod bodies;
 mod closing;
 mod connection_header;
 mod ending;
+mod farewell;
 mod handshakes;
 mod http2;
 mod scene;

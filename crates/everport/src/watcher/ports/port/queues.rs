@@ -102,19 +102,22 @@ impl Port {
     }
 
     /// Leaves alone what is armed already: in a cluster of a thousand slots one of them changes, and the others would
-    /// cost a system call each. Returns the slots that are armed now.
+    /// cost a system call each. Returns the slots that are armed now; what the system refuses is tried again the next time.
     fn arm_slots(&self, watch: &SocketWatch, is_well: &impl Fn(WorkerId) -> bool) -> Vec<SlotId> {
         let mut armed = Vec::with_capacity(self.armed.len());
         for (slot, socket) in self.slots() {
             let name = (self.id, Some(slot));
             let was_armed = self.armed.binary_search(&slot).is_ok();
             let is_due = !self.is_dead && self.has_taker(slot, is_well);
-            match (was_armed, is_due) {
+            let is_armed = match (was_armed, is_due) {
                 (false, true) => watch.arm(socket, name),
-                (true, false) => watch.disarm(socket, name),
-                (true, true) | (false, false) => {}
-            }
-            if is_due {
+                (true, false) => {
+                    watch.disarm(socket, name);
+                    false
+                }
+                (true, true) | (false, false) => is_due,
+            };
+            if is_armed {
                 armed.push(slot);
             }
         }

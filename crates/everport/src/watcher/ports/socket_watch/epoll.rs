@@ -32,13 +32,14 @@ impl SocketWatch {
         Ok(epoll::add(&self.set, socket, data, HANG_UPS)?)
     }
 
-    /// Reports the next connection, or one that waits already, once.
-    pub(crate) fn arm(&self, socket: impl AsFd, name: SocketName) {
+    /// Reports the next connection, or one that waits already, once. Whether it does: one that can't be watched serves all
+    /// the same.
+    pub(crate) fn arm(&self, socket: impl AsFd, name: SocketName) -> bool {
         let data = epoll::EventData::new_u64(to_number(name));
         let flags = HANG_UPS | epoll::EventFlags::IN | epoll::EventFlags::ONESHOT;
-        if let Err(Errno::NOENT) = epoll::modify(&self.set, &socket, data, flags) {
-            // One that can't be watched serves all the same.
-            let _unwatched = epoll::add(&self.set, &socket, data, flags);
+        match epoll::modify(&self.set, &socket, data, flags) {
+            Err(Errno::NOENT) => epoll::add(&self.set, &socket, data, flags).is_ok(),
+            result => result.is_ok(),
         }
     }
 
@@ -151,7 +152,7 @@ mod tests {
         let watch = SocketWatch::new().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let name = (PortId(3), None);
-        watch.arm(&listener, name);
+        assert!(watch.arm(&listener, name));
         assert_eq!(watch.take().unwrap(), Seen::default());
         let connect = || TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let _first = connect();
@@ -159,11 +160,18 @@ mod tests {
         let _second = connect();
         assert_eq!(watch.take().unwrap(), Seen::default());
         // What waits already counts when it is armed again, and a hang-up does once it is disarmed.
-        watch.arm(&listener, name);
+        assert!(watch.arm(&listener, name));
         assert_eq!(next(&watch).await, CONNECTION);
         watch.disarm(&listener, name);
         rustix::net::shutdown(&listener, rustix::net::Shutdown::Both).unwrap();
         assert_eq!(next(&watch).await, shut(name));
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_watched_is_not_armed() {
+        let watch = SocketWatch::new().unwrap();
+        let file = std::fs::File::open("/proc/self/exe").unwrap(); // no epoll takes a file
+        assert!(!watch.arm(&file, (PortId(3), None)));
     }
 
     #[test]

@@ -19,7 +19,9 @@ impl SocketWatch {
         Ok(())
     }
 
-    pub(crate) fn arm(&self, _socket: impl AsFd, _name: SocketName) {}
+    pub(crate) fn arm(&self, _socket: impl AsFd, _name: SocketName) -> bool {
+        false
+    }
 
     pub(crate) fn disarm(&self, _socket: impl AsFd, _name: SocketName) {}
 

@@ -64,8 +64,8 @@ const COLUMNS: [&str; 9] = [
 
 fn row(contestant: &Contestant, trial: Trial) -> Vec<Cell> {
     let name = Cell::from(contestant.kind.name());
+    let why = contestant.why_not(trial).unwrap_or_default();
     let Some(phase) = contestant.trials.get(&trial) else {
-        let why = trial.impossible_for(contestant.kind).unwrap_or_default();
         let nothing = (0..COLUMNS.len() - 2).map(|_| Cell::from(""));
         return [name]
             .into_iter()
@@ -76,7 +76,7 @@ fn row(contestant: &Contestant, trial: Trial) -> Vec<Cell> {
     let counts = [phase.requests(), phase.disturbances(), phase.failed()].map(Cell::from);
     let quantiles = [50.0, 99.0, 99.9, 100.0].map(|percent| of_rounds(&phase.rounds, percent));
     let cells = [name].into_iter().chain(counts).chain(quantiles);
-    cells.chain(["".into()]).collect()
+    cells.chain([why.into()]).collect()
 }
 
 /// The median of the rounds' quantiles, and how far they lie apart.

@@ -47,7 +47,7 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
 fn method(rounds: u32, seconds: Duration) -> String {
     let skipped = Trial::ALL.len();
     format!(
-        "{WORKERS} workers each, set up as its own documentation advises (`bench/peers`), one after the other on the same \
+        "{WORKERS} workers each, set up as its own documentation advises, but for what `docs/benchmarks.md` says (files: `bench/peers`), one after the other on the same \
          machine; {rounds} rounds, in each of them every subject is started anew and goes through {skipped} trials of \
          {seconds:?}. {RATE} requests a second, one connection each ({CLIENTS} clients), nothing retried; latency from each \
          request's intended start, of those that were answered. everport serves by `everport::http`, the unmanaged \
@@ -56,7 +56,7 @@ fn method(rounds: u32, seconds: Duration) -> String {
          every {EVERY:?}. *Stopped*: one worker is stopped for two thirds of the time. In a trial of less than \
          twice that, all that is done every half of its length. Values are \
          medians of the rounds' quantiles with their quartiles (in parentheses), which for three rounds are the least \
-         and the greatest; counts are those of all rounds. What failed to start, or in a trial, is not tried again, \
+         and the greatest; counts and max are those of all rounds. What failed to start, or in a trial, is not tried again, \
          and says so."
     )
 }

@@ -40,8 +40,6 @@ impl Contestant {
                 Ok(round) => self.trials.entry(trial).or_default().rounds.push(round),
                 Err(error) if self.kind.is_ours() => return Err(error),
                 Err(error) => {
-                    // Who knows what it is like now.
-                    running = None;
                     let why = failure(self.kind.name(), &error);
                     self.failed.insert(trial, why);
                 }
@@ -56,7 +54,7 @@ impl Contestant {
         trial.impossible_for(self.kind).or(failed)
     }
 
-    /// One trial of what runs, if that is well, and else of one that is started for it.
+    /// One trial of what runs, if that is well, and else of one that is started for it. One that has failed does not run on.
     fn go_through(
         &self,
         trial: Trial,
@@ -70,8 +68,9 @@ impl Contestant {
             None => Running::start(kind, workers).with_context(|| format!("{kind}, {trial}"))?,
         };
         let round = trial.run(subject.subject.as_ref(), seconds);
+        let round = round.with_context(|| format!("{kind}, {trial}"))?;
         *running = Some(subject);
-        round.with_context(|| format!("{kind}, {trial}"))
+        Ok(round)
     }
 }
 

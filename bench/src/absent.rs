@@ -61,7 +61,13 @@ mod tests {
         absent.excuse("theirs", false, Ok(())).unwrap();
         assert!(absent.excuse("ours", true, broken()).is_err());
         let listed = absent.into_table().to_string();
-        assert!(listed.contains("| theirs  | failed: it has ended |"), "{listed}");
-        assert!(!listed.contains("log") && !listed.contains("ours"), "{listed}");
+        assert!(
+            listed.contains("| theirs  | failed: it has ended |"),
+            "{listed}"
+        );
+        assert!(
+            !listed.contains("log") && !listed.contains("ours"),
+            "{listed}"
+        );
     }
 }

@@ -151,10 +151,7 @@ impl Measured {
     }
 
     /// Processes of everport's.
-    fn new(
-        name: String,
-        start: impl Fn() -> anyhow::Result<Box<dyn Subject>> + 'static,
-    ) -> Self {
+    fn new(name: String, start: impl Fn() -> anyhow::Result<Box<dyn Subject>> + 'static) -> Self {
         Self {
             name,
             start: Box::new(start),
@@ -269,14 +266,23 @@ fn held(subject: &dyn Subject, told: Workers, count: u64) -> anyhow::Result<(Sha
 fn by_process(subject: &dyn Subject) -> anyhow::Result<Shares> {
     let workers = subject.workers();
     let count = workers.len();
-    ensure!(count >= WORKERS as usize, "only {count} of {WORKERS} workers are there");
-    Ok(Shares::new(connections(&workers, subject.address().port())?))
+    ensure!(
+        count >= WORKERS as usize,
+        "only {count} of {WORKERS} workers are there"
+    );
+    Ok(Shares::new(connections(
+        &workers,
+        subject.address().port(),
+    )?))
 }
 
 fn by_name(held: &[Held]) -> anyhow::Result<Shares> {
     let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
     for connection in held {
-        ensure!(!connection.worker.is_empty(), "an answer does not say whose it is");
+        ensure!(
+            !connection.worker.is_empty(),
+            "an answer does not say whose it is"
+        );
         *counts.entry(&connection.worker).or_default() += 1;
     }
     Ok(Shares::of_workers(counts.into_values(), WORKERS as usize))

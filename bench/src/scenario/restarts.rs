@@ -137,11 +137,7 @@ impl Way {
 }
 
 /// Has a cluster for each way to share; all but one are idle at any time.
-fn compare(
-    way: Way,
-    rounds: u32,
-    seconds: Duration,
-) -> anyhow::Result<Vec<(Sharing, Comparison)>> {
+fn compare(way: Way, rounds: u32, seconds: Duration) -> anyhow::Result<Vec<(Sharing, Comparison)>> {
     let start = |sharing: &Sharing| {
         let cluster = lossless_cluster(WORKERS, *sharing, way.settle());
         (*sharing, cluster, Comparison::default())

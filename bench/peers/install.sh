@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what the benchmark compares everport with: nginx, HAProxy, Node and Puma from Debian (as root only), gunicorn,
-# uvicorn and granian from PyPI, and PM2 from npm. The last two go to target/peers and nowhere else.
+# uvicorn and granian from PyPI, and PM2 from npm. The last two go to target/peers and nowhere else. Debian starts nginx and
+# haproxy as services when it installs them.
 set -eu
 
 peers=$(cd "$(dirname "$0")/../.." && pwd)/target/peers

@@ -1,5 +1,6 @@
 //! Measures the figures everport promises, side by side in one run, and prints them.
 
+mod absent;
 mod accounting;
 mod ask;
 mod build;
@@ -18,6 +19,7 @@ mod scenario;
 mod statistics;
 mod subject;
 mod table;
+mod turns;
 
 use std::fs;
 use std::path::{Path, PathBuf};

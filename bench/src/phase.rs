@@ -41,25 +41,22 @@ pub(crate) struct Round {
 }
 
 impl Comparison {
-    /// Measures both so many times; neither is always the first.
-    pub(crate) fn take(
-        rounds: u32,
-        mut calm: impl FnMut() -> anyhow::Result<Round>,
-        mut busy: impl FnMut() -> anyhow::Result<Round>,
-    ) -> anyhow::Result<Self> {
-        let mut comparison = Self::default();
-        for round in 0..rounds {
-            thread::sleep(GIVE_WAY);
-            let _turn = take_turn();
-            if round.is_multiple_of(2) {
-                comparison.calm.rounds.push(calm()?);
-                comparison.busy.rounds.push(busy()?);
-            } else {
-                comparison.busy.rounds.push(busy()?);
-                comparison.calm.rounds.push(calm()?);
-            }
+    /// Measures both once more; neither is always the first.
+    pub(crate) fn take_round(
+        &mut self,
+        calm: impl FnOnce() -> anyhow::Result<Round>,
+        busy: impl FnOnce() -> anyhow::Result<Round>,
+    ) -> anyhow::Result<()> {
+        thread::sleep(GIVE_WAY);
+        let _turn = take_turn();
+        if self.calm.rounds.len().is_multiple_of(2) {
+            self.calm.rounds.push(calm()?);
+            self.busy.rounds.push(busy()?);
+        } else {
+            self.busy.rounds.push(busy()?);
+            self.calm.rounds.push(calm()?);
         }
-        Ok(comparison)
+        Ok(())
     }
 
     /// How much longer the slowest of a thousand took when busy, round by round.
@@ -98,7 +95,7 @@ impl Phase {
         self.rounds.iter().map(|round| round.disturbances).sum()
     }
 
-    /// Adds a row for each kind of failure behind `names`.
+    /// Adds a row for each kind of failure behind `names`, and one for requests that no client was free to send.
     pub(crate) fn tell_failures(&self, names: &[Cell], table: &mut Table) {
         let mut sums: BTreeMap<FailureKind, u64> = BTreeMap::new();
         for (kind, count) in self.reports().flat_map(|report| &report.failures) {
@@ -108,15 +105,20 @@ impl Phase {
             let what = [kind.to_string().into(), count.into()];
             table.row(names.iter().cloned().chain(what));
         }
+        let unsent: u64 = self.reports().map(|report| report.unsent).sum();
+        if unsent > 0 {
+            let what = ["due, but never sent".into(), unsent.into()];
+            table.row(names.iter().cloned().chain(what));
+        }
     }
 
-    /// The median of the rounds' quantiles, and the greatest of all rounds: p50, p99, p99.9, max, in
-    /// milliseconds.
+    /// The median of the rounds' quantiles with its quartiles, and the greatest of all rounds: p50, p99, p99.9, max, in
+    /// milliseconds. Only requests that were answered are in them.
     pub(crate) fn quantiles(&self) -> [Cell; 4] {
         let latency = |round: &Round, percent| millis(round.report.latency.percentile(percent));
         let quantile = |percent| {
             let of_rounds = self.rounds.iter().map(|round| latency(round, percent));
-            Cell::Number(of_rounds.collect::<Sample>().median(), 2)
+            Cell::Spread(of_rounds.collect::<Sample>().spread(), 2)
         };
         let maxima = self.rounds.iter().map(|round| latency(round, 100.0));
         let max = Cell::Number(maxima.collect::<Sample>().max(), 2);

@@ -15,6 +15,7 @@ use crate::accounting::own_processor_time;
 use crate::pinning::Pinned;
 use crate::plot::Shade;
 use crate::subject::{Subject, Unmanaged};
+use crate::turns::order;
 
 pub(crate) use demand::{Demand, Manner};
 pub(crate) use measured::Measured;
@@ -166,16 +167,6 @@ fn start_all(place: Place, entrants: &[Entrant]) -> anyhow::Result<Vec<Box<dyn S
     entrants.iter().map(start).collect()
 }
 
-/// In which order so many servers have their turns: there and back, then with somebody else as the first.
-fn order(count: usize, slice: usize) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..count).collect();
-    order.rotate_left(slice / 2 % count.max(1));
-    if slice % 2 == 1 {
-        order.reverse();
-    }
-    order
-}
-
 impl Place {
     pub(crate) const ALL: [Self; 2] = [Self::Pinned, Self::Spread];
 
@@ -215,20 +206,3 @@ const GENERATOR: usize = 1;
 const WARM_UP: Duration = Duration::from_millis(50);
 const LONG_WARM_UP: Duration = Duration::from_millis(500);
 const WARM_UP_CONNECTIONS: usize = 64;
-
-#[cfg(test)]
-mod tests {
-    use super::order;
-
-    #[test]
-    fn everybody_has_a_turn_in_each_slice_and_is_first_in_some() {
-        let mut first = [0; 6];
-        for slice in 0..12 {
-            let mut turns = order(6, slice);
-            first[turns[0]] += 1;
-            turns.sort_unstable();
-            assert_eq!(turns, [0, 1, 2, 3, 4, 5]);
-        }
-        assert_eq!(first, [2; 6]);
-    }
-}

@@ -6,17 +6,19 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use everport::Sharing;
 use everport_load::Load;
 use everport_tests::{PATIENCE, take_turn};
 
+use crate::absent::Absent;
 use crate::accounting::connections;
 use crate::effort::Effort;
 use crate::evenness::{Fair, Shares};
 use crate::statistics::Sample;
 use crate::subject::{Kind, Subject, lossless_cluster};
 use crate::table::{Cell, Figure, Outcome, Table};
+use crate::turns::in_turn;
 
 pub(crate) const NAME: &str = "evenness";
 
@@ -30,21 +32,22 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
         Lasting::Short((f64::from(RATE) * seconds.as_secs_f64()) as u64),
     ];
     let mut table = Table::new("", &COLUMNS);
-    let (mut subjects, missing) = subjects(effort);
-    for _ in 0..rounds {
-        for subject in &mut subjects {
-            let _turn = take_turn();
-            subject.measure(loads)?;
-        }
-    }
+    let (mut subjects, mut absent) = subjects(effort);
+    in_turn(&mut subjects, rounds, |subject| {
+        let _turn = take_turn();
+        subject.take(loads, &mut absent)
+    })?;
     for (index, load) in loads.iter().enumerate() {
         for subject in &subjects {
-            table.row(subject.cells(index, *load));
+            // There is none of one that failed before.
+            if !subject.rounds[index].is_empty() {
+                table.row(subject.cells(index, *load));
+            }
         }
         table.row(fair_cells(*load));
     }
     let mut outcome = Outcome::new(NAME, method(rounds), vec![table]);
-    outcome.add_unless_empty(missing);
+    outcome.add_unless_empty(absent.into_table());
     outcome.figures = subjects.iter().filter_map(Measured::lost).collect();
     Ok(outcome)
 }
@@ -53,7 +56,8 @@ fn method(rounds: u32) -> String {
     format!(
         "{WORKERS} workers, started anew in each of {rounds} rounds. Held: so many connections, made by \
          {OPENERS} clients at a time; each gets one answer and is kept while the workers' open connections are \
-         counted in `/proc`, or for threads by the worker's name in the answer. Short: {RATE} requests a second with \
+         counted in `/proc`, or for threads by the worker's name in the answer. everport serves by `everport::http`, \
+         the unmanaged processes by `axum::serve`. Short: {RATE} requests a second with \
          a connection each, counted by that name. The least and the most that any worker had in any round; then the \
          greatest of a round to its mean, and the standard deviation to the mean: the median of the rounds, and the \
          worst. Fair random choice: the same for dice, {} times; the worst of 95 %.",
@@ -97,25 +101,46 @@ impl Lasting {
     }
 }
 
+/// How those are told apart who hold connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Workers {
+    /// Each has the sockets of its connections.
+    Processes,
+    /// They share one process; each puts its name into its answers.
+    Threads,
+}
+
 /// One subject, and what came of each load in each round.
 struct Measured {
     name: String,
     start: Box<dyn Fn() -> anyhow::Result<Box<dyn Subject>>>,
     is_everport: bool,
+    is_ours: bool,
+    workers: Workers,
+    /// It has failed, and is not started again.
+    is_out: bool,
     rounds: [Vec<Shares>; 3],
     failed: [u64; 3],
 }
 
 impl Measured {
     fn of(kind: Kind) -> Self {
-        Self::new(kind.to_string(), kind.is_everport(), move || {
-            kind.start(WORKERS)
-        })
+        let measured = Self::new(kind.to_string(), move || kind.start(WORKERS));
+        let workers = match kind {
+            Kind::Threads => Workers::Threads,
+            _ => Workers::Processes,
+        };
+        Self {
+            is_everport: kind.is_everport(),
+            is_ours: kind.is_ours(),
+            workers,
+            ..measured
+        }
     }
 
     /// Dispatch by another rule than its default.
     fn fewest() -> Self {
-        Self::new("everport, dispatch, fewest".to_owned(), true, || {
+        Self::new("everport, dispatch, fewest".to_owned(), || {
             let options = "--placement fewest";
             Ok(Box::new(lossless_cluster(
                 WORKERS,
@@ -125,25 +150,35 @@ impl Measured {
         })
     }
 
-    fn new(
-        name: String,
-        is_everport: bool,
-        start: impl Fn() -> anyhow::Result<Box<dyn Subject>> + 'static,
-    ) -> Self {
+    /// Processes of everport's.
+    fn new(name: String, start: impl Fn() -> anyhow::Result<Box<dyn Subject>> + 'static) -> Self {
         Self {
             name,
             start: Box::new(start),
-            is_everport,
+            is_everport: true,
+            is_ours: true,
+            workers: Workers::Processes,
+            is_out: false,
             rounds: Default::default(),
             failed: Default::default(),
         }
+    }
+
+    /// One round, if it has not failed before.
+    fn take(&mut self, loads: [Lasting; 3], absent: &mut Absent) -> anyhow::Result<()> {
+        if self.is_out {
+            return Ok(());
+        }
+        let measured = self.measure(loads);
+        self.is_out = measured.is_err();
+        absent.excuse(&self.name, self.is_ours, measured)
     }
 
     fn measure(&mut self, loads: [Lasting; 3]) -> anyhow::Result<()> {
         let subject = (self.start)().with_context(|| format!("cannot start {}", self.name))?;
         for (index, load) in loads.into_iter().enumerate() {
             let (shares, failed) = match load {
-                Lasting::Held(count) => held(&*subject, count)?,
+                Lasting::Held(count) => held(&*subject, self.workers, count)?,
                 Lasting::Short(count) => short(&*subject, count)?,
             };
             self.rounds[index].push(shares);
@@ -177,26 +212,35 @@ impl Measured {
     }
 }
 
-/// Everything that is installed and has several workers, and what is not.
-fn subjects(effort: Effort) -> (Vec<Measured>, Table) {
-    let mut missing = Table::new("Missing", &["subject", "why"]);
+/// Everything that is installed and whose workers can be told apart, and what is not.
+fn subjects(effort: Effort) -> (Vec<Measured>, Absent) {
+    let mut absent = Absent::new();
     let mut subjects = Vec::new();
-    let is_wanted =
-        |kind: &&Kind| **kind != Kind::MultiThreaded && (kind.is_ours() || !effort.is_brief());
-    for kind in Kind::ALL.iter().filter(is_wanted) {
-        match kind.find() {
-            Ok(_) => subjects.push(Measured::of(*kind)),
-            Err(why) => missing.row([kind.to_string().into(), why.to_string().into()]),
+    let is_wanted = |kind: &Kind| kind.is_ours() || !effort.is_brief();
+    for kind in Kind::ALL.into_iter().filter(is_wanted) {
+        match (why_not(kind), kind.find()) {
+            (Some(why), _) => absent.note(kind.name(), why),
+            (None, Ok(_)) => subjects.push(Measured::of(kind)),
+            (None, Err(why)) => absent.note(kind.name(), &why.to_string()),
         }
-        if *kind == Kind::Dispatch {
+        if kind == Kind::Dispatch {
             subjects.push(Measured::fewest());
         }
     }
-    (subjects, missing)
+    (subjects, absent)
+}
+
+/// Those of whom nobody can say which worker has a connection.
+fn why_not(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::MultiThreaded => Some("one process without workers"),
+        Kind::Haproxy => Some("one process, whose threads are not told apart from outside"),
+        _ => None,
+    }
 }
 
 /// Who holds how many of so many connections, and how many could not be made or used.
-fn held(subject: &dyn Subject, count: u64) -> anyhow::Result<(Shares, u64)> {
+fn held(subject: &dyn Subject, told: Workers, count: u64) -> anyhow::Result<(Shares, u64)> {
     let address = subject.address();
     let open = |number: u64| (0..number).map(|_| Held::open(address)).collect::<Vec<_>>();
     let shares = (0..OPENERS).map(|index| (count + index) / OPENERS);
@@ -211,17 +255,37 @@ fn held(subject: &dyn Subject, count: u64) -> anyhow::Result<(Shares, u64)> {
     });
     let held: Vec<Held> = opened.into_iter().flatten().collect();
     let failed = count - held.len() as u64;
-    let workers = subject.workers();
-    let shares = if workers.len() > 1 {
-        Shares::new(connections(&workers, address.port())?)
-    } else {
-        let mut by_name: BTreeMap<&str, u64> = BTreeMap::new();
-        for connection in &held {
-            *by_name.entry(&connection.worker).or_default() += 1;
-        }
-        Shares::of_workers(by_name.into_values(), WORKERS as usize)
+    let shares = match told {
+        Workers::Processes => by_process(subject)?,
+        Workers::Threads => by_name(&held)?,
     };
+    ensure!(shares.most() > 0.0, "none of its workers has a connection");
     Ok((shares, failed))
+}
+
+fn by_process(subject: &dyn Subject) -> anyhow::Result<Shares> {
+    let workers = subject.workers();
+    let count = workers.len();
+    ensure!(
+        count >= WORKERS as usize,
+        "only {count} of {WORKERS} workers are there"
+    );
+    Ok(Shares::new(connections(
+        &workers,
+        subject.address().port(),
+    )?))
+}
+
+fn by_name(held: &[Held]) -> anyhow::Result<Shares> {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for connection in held {
+        ensure!(
+            !connection.worker.is_empty(),
+            "an answer does not say whose it is"
+        );
+        *counts.entry(&connection.worker).or_default() += 1;
+    }
+    Ok(Shares::of_workers(counts.into_values(), WORKERS as usize))
 }
 
 /// A connection that has got an answer and is kept.
@@ -265,6 +329,7 @@ fn short(subject: &dyn Subject, count: u64) -> anyhow::Result<(Shares, u64)> {
         .requests(count)
         .expect_body(GREETING);
     let report = load.start()?.wait();
+    ensure!(!report.workers.is_empty(), "no answer says whose it is");
     let counts = report.workers.values().copied();
     Ok((
         Shares::of_workers(counts, WORKERS as usize),

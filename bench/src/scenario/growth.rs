@@ -33,7 +33,8 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
         "An application that embeds a watcher with so many idle worker processes, {rounds} times each, in turn: \
          from `build` to `ready()`, `status()` {LOOKS} times, a rolling restart with no settle time to `at_rest()`, \
          and from `stop()` to the end. Processor time is that of the application's process alone, per worker; \
-         memory and descriptors are what it has more than before it had a watcher. Medians."
+         memory and descriptors are what it has more than before it had a watcher. Medians, where there is room with \
+         their quartiles (in parentheses), which for three rounds are the least and the greatest."
     );
     Ok(Outcome::new(
         NAME,
@@ -92,11 +93,11 @@ impl Measured {
         self.lives.iter().map(of).collect::<Sample>().median()
     }
 
-    /// The median and its share of one worker.
+    /// The median with its quartiles, and its share of one worker.
     fn shared(&self, decimals: usize, of: impl Fn(&Life) -> f64) -> [Cell; 2] {
-        let all = self.median(of);
-        let each = all / f64::from(self.workers);
-        [Cell::Number(all, decimals), Cell::Number(each, 2)]
+        let all = self.lives.iter().map(of).collect::<Sample>().spread();
+        let each = all.median / f64::from(self.workers);
+        [Cell::Spread(all, decimals), Cell::Number(each, 2)]
     }
 }
 

@@ -11,6 +11,7 @@ use crate::phase::{Comparison, Phase, Round, TRACES};
 use crate::plot::Plot;
 use crate::subject::{SHARINGS, lossless_cluster};
 use crate::table::{Cell, Figure, Outcome, Table};
+use crate::turns::in_turn;
 
 pub(crate) const NAME: &str = "keep-alive";
 
@@ -20,10 +21,12 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
     let seconds = effort.seconds(Duration::from_secs(8));
     let method = format!(
         "{WORKERS} workers, nothing retried; {rounds} rounds of {seconds:?} calm and {seconds:?} with rolling \
-         restarts one after the other (`--settle {SETTLE}`), in turn. Two loads at once, each on its own kept \
+         restarts one after the other (`--settle {SETTLE}`), in turn, and every way to share in each round. They serve by \
+         `everport::http`. Two loads at once, each on its own kept \
          connections: {RATE} requests a second, whose quantiles are shown, and clients that pause at random for \
          up to {PAUSE:?} before each request. A restart waits at a slot whose worker still drains, hence for the \
-         idle minimum: there are too few of them in a round for a ratio, which `restarts` tells."
+         idle minimum: there are too few of them in a round for a ratio, which `restarts` tells. Quantiles are of \
+         answered requests: the median of the rounds with their quartiles; max: of all rounds."
     );
     let mut outcome = Outcome::new(NAME, method, vec![Table::new("", &COLUMNS)]);
     let mut failures = Table::new(
@@ -32,8 +35,7 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
     );
     for connections in CONNECTIONS {
         let mut rows = Vec::new();
-        for sharing in SHARINGS {
-            let compared = compare(sharing, connections, rounds, seconds)?;
+        for (sharing, compared) in compare(connections, rounds, seconds)? {
             tell(&compared, sharing, connections, &mut outcome);
             let names = [sharing.to_string().into(), (connections as u64).into()];
             compared.busy.tell_failures(&names, &mut failures);
@@ -65,20 +67,30 @@ const COLUMNS: [&str; 11] = [
     "max, ms",
 ];
 
+/// Has a cluster for each way to share; all but one are idle at any time.
 fn compare(
-    sharing: Sharing,
     connections: usize,
     rounds: u32,
     seconds: Duration,
-) -> anyhow::Result<Comparison> {
-    let cluster = lossless_cluster(WORKERS, sharing, &format!("--settle {SETTLE}"));
-    let calm = || {
-        let (steady, pausing) = loads(&cluster, connections, seconds)?;
-        let round = Round::calm(steady, seconds);
-        Ok(round.beside(pausing))
+) -> anyhow::Result<Vec<(Sharing, Comparison)>> {
+    let settle = format!("--settle {SETTLE}");
+    let start = |sharing| {
+        let cluster = lossless_cluster(WORKERS, sharing, &settle);
+        (sharing, cluster, Comparison::default())
     };
-    let busy = || restarts(&cluster, connections, seconds);
-    Comparison::take(rounds, calm, busy)
+    let mut all = SHARINGS.map(start);
+    in_turn(&mut all, rounds, |(_, cluster, compared)| {
+        let calm = || {
+            let (steady, pausing) = loads(cluster, connections, seconds)?;
+            let round = Round::calm(steady, seconds);
+            Ok(round.beside(pausing))
+        };
+        compared.take_round(calm, || restarts(cluster, connections, seconds))
+    })?;
+    let compared = all.into_iter();
+    Ok(compared
+        .map(|(sharing, _, compared)| (sharing, compared))
+        .collect())
 }
 
 fn restarts(cluster: &Cluster, connections: usize, seconds: Duration) -> anyhow::Result<Round> {

@@ -13,6 +13,7 @@ use crate::phase::{Comparison, Phase, Round, TRACES};
 use crate::plot::Plot;
 use crate::subject::{SHARINGS, lossless_cluster};
 use crate::table::{Cell, Figure, Outcome, Table};
+use crate::turns::in_turn;
 
 pub(crate) const NAME: &str = "kills";
 
@@ -23,19 +24,21 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
     let method = format!(
         "{WORKERS} workers; {CLIENTS} clients, one connection per request, {RATE} requests a second, each of which \
          keeps its worker busy for {WORK} ms, so that there is always something that is served or queued. {rounds} \
-         rounds of {seconds:?} calm and {seconds:?} with {KILLS} kills, in turn. A victim is stopped for as long as \
+         rounds of {seconds:?} calm and {seconds:?} with {KILLS} kills, in turn, and every way to share in each round. They serve by `everport::http`. A victim is stopped for as long as \
          it takes to count the connections it has accepted (*served*), then killed by `SIGKILL`. Half-way to the \
-         next kill a rolling restart forgives the slots, so that each kill meets healthy workers."
+         next kill a rolling restart forgives the slots, so that each kill meets healthy workers. Quantiles are of answered \
+         requests: the median of the rounds with their quartiles; max: of all rounds."
     );
     let mut outcome = Outcome::new(NAME, method, vec![Table::new("", &COLUMNS)]);
     let mut failures = Table::new("Failures", &["killed", "sharing", "failure", "requests"]);
     for victims in [1, WORKERS] {
         let killed = name(victims);
         let mut rows = Vec::new();
-        for sharing in SHARINGS {
-            let measured = Measured::take(victims, sharing, rounds, seconds)?;
+        let mut all = SHARINGS.map(|sharing| Measured::start(victims, sharing));
+        in_turn(&mut all, rounds, |measured| measured.take_round(seconds))?;
+        for measured in &all {
             measured.tell(&mut outcome);
-            let sharing = sharing.to_string();
+            let sharing = measured.sharing.to_string();
             let names = [killed.into(), sharing.clone().into()];
             measured.compared.busy.tell_failures(&names, &mut failures);
             rows.push(
@@ -76,6 +79,7 @@ const COLUMNS: [&str; 11] = [
 struct Measured {
     victims: u32,
     sharing: Sharing,
+    cluster: Cluster,
     compared: Comparison,
     losses: Losses,
 }
@@ -95,28 +99,33 @@ struct Losses {
 }
 
 impl Measured {
-    fn take(
-        victims: u32,
-        sharing: Sharing,
-        rounds: u32,
-        seconds: Duration,
-    ) -> anyhow::Result<Self> {
-        let cluster = lossless_cluster(WORKERS, sharing, "--settle 0");
-        let mut losses = Losses::default();
-        let calm = || Ok(Round::calm(load(&cluster, seconds)?, seconds));
+    /// With a cluster of its own, which is idle while others have their turns.
+    fn start(victims: u32, sharing: Sharing) -> Self {
+        Self {
+            victims,
+            sharing,
+            cluster: lossless_cluster(WORKERS, sharing, "--settle 0"),
+            compared: Comparison::default(),
+            losses: Losses::default(),
+        }
+    }
+
+    fn take_round(&mut self, seconds: Duration) -> anyhow::Result<()> {
+        let Self {
+            victims,
+            cluster,
+            compared,
+            losses,
+            ..
+        } = self;
+        let calm = || Ok(Round::calm(load(cluster, seconds)?, seconds));
         let busy = || {
-            let (round, of_round) = kill_again_and_again(&cluster, victims, seconds)?;
+            let (round, of_round) = kill_again_and_again(cluster, *victims, seconds)?;
             losses.served += of_round.served;
             losses.beyond += of_round.beyond;
             Ok(round)
         };
-        let compared = Comparison::take(rounds, calm, busy)?;
-        Ok(Self {
-            victims,
-            sharing,
-            compared,
-            losses,
-        })
+        compared.take_round(calm, busy)
     }
 
     fn tell(&self, outcome: &mut Outcome) {

@@ -15,8 +15,8 @@ pub(crate) const NAME: &str = "messages";
 
 /// Measures every way and size with everport and with Node, round by round.
 pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
-    let rounds = effort.rounds(9);
-    let seconds = effort.seconds(Duration::from_secs(2));
+    let rounds = effort.rounds(15);
+    let seconds = effort.seconds(Duration::from_millis(1200));
     let node = node_version();
     let mut ways = ways();
     for round in 0..rounds {

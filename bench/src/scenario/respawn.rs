@@ -153,7 +153,8 @@ fn outcome(kills: u32, calm: &Times, busy: &Times) -> Outcome {
          they arrive at the benchmark's end of the pipe, so that writing the log counts. The bare start runs in turn \
          with the kills. To the first answer: as many kills of a cluster's only worker, with a client that asks at \
          once and waits at the port, each paired with a start of the same program unmanaged, from its spawn to its \
-         first answer."
+         first answer; both serve by `axum::serve`, the cluster of four by `everport::http`. A pair whose request was \
+         lost counts as a loss, and in no time."
     );
     let mut table = Table::new("", &COLUMNS);
     for (what, of) in ROWS {

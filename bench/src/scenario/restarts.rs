@@ -12,6 +12,7 @@ use crate::phase::{Comparison, Phase, Round, TRACES};
 use crate::plot::Plot;
 use crate::subject::{SHARINGS, lossless_cluster};
 use crate::table::{Cell, Figure, Limit, Outcome, Table};
+use crate::turns::in_turn;
 
 pub(crate) const NAME: &str = "restarts";
 
@@ -22,11 +23,12 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
     let method = format!(
         "{CLIENTS} clients, one connection per request, {RATE} requests a second, nothing retried; latency \
          from each request's intended start. {WORKERS} workers, {rounds} rounds of {seconds:?} without and \
-         {seconds:?} with rolling restarts, in turn. *Every 2 s* a restart begins, without settling; *settle 1 s* is \
+         {seconds:?} with rolling restarts, in turn, and every way to share in each round. They serve by \
+         `everport::http`. *Every 2 s* a restart begins, without settling; *settle 1 s* is \
          the default, one restart after the other; *one after the other* is the same without settling, {:?} at a time: \
          it shows what is lost in thousands of replacements. Its p99.9 measures what starting programs on every core \
-         without end does to their neighbours, and no limit is set to it. Quantiles: the median of the rounds; max: of \
-         all rounds; ratios: within a round. Generator and cluster share the machine.",
+         without end does to their neighbours, and no limit is set to it. Quantiles are of answered requests: the median of \
+         the rounds with their quartiles; max: of all rounds; ratios: within a round. Generator and cluster share the machine.",
         effort.seconds(ENDLESS)
     );
     let mut outcome = Outcome::new(NAME, method, vec![Table::new("", &COLUMNS)]);
@@ -34,9 +36,8 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
     for way in WAYS {
         let seconds = effort.seconds(way.length());
         let mut rows = Vec::new();
-        for sharing in way.sharings() {
-            let compared = compare(way, *sharing, rounds, seconds)?;
-            tell(&compared, way, *sharing, &mut outcome);
+        for (sharing, compared) in compare(way, rounds, seconds)? {
+            tell(&compared, way, sharing, &mut outcome);
             let names = [way.name().into(), sharing.to_string().into()];
             compared.busy.tell_failures(&names, &mut failures);
             rows.push(compared.row(&sharing.to_string(), "rolling restarts"));
@@ -135,16 +136,21 @@ impl Way {
     }
 }
 
-fn compare(
-    way: Way,
-    sharing: Sharing,
-    rounds: u32,
-    seconds: Duration,
-) -> anyhow::Result<Comparison> {
-    let cluster = lossless_cluster(WORKERS, sharing, way.settle());
-    let calm = || Ok(Round::calm(load(&cluster, seconds)?, seconds));
-    let busy = || restarts(way, &cluster, seconds);
-    Comparison::take(rounds, calm, busy)
+/// Has a cluster for each way to share; all but one are idle at any time.
+fn compare(way: Way, rounds: u32, seconds: Duration) -> anyhow::Result<Vec<(Sharing, Comparison)>> {
+    let start = |sharing: &Sharing| {
+        let cluster = lossless_cluster(WORKERS, *sharing, way.settle());
+        (*sharing, cluster, Comparison::default())
+    };
+    let mut all: Vec<_> = way.sharings().iter().map(start).collect();
+    in_turn(&mut all, rounds, |(_, cluster, compared)| {
+        let calm = || Ok(Round::calm(load(cluster, seconds)?, seconds));
+        compared.take_round(calm, || restarts(way, cluster, seconds))
+    })?;
+    let compared = all.into_iter();
+    Ok(compared
+        .map(|(sharing, _, compared)| (sharing, compared))
+        .collect())
 }
 
 const COLUMNS: [&str; 11] = [
@@ -180,11 +186,7 @@ fn tell(compared: &Comparison, way: Way, sharing: Sharing, outcome: &mut Outcome
         outcome.tables[0].row(cells.chain(phase.quantiles()).chain([ratio]));
     };
     row("calm", &compared.calm, "".into());
-    let ratio = match way {
-        Way::Endless => Cell::Number(slowdown.median, 2),
-        Way::EveryTwoSeconds | Way::Settling => Cell::Interval(slowdown, 2),
-    };
-    row("restarts", &compared.busy, ratio);
+    row("restarts", &compared.busy, Cell::Interval(slowdown, 2));
     let title = |what| format!("{what}, {}, {sharing}", way.name());
     let lost = title("failed one-connection requests");
     outcome

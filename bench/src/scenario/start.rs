@@ -9,11 +9,13 @@ use anyhow::Context;
 use everport::Sharing;
 use everport_tests::take_turn;
 
+use crate::absent::Absent;
 use crate::ask::{ASK_EVERY, first_answer};
 use crate::effort::Effort;
 use crate::statistics::{Sample, millis};
 use crate::subject::{Kind, SHARINGS, Subject, Unmanaged, launch, launch_threads};
 use crate::table::{Cell, Outcome, Table};
+use crate::turns::order;
 
 pub(crate) const NAME: &str = "start";
 
@@ -26,34 +28,38 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
         &[1, 10, 100]
     };
     let mut groups: Vec<Group> = sizes.iter().map(|workers| Group::new(*workers)).collect();
-    let mut missing = Table::new("Missing", &["subject", "why"]);
-    let mut peers = peers(effort, &mut missing);
-    for _ in 0..rounds {
+    let mut absent = Absent::new();
+    let mut peers = peers(effort, &mut absent);
+    for round in 0..rounds {
         let _turn = take_turn();
-        groups.iter_mut().try_for_each(Group::measure)?;
-        peers.iter_mut().try_for_each(Peer::measure)?;
+        groups
+            .iter_mut()
+            .try_for_each(|group| group.measure(round))?;
+        for index in order(peers.len(), round as usize) {
+            peers[index].take(&mut absent)?;
+        }
     }
     let mut table = Table::new("", &COLUMNS);
     for group in &groups {
         group.tell(&mut table);
     }
     let mut others = Table::new("Others", &["subject", "workers", "first answer, ms"]);
-    for peer in &peers {
+    for peer in peers.iter().filter(|peer| !peer.rounds.is_empty()) {
         others.row(peer.cells());
     }
     let mut outcome = Outcome::new(NAME, method(rounds), vec![table]);
     outcome.add_unless_empty(others);
-    outcome.add_unless_empty(missing);
+    outcome.add_unless_empty(absent.into_table());
     Ok(outcome)
 }
 
 fn method(rounds: u32) -> String {
     format!(
-        "{rounds} starts of each, in turn. From the spawn of the command, or of the first unmanaged process, to the \
-         first whole answer over HTTP, asked for every {ASK_EVERY:?} from the begin on, and until all workers serve: \
-         by the watcher's log line, or by what each unmanaged process says. Ratios to unmanaged are taken within a \
-         round. Others start as in `peers`, and are asked as soon as that is through. Medians with their 95 % \
-         interval."
+        "{rounds} starts of each, in turn, in an order that changes. From the spawn of the command, or of the first \
+         unmanaged process, to the first whole answer over HTTP, asked for every {ASK_EVERY:?} from the begin on, and \
+         until all workers serve: by the watcher's log line, or by what each unmanaged process says. All of them serve by \
+         `axum::serve`. Ratios to unmanaged are taken within a round. Others are set up as in `peers`, and asked in the \
+         same way; how soon all of their workers serve is not measured. Medians with their 95 % interval."
     )
 }
 
@@ -103,10 +109,12 @@ impl Group {
         Self { workers, rounds }
     }
 
-    fn measure(&mut self) -> anyhow::Result<()> {
-        for (way, rounds) in WAYS.iter().zip(&mut self.rounds) {
+    /// Starts each once; neither those without everport nor others are always first.
+    fn measure(&mut self, round: u32) -> anyhow::Result<()> {
+        for index in order(WAYS.len(), round as usize) {
+            let way = WAYS[index];
             let times = way.start(self.workers);
-            rounds.push(times.with_context(|| format!("{way} of {}", self.workers))?);
+            self.rounds[index].push(times.with_context(|| format!("{way} of {}", self.workers))?);
         }
         Ok(())
     }
@@ -141,17 +149,11 @@ impl Group {
 
 impl Way {
     fn start(self, workers: u32) -> anyhow::Result<Times> {
-        let address = free_address()?;
-        let begin = Instant::now();
-        let asker = thread::spawn(move || first_answer(address));
-        // It serves until the answer is there.
-        let (_server, all) = self.launch(address, workers)?;
-        let first = asker.join().ok().flatten();
-        let first = first.with_context(|| format!("nobody answers on {address}"))?;
-        let since = |at: Instant| millis(at.duration_since(begin));
+        let asked = Asked::launch(|address| self.launch(address, workers))?;
+        let (_server, all) = &asked.launched;
         Ok(Times {
-            first: since(first),
-            all: since(all),
+            first: asked.first,
+            all: millis(all.duration_since(asked.begin)),
         })
     }
 
@@ -184,19 +186,58 @@ impl fmt::Display for Way {
     }
 }
 
+/// A server that was asked from its begin on, until it answered.
+struct Asked<T> {
+    /// It still runs.
+    launched: T,
+    begin: Instant,
+    /// From the begin to the first answer, in milliseconds.
+    first: f64,
+}
+
+impl<T> Asked<T> {
+    /// Has a server started on an address that nobody has.
+    fn launch(launch: impl FnOnce(SocketAddr) -> anyhow::Result<T>) -> anyhow::Result<Self> {
+        let address = free_address()?;
+        let begin = Instant::now();
+        let asker = thread::spawn(move || first_answer(address));
+        let launched = launch(address);
+        // Nobody asks any more when the next one starts, whatever became of this one.
+        let first = asker.join().ok().flatten();
+        let launched = launched?;
+        let first = first.with_context(|| format!("nobody answers on {address}"))?;
+        Ok(Self {
+            launched,
+            begin,
+            first: millis(first.duration_since(begin)),
+        })
+    }
+}
+
 /// Something else that is installed.
 struct Peer {
     kind: Kind,
     rounds: Vec<f64>,
+    /// It has failed, and is not started again.
+    is_out: bool,
 }
 
 impl Peer {
+    /// Starts it once, if it has not failed before.
+    fn take(&mut self, absent: &mut Absent) -> anyhow::Result<()> {
+        if self.is_out {
+            return Ok(());
+        }
+        let measured = self.measure();
+        self.is_out = measured.is_err();
+        absent.excuse(self.kind.name(), false, measured)
+    }
+
     fn measure(&mut self) -> anyhow::Result<()> {
-        let begin = Instant::now();
-        let subject = self.kind.start(PEERS_WORKERS)?;
-        let answered = first_answer(subject.address());
-        let answered = answered.with_context(|| format!("{} does not answer", self.kind))?;
-        self.rounds.push(millis(answered.duration_since(begin)));
+        let asked = Asked::launch(|address| self.kind.launch_peer(PEERS_WORKERS, address))?;
+        // It ends in good order only when it is there as a whole.
+        asked.launched.wait_until_complete()?;
+        self.rounds.push(asked.first);
         Ok(())
     }
 
@@ -212,7 +253,7 @@ impl Peer {
 }
 
 /// What is installed; what is not goes to the table.
-fn peers(effort: Effort, missing: &mut Table) -> Vec<Peer> {
+fn peers(effort: Effort, absent: &mut Absent) -> Vec<Peer> {
     let others = Kind::ALL.into_iter().filter(|kind| !kind.is_ours());
     let mut peers = Vec::new();
     for kind in others.filter(|_| !effort.is_brief()) {
@@ -220,8 +261,9 @@ fn peers(effort: Effort, missing: &mut Table) -> Vec<Peer> {
             Ok(_) => peers.push(Peer {
                 kind,
                 rounds: Vec::new(),
+                is_out: false,
             }),
-            Err(why) => missing.row([kind.to_string().into(), why.to_string().into()]),
+            Err(why) => absent.note(kind.name(), &why.to_string()),
         }
     }
     peers

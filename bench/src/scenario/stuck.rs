@@ -1,6 +1,6 @@
 //! How long new connections wait when one of the workers does not serve.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -8,6 +8,7 @@ use anyhow::Context;
 use everport::Sharing;
 use everport_load::{Load, RunningLoad, Trace};
 use everport_tests::Cluster;
+use tempfile::TempDir;
 
 use crate::effort::Effort;
 use crate::fault::{FAULTS, Fault, Suffered};
@@ -16,6 +17,7 @@ use crate::plot::Plot;
 use crate::statistics::{Interval, Sample, millis};
 use crate::subject::{SHARINGS, breakable_cluster};
 use crate::table::{Cell, Figure, Limit, Outcome, Table};
+use crate::turns::in_turn;
 
 pub(crate) const NAME: &str = "stuck";
 
@@ -25,20 +27,25 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
     let seconds = effort.seconds(Duration::from_secs(5));
     let method = format!(
         "{WORKERS} workers; {CLIENTS} clients, one connection per request, {RATE} requests a second; {rounds} \
-         rounds of {seconds:?} calm and {seconds:?} of which one worker does not serve for {:.1?}, in turn: \
+         rounds of {seconds:?} calm and {seconds:?} of which one worker does not serve for {:.1?}, in turn, and every way to share in each round: \
          stopped by `SIGSTOP`, hung in a loop, or killed with each successor dying at boot. The longest wait is \
          that of a request from its intended start to its whole answer. What the worker had accepted before \
-         (*held*) has to wait for it: so many of the slowest are left out; a killed worker loses them instead.",
+         (*held*) has to wait for it: so many of the slowest are left out; a killed worker loses them instead. They serve by `everport::http`. \
+         Quantiles are of answered requests: the median of the rounds with their quartiles; max: of all rounds.",
         fault_length(seconds)
     );
     let mut outcome = Outcome::new(NAME, method, vec![Table::new("", &COLUMNS)]);
     let mut failures = Table::new("Failures", &["fault", "sharing", "failure", "requests"]);
     for fault in FAULTS {
         let mut rows = Vec::new();
+        let mut all = Vec::new();
         for sharing in SHARINGS {
-            let measured = Measured::take(fault, sharing, rounds, seconds)?;
+            all.push(Measured::start(fault, sharing)?);
+        }
+        in_turn(&mut all, rounds, |measured| measured.take_round(seconds))?;
+        for measured in &all {
             measured.tell(&mut outcome);
-            let sharing = sharing.to_string();
+            let sharing = measured.sharing.to_string();
             let names = [fault.to_string().into(), sharing.clone().into()];
             measured.compared.busy.tell_failures(&names, &mut failures);
             let what = format!("one of {WORKERS} {fault}");
@@ -76,35 +83,45 @@ const COLUMNS: [&str; 11] = [
 struct Measured {
     fault: Fault,
     sharing: Sharing,
+    cluster: Cluster,
+    /// Where the file is that has new workers die.
+    directory: TempDir,
     compared: Comparison,
     /// How many connections the worker was serving, in each round.
     held: Vec<u64>,
 }
 
 impl Measured {
-    fn take(
-        fault: Fault,
-        sharing: Sharing,
-        rounds: u32,
-        seconds: Duration,
-    ) -> anyhow::Result<Self> {
-        let directory = tempfile::tempdir().context("no temporary directory")?;
-        let switch = directory.path().join("broken");
-        let cluster = breakable_cluster(WORKERS, sharing, "--settle 0", &switch);
-        let mut held = Vec::new();
-        let calm = || Ok(Round::calm(load(&cluster, seconds)?, seconds));
-        let busy = || {
-            let (round, of_round) = suffer(&cluster, fault, seconds, &switch)?;
-            held.push(of_round);
-            Ok(round)
-        };
-        let compared = Comparison::take(rounds, calm, busy)?;
+    /// With a cluster of its own, which is idle while others have their turns.
+    fn start(fault: Fault, sharing: Sharing) -> anyhow::Result<Self> {
+        let directory = TempDir::new().context("no temporary directory")?;
+        let switch = switch(&directory);
         Ok(Self {
             fault,
             sharing,
+            cluster: breakable_cluster(WORKERS, sharing, "--settle 0", &switch),
+            directory,
+            compared: Comparison::default(),
+            held: Vec::new(),
+        })
+    }
+
+    fn take_round(&mut self, seconds: Duration) -> anyhow::Result<()> {
+        let Self {
+            fault,
+            cluster,
+            directory,
             compared,
             held,
-        })
+            ..
+        } = self;
+        let calm = || Ok(Round::calm(load(cluster, seconds)?, seconds));
+        let busy = || {
+            let (round, of_round) = suffer(cluster, *fault, seconds, &switch(directory))?;
+            held.push(of_round);
+            Ok(round)
+        };
+        compared.take_round(calm, busy)
     }
 
     fn tell(&self, outcome: &mut Outcome) {
@@ -150,6 +167,11 @@ impl Measured {
         let what = title("failed beyond what was being served");
         outcome.figures.push(Figure::lost(what, lost));
     }
+}
+
+/// New workers die as long as this file is there.
+fn switch(directory: &TempDir) -> PathBuf {
+    directory.path().join("broken")
 }
 
 /// One round with the fault in its middle, and how many connections were held.

@@ -2,7 +2,9 @@
 
 use std::error::Error;
 use std::fmt;
+use std::net::SocketAddr;
 
+use anyhow::Context;
 use everport::Sharing;
 
 use super::multi_threaded::MultiThreaded;
@@ -113,6 +115,13 @@ impl Kind {
             Self::MultiThreaded => Box::new(MultiThreaded::start(workers)?),
             _ => Box::new(cluster(Sharing::Reuseport)),
         })
+    }
+
+    /// Starts other people's on a port of 127.0.0.1 that nobody has, and waits for nothing.
+    pub(crate) fn launch_peer(self, workers: u32, address: SocketAddr) -> anyhow::Result<Peer> {
+        let recipe = self.recipe();
+        let recipe = recipe.with_context(|| format!("{self} is not other people's"))?;
+        Peer::launch(self.name(), recipe, workers, address.port())
     }
 
     /// How to come by it if it is other people's.

@@ -30,8 +30,9 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
             let _turn = take_turn();
             contestant.measure(WORKERS, seconds)?;
         }
-        // Nobody is always the first.
-        contestants.rotate_left(1);
+        // Neither ours nor others are always among the first.
+        let a_third = contestants.len().div_ceil(3);
+        contestants.rotate_left(a_third);
     }
     contestants
         .sort_by_key(|contestant| Kind::ALL.iter().position(|kind| *kind == contestant.kind));
@@ -47,14 +48,17 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
 fn method(rounds: u32, seconds: Duration) -> String {
     let skipped = Trial::ALL.len();
     format!(
-        "{WORKERS} workers each, set up as its own documentation advises (`bench/peers`), one after the other on the same \
+        "{WORKERS} workers each, set up as its own documentation advises, but for what `docs/benchmarks.md` says (files: `bench/peers`), one after the other on the same \
          machine; {rounds} rounds, in each of them every subject is started anew and goes through {skipped} trials of \
          {seconds:?}. {RATE} requests a second, one connection each ({CLIENTS} clients), nothing retried; latency from each \
-         request's intended start. *Restarts*: a rolling restart every {EVERY:?}, or as soon as the one before has ended. \
+         request's intended start, of those that were answered. everport serves by `everport::http`, the unmanaged \
+         processes and the one with threads by `axum::serve`. *Restarts*: a rolling restart every {EVERY:?}, or as soon as the one before has ended. \
          *Kept connections*: the same with the requests on {KEPT} connections that are kept. *Kills*: `kill -9` of the oldest worker \
          every {EVERY:?}. *Stopped*: one worker is stopped for two thirds of the time. In a trial of less than \
          twice that, all that is done every half of its length. Values are \
-         medians of the rounds with their quartiles (in parentheses); counts are those of all rounds."
+         medians of the rounds' quantiles with their quartiles (in parentheses), which for three rounds are the least \
+         and the greatest; counts and max are those of all rounds. What failed to start, or in a trial, is not tried again, \
+         and says so."
     )
 }
 

@@ -2,9 +2,8 @@
 
 use super::contestant::Contestant;
 use super::trial::Trial;
-use crate::phase::{Phase, Round};
+use crate::phase::Phase;
 use crate::plot::{Plot, Row};
-use crate::statistics::{Sample, millis};
 use crate::subject::{Kind, Missing, Version};
 use crate::table::{Cell, Figure, Outcome, Table};
 
@@ -64,8 +63,8 @@ const COLUMNS: [&str; 9] = [
 
 fn row(contestant: &Contestant, trial: Trial) -> Vec<Cell> {
     let name = Cell::from(contestant.kind.name());
+    let why = contestant.why_not(trial).unwrap_or_default();
     let Some(phase) = contestant.trials.get(&trial) else {
-        let why = trial.impossible_for(contestant.kind).unwrap_or_default();
         let nothing = (0..COLUMNS.len() - 2).map(|_| Cell::from(""));
         return [name]
             .into_iter()
@@ -74,16 +73,8 @@ fn row(contestant: &Contestant, trial: Trial) -> Vec<Cell> {
             .collect();
     };
     let counts = [phase.requests(), phase.disturbances(), phase.failed()].map(Cell::from);
-    let quantiles = [50.0, 99.0, 99.9, 100.0].map(|percent| of_rounds(&phase.rounds, percent));
-    let cells = [name].into_iter().chain(counts).chain(quantiles);
-    cells.chain(["".into()]).collect()
-}
-
-/// The median of the rounds' quantiles, and how far they lie apart.
-fn of_rounds(rounds: &[Round], percent: f64) -> Cell {
-    let latency = |round: &Round| millis(round.report.latency.percentile(percent));
-    let sample: Sample = rounds.iter().map(latency).collect();
-    Cell::Spread(sample.spread(), 2)
+    let cells = [name].into_iter().chain(counts).chain(phase.quantiles());
+    cells.chain([why.into()]).collect()
 }
 
 /// What everport may not lose.

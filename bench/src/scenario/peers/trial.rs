@@ -40,9 +40,8 @@ impl Trial {
             (Self::Calm, _) => None,
             (_, Kind::MultiThreaded) => Some("one process without a manager"),
             (Self::Kills | Self::Stopped, Kind::Threads) => Some("its workers are threads"),
-            (Self::Kills | Self::Stopped, Kind::Haproxy) => {
-                Some("one worker process, whose master ends with it")
-            }
+            (Self::Kills, Kind::Haproxy) => Some("one worker process, whose master ends with it"),
+            (Self::Stopped, Kind::Haproxy) => Some("one worker process: nobody else serves"),
             (Self::Restarts | Self::KeptRestarts | Self::Kills, Kind::Unmanaged) => {
                 Some("nobody replaces a process")
             }

@@ -1,6 +1,6 @@
 //! From the death of the only worker to the first answer of its replacement.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use everport::Sharing;
@@ -9,7 +9,7 @@ use rustix::process::Signal;
 
 use crate::ask::answers;
 use crate::statistics::{Sample, millis};
-use crate::subject::{lossless_cluster, own_start};
+use crate::subject::{cluster, own_start};
 use crate::table::{Cell, Figure, Table};
 
 /// Pairs of a kill and a bare start, neither always first.
@@ -24,42 +24,30 @@ pub(super) struct FirstAnswer {
 impl FirstAnswer {
     pub(super) fn take(pairs: u32) -> anyhow::Result<Self> {
         let mut times = Self::default();
-        let cluster = lossless_cluster(1, Sharing::DEFAULT, "--settle 0");
+        // It serves as the bare one does: nothing is to differ but the management.
+        let cluster = cluster(1, Sharing::DEFAULT, "--settle 0");
         for pair in 0..pairs {
             let _turn = take_turn();
-            if pair.is_multiple_of(2) {
-                times.start_bare()?;
-                times.kill(&cluster)?;
+            let (replaced, bare) = if pair.is_multiple_of(2) {
+                let bare = own_start()?;
+                (kill(&cluster)?, bare)
             } else {
-                times.kill(&cluster)?;
-                times.start_bare()?;
-            }
+                (kill(&cluster)?, own_start()?)
+            };
+            times.add(replaced, bare);
         }
         Ok(times)
     }
 
-    /// A client comes as soon as the worker is killed: the port is still open, and the client waits there.
-    fn kill(&mut self, cluster: &Cluster) -> anyhow::Result<()> {
-        // The one before it may still be on its way out, and could answer.
-        wait_until("one worker is left", || cluster.workers().len() == 1);
-        let victim = cluster.workers().into_iter().next();
-        let victim = victim.context("the slot has a worker")?;
-        let address = cluster.address();
-        let begin = Instant::now();
-        victim.signal(Signal::KILL);
-        if answers(address) {
-            self.replaced.push(millis(begin.elapsed()));
-        } else {
-            self.lost += 1;
+    /// A lost request has no time, and nothing to be compared with.
+    fn add(&mut self, replaced: Option<Duration>, bare: Duration) {
+        match replaced {
+            Some(replaced) => {
+                self.replaced.push(millis(replaced));
+                self.bare.push(millis(bare));
+            }
+            None => self.lost += 1,
         }
-        // A second death in a row would wait for its back-off; a new release is forgiven.
-        cluster.restart();
-        Ok(())
-    }
-
-    fn start_bare(&mut self) -> anyhow::Result<()> {
-        self.bare.push(millis(own_start()?));
-        Ok(())
     }
 
     pub(super) fn table(&self) -> Table {
@@ -89,6 +77,22 @@ impl FirstAnswer {
         let what = "failed requests right after kill -9 of the only worker, idle".to_owned();
         Figure::lost(what, self.lost)
     }
+}
+
+/// A client comes as soon as the worker is killed: the port is still open, and the client waits there. Says how long that
+/// takes, if the answer comes.
+fn kill(cluster: &Cluster) -> anyhow::Result<Option<Duration>> {
+    // The one before it may still be on its way out, and could answer.
+    wait_until("one worker is left", || cluster.workers().len() == 1);
+    let victim = cluster.workers().into_iter().next();
+    let victim = victim.context("the slot has a worker")?;
+    let address = cluster.address();
+    let begin = Instant::now();
+    victim.signal(Signal::KILL);
+    let took = answers(address).then(|| begin.elapsed());
+    // A second death in a row would wait for its back-off; a new release is forgiven.
+    cluster.restart();
+    Ok(took)
 }
 
 const COLUMNS: [&str; 4] = [

@@ -35,6 +35,7 @@ pub(super) fn compare(
         measures: measures(),
         groups: races
             .iter()
+            .filter(|race| race.demand.connections == super::PROMISED)
             .map(|race| group(race.demand.to_string(), &entrants, race))
             .collect(),
     });

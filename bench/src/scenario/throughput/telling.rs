@@ -69,7 +69,7 @@ impl<'a> Telling<'a> {
             median(Measured::busy),
             median(Measured::generator_cost),
             median(Measured::generator_busy),
-            Cell::Number(of_limit.median, 2),
+            Cell::Interval(of_limit, 2),
         ]
     }
 

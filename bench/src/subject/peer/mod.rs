@@ -35,7 +35,7 @@ pub(super) use puma::Puma;
 pub(super) use recipe::Recipe;
 
 /// A running peer. It ends with everything it has started, and its directory, when it is dropped.
-pub(super) struct Peer {
+pub(crate) struct Peer {
     name: &'static str,
     recipe: &'static dyn Recipe,
     group: Group,
@@ -52,9 +52,21 @@ impl Peer {
         recipe: &'static dyn Recipe,
         workers: u32,
     ) -> anyhow::Result<Self> {
+        let peer = Self::launch(name, recipe, workers, free_port()?)?;
+        peer.wait_until_complete()?;
+        Ok(peer)
+    }
+
+    /// Starts it on this port, and waits for nothing.
+    pub(super) fn launch(
+        name: &'static str,
+        recipe: &'static dyn Recipe,
+        workers: u32,
+        port: u16,
+    ) -> anyhow::Result<Self> {
         let directory = TempDir::new().context("cannot make a directory")?;
         let place = Place {
-            port: free_port()?,
+            port,
             workers,
             directory: directory.path().to_owned(),
         };
@@ -64,16 +76,19 @@ impl Peer {
         let manager = group.manager();
         log.follow(manager.stdout.take().context("stdout is a pipe")?);
         log.follow(manager.stderr.take().context("stderr is a pipe")?);
-        let peer = Self {
+        Ok(Self {
             name,
             recipe,
             group,
             place,
             log,
             _directory: directory,
-        };
-        peer.wait_until("serve", || peer.is_complete() && answers(peer.address()))?;
-        Ok(peer)
+        })
+    }
+
+    /// Waits until it serves with all of its workers.
+    pub(crate) fn wait_until_complete(&self) -> anyhow::Result<()> {
+        self.wait_until("serve", || self.is_complete() && answers(self.address()))
     }
 
     fn is_complete(&self) -> bool {

@@ -155,7 +155,7 @@ mod tests {
       core::option::Option<T>::map
              at /home/you/.rustup/toolchains/stable/lib/rustlib/src/rust/library/core/src/option.rs:1150:29
    6: <tokio::task::Task as core::future::Future>::poll
-             at /home/you/.cargo/registry/src/mirror-1949cf8c6b5b557f/tokio-1.53.3/src/task.rs:1:2
+             at /home/you/.cargo/registry/src/index-1949cf8c6b5b557f/tokio-1.53.3/src/task.rs:1:2
    7: <unknown>
    8: shop::main
              at ./src/main.rs:3:5

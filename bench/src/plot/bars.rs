@@ -3,8 +3,8 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::axis;
-use super::style;
-use super::words::{Escaped, text};
+use super::paper::{WIDTH, begin};
+use super::words::text;
 use crate::statistics::Interval;
 
 /// A plot of bars: its columns are measures, in each row the bars of one server.
@@ -54,15 +54,7 @@ pub(crate) enum Shade {
 impl Display for Bars {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let height = self.height();
-        let title = Escaped(&self.title);
-        writeln!(
-            f,
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" \
-             aria-label=\"{title}\"><title>{title}</title><style>{}</style>\
-             <rect class=\"paper\" width=\"{WIDTH}\" height=\"{height}\"/>",
-            style::SHEET
-        )?;
-        text(f, "text title", (MARGIN, 24.0), "start", &self.title)?;
+        begin(f, height, MARGIN, &self.title)?;
         self.write_legend(f)?;
         for (number, measure) in self.measures.iter().enumerate() {
             self.write_column(f, number, measure)?;
@@ -273,7 +265,6 @@ impl Shade {
 
 const WHISKER_WORDS: &str = "95 % interval of the median";
 
-const WIDTH: f64 = 960.0;
 const MARGIN: f64 = 16.0;
 /// Where the columns begin: beside the servers' names.
 const LEFT: f64 = 170.0;

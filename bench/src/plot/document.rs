@@ -4,21 +4,14 @@ use std::fmt::{self, Display, Formatter};
 
 use super::axis::{self, LogAxis};
 use super::curves::{Stretch, stretches};
+use super::paper::begin;
 use super::words::{Escaped, text};
-use super::{Mark, Panel, Plot, Row, style};
+use super::{Mark, Panel, Plot, Row};
 
 impl Display for Plot {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let height = TOP + ROW * self.rows.len() as f64 + BOTTOM;
-        let title = Escaped(&self.title);
-        writeln!(
-            f,
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" \
-             aria-label=\"{title}\"><title>{title}</title><style>{}</style>\
-             <rect class=\"paper\" width=\"{WIDTH}\" height=\"{height}\"/>",
-            style::SHEET
-        )?;
-        text(f, "text title", (LEFT, 24.0), "start", &self.title)?;
+        begin(f, height, LEFT, &self.title)?;
         self.write_legend(f)?;
         let panels = self.rows.iter().flat_map(|row| &row.panels);
         let axis = LogAxis::over(panels, PANEL_HEIGHT);
@@ -185,7 +178,6 @@ fn across(number: usize) -> f64 {
     (number as f64 + 0.5) * PANEL_WIDTH / STRETCHES as f64
 }
 
-const WIDTH: f64 = 960.0;
 const LEFT: f64 = 80.0;
 /// Title and legend.
 const TOP: f64 = 56.0;

@@ -7,6 +7,7 @@ mod axis;
 mod bars;
 mod curves;
 mod document;
+mod paper;
 mod style;
 mod words;
 

@@ -10,10 +10,9 @@ use hyper::body::{Body, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 
-use super::scene::{Client, NEVER, SOON, Scene, says_close};
+use super::scene::{CLOSED_ONE, Client, NEVER, SOON, Scene, says_close};
 use crate::cluster::tests::harness::{BOUND, on_both_runtimes, pends};
 use crate::http::Server;
-use crate::link::Drained;
 
 /// Answers as soon as the head has come, and reads the body after that.
 async fn accept_early(mut request: Request<Incoming>) -> Result<Response<String>, Infallible> {
@@ -69,11 +68,7 @@ fn a_connection_whose_body_came_late_holds_no_drain() {
         assert!(pends(client.0.peek(&mut [0])).await); // time for it to come in
         scene.drain(DrainReason::Rollout, NEVER).await;
         assert_eq!(client.rest().await, "");
-        let closed = Drained {
-            closed: 1,
-            ..Drained::default()
-        };
-        assert_eq!(scene.end().await, closed);
+        assert_eq!(scene.end().await, CLOSED_ONE);
     });
 }
 

@@ -10,7 +10,7 @@ use hyper::body::{Body, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 
-use super::scene::{NEVER, SOON, Scene, says_close};
+use super::scene::{CLOSED_ONE, NEVER, SOON, Scene, says_close};
 use crate::cluster::tests::harness::{BOUND, on_both_runtimes, pends, within};
 use crate::link::{Drained, FromWatcher};
 
@@ -64,11 +64,7 @@ fn an_idle_connection_is_closed_after_the_minimum_and_not_before() {
         scene.drain(DrainReason::Rollout, BOUND).await;
         assert_eq!(client.rest().await, "");
         assert!(began.elapsed() >= SOON);
-        let closed = Drained {
-            closed: 1,
-            ..Drained::default()
-        };
-        assert_eq!(scene.end().await, closed);
+        assert_eq!(scene.end().await, CLOSED_ONE);
     });
 }
 

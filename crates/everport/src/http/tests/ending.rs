@@ -10,7 +10,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::scene::{NEVER, SOON, Scene, says_close};
+use super::scene::{CLOSED_ONE, NEVER, SOON, Scene, says_close};
 use crate::cluster::tests::harness::{BOUND, joined, on_both_runtimes, pends, within};
 use crate::http::Server;
 use crate::link::{Drained, FromWorker};
@@ -80,11 +80,7 @@ fn leaving_waits_for_connections_whose_accept_loop_is_gone() {
         scene.gate.notify_one();
         client.answer().await;
         within(leaving).await.unwrap().unwrap();
-        let closed = Drained {
-            closed: 1,
-            ..Drained::default()
-        };
-        scene.watcher.expect(FromWorker::Left(closed)).await;
+        scene.watcher.expect(FromWorker::Left(CLOSED_ONE)).await;
     });
 }
 
@@ -109,11 +105,7 @@ fn a_stream_of_ones_own_is_served_drained_and_counted() {
         assert!(says_close(&answer), "{answer}");
         within(connection).await.unwrap();
         within(cluster.leave()).await.unwrap();
-        let closed = Drained {
-            closed: 1,
-            ..Drained::default()
-        };
-        watcher.expect(FromWorker::Left(closed)).await;
+        watcher.expect(FromWorker::Left(CLOSED_ONE)).await;
     });
 }
 

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
-use super::scene::{Client, NEVER, SOON, says_close};
+use super::scene::{CLOSED_ONE, Client, NEVER, SOON, says_close};
 use crate::cluster::tests::harness::{BOUND, Watcher, listening, on_both_runtimes, pends, within};
 use crate::http::Server;
 use crate::link::{Drained, FromWorker};
@@ -76,11 +76,7 @@ fn a_client_whose_handshake_a_drain_overtakes_is_answered() {
         assert!(says_close(&client.answer().await));
         assert_eq!(client.rest().await, "");
         within(leaving).await.unwrap().unwrap();
-        let closed = Drained {
-            closed: 1,
-            ..Drained::default()
-        };
-        watcher.expect(FromWorker::Left(closed)).await;
+        watcher.expect(FromWorker::Left(CLOSED_ONE)).await;
     });
 }
 

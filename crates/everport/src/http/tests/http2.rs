@@ -1,17 +1,16 @@
 //! HTTP/2: connections end by `GOAWAY`, spoken here frame by frame (RFC 9113).
 
 use std::convert::Infallible;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use everport_core::DrainReason;
 use hyper::Response;
 use hyper::service::service_fn;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::scene::{Client, NEVER, SOON, Scene};
+use super::scene::{CLOSED_ONE, Client, NEVER, SOON, Scene};
 use crate::cluster::tests::harness::{BOUND, joined, on_both_runtimes, pends, within};
 use crate::http::Server;
-use crate::link::Drained;
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
@@ -87,31 +86,30 @@ impl Client {
     }
 }
 
+/// A server with this idle minimum on a rollout, and a client that has spoken with it.
+async fn greeted(minimum: Duration) -> (Scene, Client) {
+    let scene = Scene::open(|server| server.idle_minimum_on_rollout(minimum)).await;
+    let mut client = scene.client().await;
+    client.greet().await;
+    client.frame_of(SETTINGS).await;
+    (scene, client)
+}
+
 #[test]
 fn an_idle_connection_is_sent_away_at_once_and_in_two_steps() {
     on_both_runtimes(async || {
-        let scene = Scene::open(|server| server.idle_minimum_on_rollout(NEVER)).await;
-        let mut client = scene.client().await;
-        client.greet().await;
-        client.frame_of(SETTINGS).await;
+        let (scene, mut client) = greeted(NEVER).await;
         scene.drain(DrainReason::Rollout, BOUND).await;
         client.is_sent_away().await;
         drop(client);
-        let closed = Drained {
-            closed: 1,
-            ..Drained::default()
-        };
-        assert_eq!(scene.end().await, closed);
+        assert_eq!(scene.end().await, CLOSED_ONE);
     });
 }
 
 #[test]
 fn a_client_that_is_sending_still_is_not_reset_after_the_last_goaway() {
     on_both_runtimes(async || {
-        let scene = Scene::open(|server| server.idle_minimum_on_rollout(NEVER)).await;
-        let mut client = scene.client().await;
-        client.greet().await;
-        client.frame_of(SETTINGS).await;
+        let (scene, mut client) = greeted(NEVER).await;
         scene.drain(DrainReason::Rollout, NEVER).await;
         client.is_sent_away().await;
         // The second one would fail if the first one had been answered by a reset.
@@ -126,18 +124,11 @@ fn a_client_that_is_sending_still_is_not_reset_after_the_last_goaway() {
 #[test]
 fn a_client_that_does_not_close_is_given_up_after_the_minimum() {
     on_both_runtimes(async || {
-        let scene = Scene::open(|server| server.idle_minimum_on_rollout(SOON)).await;
-        let mut client = scene.client().await;
-        client.greet().await;
-        client.frame_of(SETTINGS).await;
+        let (scene, mut client) = greeted(SOON).await;
         let began = Instant::now();
         scene.drain(DrainReason::Rollout, NEVER).await;
         client.is_sent_away().await;
-        let closed = Drained {
-            closed: 1,
-            ..Drained::default()
-        };
-        assert_eq!(scene.end().await, closed);
+        assert_eq!(scene.end().await, CLOSED_ONE);
         assert!(began.elapsed() >= SOON);
         drop(client);
     });
@@ -157,10 +148,7 @@ fn a_connection_that_turns_out_to_be_http2_during_the_drain_is_sent_away_then() 
 #[test]
 fn a_request_that_crosses_the_first_goaway_is_answered() {
     on_both_runtimes(async || {
-        let scene = Scene::open(|server| server.idle_minimum_on_rollout(NEVER)).await;
-        let mut client = scene.client().await;
-        client.greet().await;
-        client.frame_of(SETTINGS).await;
+        let (scene, mut client) = greeted(NEVER).await;
         scene.drain(DrainReason::Rollout, BOUND).await;
         client.frame_of(GOAWAY).await;
         // The server has sent it, and the client has not yet said that it knows.
@@ -181,31 +169,20 @@ fn a_request_that_crosses_the_first_goaway_is_answered() {
         assert_eq!(String::from_utf8_lossy(&answer), "Hello, World!");
         assert_eq!(last_stream, Some(FIRST_STREAM.to_vec()));
         drop(client);
-        let closed = Drained {
-            closed: 1,
-            ..Drained::default()
-        };
-        assert_eq!(scene.end().await, closed);
+        assert_eq!(scene.end().await, CLOSED_ONE);
     });
 }
 
 #[test]
 fn a_client_that_does_not_reply_is_given_up_after_the_minimum() {
     on_both_runtimes(async || {
-        let scene = Scene::open(|server| server.idle_minimum_on_rollout(SOON)).await;
-        let mut client = scene.client().await;
-        client.greet().await;
-        client.frame_of(SETTINGS).await;
+        let (scene, mut client) = greeted(SOON).await;
         let began = Instant::now();
         scene.drain(DrainReason::Rollout, NEVER).await;
         client.frame_of(PING).await;
         while client.frame().await.is_some() {}
         assert!(began.elapsed() >= SOON);
-        let closed = Drained {
-            closed: 1,
-            ..Drained::default()
-        };
-        assert_eq!(scene.end().await, closed);
+        assert_eq!(scene.end().await, CLOSED_ONE);
     });
 }
 

@@ -23,6 +23,13 @@ pub(super) const NEVER: Duration = Duration::from_secs(3600);
 /// Longer than a test looks whether something happens, and short enough to be waited for.
 pub(super) const SOON: Duration = Duration::from_millis(300);
 
+/// What a drain tells of one connection that was closed in a way that its client could expect.
+pub(super) const CLOSED_ONE: Drained = Drained {
+    finished: 0,
+    closed: 1,
+    cut: 0,
+};
+
 /// A worker that serves.
 pub(super) struct Scene {
     pub(super) cluster: Cluster,

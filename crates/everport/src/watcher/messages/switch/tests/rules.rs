@@ -352,20 +352,25 @@ fn one_that_was_parted_with_is_gone_for_everybody_and_once() {
     assert_eq!(told, [present(BOB), Frame::Attached.encode()]);
 }
 
+/// A worker comes, leaves Ann as much as fits into its window, and dies.
+fn come_and_go(switch: &mut Switch, worker: WorkerId) {
+    let worker = Peer::Worker(worker);
+    arrive(switch, worker);
+    assert!(switch.attach(worker));
+    for _ in 0..4 {
+        let frame = message(ANN, "e", &[0; 65_000]);
+        switch.receive(worker, &frame).unwrap();
+    }
+    finish(switch, worker);
+}
+
 #[test]
 fn what_many_dead_ones_left_to_one_that_does_not_read_is_bounded() {
     let mut switch = switch_of(&[ANN]);
     let each = WINDOW as usize / 4 * 4;
     let count = 3 * MOST_REMAINS / each;
     for number in 0..count as u64 {
-        let worker = Peer::Worker(WorkerId(100 + number));
-        arrive(&mut switch, worker);
-        assert!(switch.attach(worker));
-        for _ in 0..4 {
-            let frame = message(ANN, "e", &[0; 65_000]);
-            switch.receive(worker, &frame).unwrap();
-        }
-        finish(&mut switch, worker);
+        come_and_go(&mut switch, WorkerId(100 + number));
         assert!(switch.waiting_for(ANN) <= MOST_REMAINS);
     }
     assert!(switch.waiting_for(ANN) > MOST_REMAINS / 2, "far too little");
@@ -381,14 +386,7 @@ fn many_dead_ones_of_whom_a_peer_was_never_told_leave_nothing_behind() {
     let mut switch = switch_of(&[ANN]);
     let mut most = 0;
     for number in 0..500 {
-        let worker = Peer::Worker(WorkerId(100 + number));
-        arrive(&mut switch, worker);
-        assert!(switch.attach(worker));
-        for _ in 0..4 {
-            let frame = message(ANN, "e", &[0; 65_000]);
-            switch.receive(worker, &frame).unwrap();
-        }
-        finish(&mut switch, worker);
+        come_and_go(&mut switch, WorkerId(100 + number));
         most = most.max(switch.passages_of(ANN));
     }
     assert!(most < 50, "{most} dead ones are remembered");

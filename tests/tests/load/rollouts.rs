@@ -64,16 +64,19 @@ fn rolling_restarts_on_a_multi_threaded_runtime_lose_nothing() {
 }
 
 /// Between a client's request and the server's closing of an idle connection there is a race that plain
-/// HTTP/1.1 keep-alive can't win; nothing else may happen to clients that keep their connections.
+/// HTTP/1.1 keep-alive can't win; nothing else may happen to clients that keep their connections. How often it is lost
+/// is a matter of how fast the machine is. But each worker that ends closes a client's connection once.
 #[test]
 fn rolling_restarts_cost_keep_alive_clients_at_most_what_they_send_on_a_closing_connection() {
+    const WORKERS: u64 = 4;
+    const RESTARTS: u64 = 3;
     let _turn = share_turn();
     for share in ["reuseport", "transfer", "dispatch"] {
-        let options = format!("-w 4 --settle 0.05 --share {share}");
+        let options = format!("-w {WORKERS} --settle 0.05 --share {share}");
         let cluster = Cluster::ready(&options, "--listen 127.0.0.1:0");
         let load = crate::keep_alive_load(cluster.address());
         go_on(&load, 200);
-        for _ in 0..3 {
+        for _ in 0..RESTARTS {
             cluster.restart();
             go_on(&load, 200);
         }
@@ -84,8 +87,8 @@ fn rolling_restarts_cost_keep_alive_clients_at_most_what_they_send_on_a_closing_
             "{report}"
         );
         assert!(
-            report.failed() * 100 <= report.total,
-            "more than one in a hundred:\n{report}"
+            report.failed() <= RESTARTS * WORKERS * CLIENTS,
+            "more than one request of each client for each worker that ended:\n{report}"
         );
     }
 }

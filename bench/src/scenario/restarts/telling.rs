@@ -75,9 +75,10 @@ impl Measured {
     }
 
     pub(super) fn tell_failures(&self, table: &mut Table) {
-        let names = [self.way.name().into(), self.sharing.to_string().into()];
-        self.compared.busy.tell_failures(&names, table);
-        self.unrelated.tell_failures(&names, table);
+        let names = |way: &str| [way.into(), self.sharing.to_string().into()];
+        let busy = &self.compared.busy;
+        busy.tell_failures(&names(self.way.name()), table);
+        self.unrelated.tell_failures(&names(UNRELATED), table);
     }
 
     /// Its restarts against those of another way to share.
@@ -111,6 +112,9 @@ pub(super) fn of_unrelated(all: &[Measured]) -> Table {
     }
     table
 }
+
+/// How tables call starts of programs that have nothing to do with the cluster.
+const UNRELATED: &str = "unrelated starts";
 
 const UNRELATED_COLUMNS: [&str; 6] = [
     "sharing",

@@ -24,7 +24,10 @@ impl<'a> Telling<'a> {
             outcome.tables.push(self.table(manner, &of_manner));
             outcome.bars.push(self.bars(manner, &of_manner));
         }
-        outcome.tables.push(self.against_reuseport(races));
+        if self.place == Place::Spread {
+            // Those that are pinned have been compared slice by slice.
+            outcome.tables.push(self.against_reuseport(races));
+        }
         outcome.figures.push(self.lost(races));
     }
 

@@ -9,3 +9,5 @@ workers = int(os.environ["BENCH_WORKERS"])
 has_package = importlib.util.find_spec("uvicorn_worker") is not None
 worker_class = "uvicorn_worker.UvicornWorker" if has_package else "uvicorn.workers.UvicornWorker"
 accesslog = None
+# As long as nginx does: the two seconds of its default can be over before a thousand connections are made.
+keepalive = 75

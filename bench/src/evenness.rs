@@ -26,6 +26,10 @@ impl Shares {
         self.0.iter().max().map_or(f64::NAN, |most| *most as f64)
     }
 
+    pub(crate) fn sum(&self) -> f64 {
+        self.0.iter().sum::<u64>() as f64
+    }
+
     /// How much more the busiest has than it would if all had the same: 1 is even.
     pub(crate) fn greatest_to_mean(&self) -> f64 {
         self.most() / self.mean()
@@ -42,7 +46,7 @@ impl Shares {
     }
 
     fn mean(&self) -> f64 {
-        self.0.iter().sum::<u64>() as f64 / self.0.len() as f64
+        self.sum() / self.0.len() as f64
     }
 }
 

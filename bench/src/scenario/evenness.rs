@@ -60,7 +60,9 @@ fn method(rounds: u32, others: u32) -> String {
          {OPENERS} clients at a time; each gets one answer and is kept while the workers' open connections are \
          counted in `/proc`, or for threads by the worker's name in the answer. everport serves by `everport::http`, \
          the unmanaged processes by `axum::serve`. Short: {RATE} requests a second with \
-         a connection each, counted by that name. The least and the most that any worker had in any round; then the \
+         a connection each, counted by that name. *Counted* are those that a \
+         worker had when they were looked at: the least of any round; a server may have closed some again. The least and the \
+         most that any worker had in any round; then the \
          greatest of a round to its mean, and the standard deviation to the mean: the median of the rounds, and the \
          worst. Fair random choice: the same for dice, {} times; the worst of 95 %. Against reuseport: within a round, the \
          median with its 95 % interval.",
@@ -99,10 +101,11 @@ const RATIO_COLUMNS: [&str; 4] = [
     "deviation to mean",
 ];
 
-const COLUMNS: [&str; 10] = [
+const COLUMNS: [&str; 11] = [
     "connections",
     "subject",
     "rounds",
+    "counted",
     "least",
     "most",
     "greatest to mean",
@@ -246,6 +249,7 @@ impl Measured {
         let count = rounds.len() as u64;
         let names = [load.name(), self.name.clone().into(), count.into()];
         let numbers = [
+            Cell::Number(of(Shares::sum).quantile(0.0), 0),
             Cell::Number(least.quantile(0.0), 0),
             Cell::Number(most.max(), 0),
             Cell::Number(peak.median(), 2),
@@ -397,18 +401,13 @@ fn fair_cells(load: Lasting) -> impl Iterator<Item = Cell> {
     let fair = Fair::of(load.count(), WORKERS as usize);
     let number = |value, decimals| Cell::Number(value, decimals);
     let [least, most] = fair.range.map(|value| number(value, 0));
-    let throws = u64::from(Fair::THROWS).into();
-    let names = [
-        load.name(),
-        "fair random choice".into(),
-        throws,
-        least,
-        most,
-    ];
+    let counts = [u64::from(Fair::THROWS), load.count()].map(Cell::from);
+    let names = [load.name(), "fair random choice".into()].into_iter();
+    let names = names.chain(counts).chain([least, most]);
     let [peak, worst_peak] = fair.greatest_to_mean.map(|value| number(value, 2));
     let [deviation, worst_deviation] = fair.deviation_to_mean.map(|value| number(value, 3));
     let measures = [peak, worst_peak, deviation, worst_deviation, "".into()];
-    names.into_iter().chain(measures)
+    names.chain(measures)
 }
 
 const GREETING: &[u8] = b"Hello, World!";

@@ -15,7 +15,7 @@ use super::armed::Armed;
 use super::dispatch::{Dispatch, Dispatching};
 use super::filter::{self, Filter};
 use super::group::Group;
-use super::lending::{Lending, LoanChange};
+use super::lending::{Lending, LoanChange, unserved};
 use super::open::Opened;
 use super::socket_watch::SocketWatch;
 use crate::bind::{BindCause, Bound, tcp};
@@ -218,7 +218,9 @@ impl Port {
         let Sockets::Reuseport { group, .. } = &self.sockets else {
             return;
         };
-        let exposed = group.slots().filter(|slot| self.exposed.contains(slot));
+        // Of a thousand slots hardly any is left to look for.
+        let unserved = unserved(group.slots(), &self.serving);
+        let exposed = unserved.filter(|slot| self.exposed.contains(slot));
         let changes = self.lending.adapt(exposed, &self.serving);
         self.carry_out(&changes, links);
     }
@@ -315,7 +317,8 @@ impl Port {
         watch.remove(socket);
         self.armed.forget(slot);
         self.exposed.remove(&slot);
-        let exposed = group.slots().filter(|slot| self.exposed.contains(slot));
+        let unserved = unserved(group.slots(), &self.serving);
+        let exposed = unserved.filter(|slot| self.exposed.contains(slot));
         let changes = self.lending.adapt(exposed, &self.serving);
         self.carry_out(&changes, links);
         let serving = self.serving_slots();

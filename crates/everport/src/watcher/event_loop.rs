@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::abandoned::AbandonedThreads;
 use super::aborts::Failures;
+use super::child_changes;
 use super::clock::Clock;
 use super::handle::{Commands, Desk};
 use super::hooks::Hooks;
@@ -376,6 +377,9 @@ impl EventLoop {
     }
 
     pub(super) fn look_for_stopped_workers(&mut self) {
+        if !child_changes::may_have_stopped() {
+            return;
+        }
         let mut changed = Vec::new();
         for (worker, record) in &self.workers {
             if let Some(stopped) = record.body.was_stopped() {

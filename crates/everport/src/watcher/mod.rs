@@ -28,6 +28,7 @@ mod aborts;
 mod attendant;
 mod body;
 mod burial;
+mod child_changes;
 mod clock;
 mod commands;
 mod config;

@@ -69,6 +69,7 @@ mod spawn;
 mod status;
 mod stuck;
 mod threads;
+mod turns;
 mod waits;
 mod worker;
 mod worker_thread;

@@ -16,9 +16,9 @@ use super::event_loop::EventLoop;
 use super::output::OutputCapture;
 use super::spawn::SpawnError;
 use super::worker::{Started, Worker};
+use crate::WorkerId;
 use crate::link::{FromWatcher, WatcherEnd};
 use crate::log::{Notice, Source};
-use crate::WorkerId;
 
 /// How long a port must be quiet before the last worker that accepts from it may stop, when the cluster
 /// stops: a handshake over an intercontinental line is through by then.

@@ -209,7 +209,7 @@ impl EventLoop {
         }
     }
 
-    async fn wait(&mut self) -> io::Result<()> {
+    pub(super) async fn wait(&mut self) -> io::Result<()> {
         let goes_on = !self.recruits.is_empty();
         if goes_on {
             self.hear_between_starts().await;

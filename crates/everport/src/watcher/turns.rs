@@ -41,22 +41,107 @@ impl EventLoop {
         }
     }
 
-    /// Hears what workers have said meanwhile, and what they say to the answers if that is at once. A queue's length at most, so that those who have a lot
-    /// to say do not keep others from being started.
+    /// Hears what workers have said meanwhile, and what they say to the answers if that is at once. It is a queue's length at
+    /// most, so that nobody keeps others from being started by saying a lot.
     pub(super) async fn hear_between_starts(&mut self) {
-        let mut heard = 0;
+        let mut left = INBOX;
         loop {
+            // What has come over a link gets into the inbox meanwhile.
             tokio::task::yield_now().await;
-            let before = heard;
-            while heard < INBOX
+            let before = left;
+            while left > 0
                 && let Ok(input) = self.inbox.try_recv()
             {
                 self.handle_input(input);
-                heard += 1;
+                left -= 1;
             }
-            if heard == before || heard == INBOX {
+            if left == before || left == 0 {
                 return;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use everport_core::{Event, ExitReason};
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::link::LinkError;
+    use crate::watcher::Watcher;
+    use crate::watcher::input::Input;
+    use crate::watcher::run::End;
+    use crate::{Cluster, LeaveError};
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    async fn leave_when_told(cluster: Cluster) -> Result<(), LeaveError> {
+        cluster.draining().await;
+        cluster.leave().await
+    }
+
+    /// A loop that has started one of its three workers.
+    fn begun() -> (EventLoop, End) {
+        let watcher = Watcher::threads(3, leave_when_told).build().unwrap();
+        let (mut event_loop, end) = watcher.into_loop().unwrap();
+        event_loop.perform_decisions();
+        event_loop.start_next();
+        assert_eq!(event_loop.workers.len(), 1);
+        (event_loop, end)
+    }
+
+    async fn stop(mut event_loop: EventLoop) {
+        event_loop.feed(Event::Stop);
+        let ended = timeout(PATIENCE, event_loop.run()).await.unwrap();
+        assert_eq!(ended.unwrap(), ExitReason::Stopped);
+    }
+
+    #[tokio::test]
+    async fn who_is_there_is_answered_before_the_next_one_is_started() {
+        let (mut event_loop, _end) = begun();
+        let greeting = async {
+            while event_loop.inbox.is_empty() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(PATIENCE, greeting).await.unwrap();
+        event_loop.wait().await.unwrap();
+        assert!(event_loop.workers[&WorkerId(1)].has_joined);
+        assert_eq!(event_loop.workers.len(), 1);
+        event_loop.start_next();
+        assert_eq!(event_loop.workers.len(), 2);
+        stop(event_loop).await;
+    }
+
+    #[tokio::test]
+    async fn whoever_says_a_lot_does_not_keep_others_from_being_started() {
+        let (mut event_loop, _end) = begun();
+        let sender = event_loop.sender.clone();
+        let flood = tokio::spawn(async move {
+            let nonsense = || Input::LinkFailed {
+                worker: WorkerId(4711),
+                error: LinkError::Closed,
+            };
+            while sender.send(nonsense()).await.is_ok() {}
+        });
+        for started in [2, 3] {
+            timeout(PATIENCE, event_loop.wait()).await.unwrap().unwrap();
+            event_loop.start_next();
+            assert_eq!(event_loop.workers.len(), started);
+        }
+        flood.abort();
+        stop(event_loop).await;
+    }
+
+    #[tokio::test]
+    async fn nobody_is_started_who_is_not_wanted_any_more() {
+        let (mut event_loop, _end) = begun();
+        event_loop.feed(Event::Stop);
+        assert!(event_loop.recruits.is_empty());
+        assert_eq!(event_loop.workers.len(), 1);
+        stop(event_loop).await;
     }
 }

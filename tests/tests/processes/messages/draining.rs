@@ -132,7 +132,18 @@ async fn a_draining_worker_asks_its_successor_and_is_asked_by_it(kind: Kind) {
 
 async fn a_call_to_a_draining_worker_fails_at_once_when_it_ends(kind: Kind) {
     let changing = Changing::begin(kind, 1, LONG, |_| ()).await;
-    calls_fail(&changing, async || changing.ends(changing.old[0]).await).await;
+    let ending = async || {
+        // Both calls are there once it has answered what came after them.
+        for worker in [changing.old[0], changing.new[0]] {
+            changing
+                .scene
+                .call(worker, "echo", &json!(1))
+                .await
+                .unwrap();
+        }
+        changing.ends(changing.old[0]).await;
+    };
+    calls_fail(&changing, ending).await;
 }
 
 /// A thread cannot be ended, and goes on without its cluster; to everybody else it is gone as a process is.
@@ -149,12 +160,7 @@ async fn calls_fail(changing: &Changing, end: impl AsyncFnOnce()) {
     let from_watcher = scene.call(old, "never", &null);
     let order = json!({ "do": "call", "to": old.0, "event": "never" });
     let from_successor = scene.order(new, order);
-    let ending = async {
-        scene.call(old, "echo", &json!(1)).await.unwrap();
-        scene.call(new, "echo", &json!(1)).await.unwrap();
-        end().await;
-    };
-    let (answer, told, ()) = tokio::join!(from_watcher, from_successor, ending);
+    let (answer, told, ()) = tokio::join!(from_watcher, from_successor, end());
     assert!(
         matches!(answer, Err(CallError::WorkerGone(gone)) if gone == old),
         "{answer:?}"

@@ -57,7 +57,8 @@ impl Incoming {
         let Waiting { frame, is_own } = self.frames.pop()?;
         let length = length_of(&frame);
         if is_own {
-            self.delivered_own += length;
+            // A peer may have us answer without end, and never credit that.
+            self.delivered_own = self.delivered_own.saturating_add(length);
         } else {
             self.waiting -= length;
             self.delivered += length;
@@ -119,5 +120,24 @@ impl Outgoing {
     /// The credit to tell of, if there is any.
     pub(super) fn take_credit(&mut self) -> Option<u32> {
         Some(std::mem::take(&mut self.credit)).filter(|bytes| *bytes > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_of_our_own_that_are_never_credited_can_be_as_many_as_there_are() {
+        let mut incoming = Incoming {
+            delivered_own: u32::MAX - 10,
+            ..Incoming::default()
+        };
+        incoming.push_own(vec![0; 22]);
+        assert_eq!(incoming.pop(), Some((vec![0; 22], true)));
+        incoming.push(vec![0; 5]);
+        assert_eq!(incoming.pop(), Some((vec![0; 5], false)));
+        assert_eq!(incoming.credit(Peer::Watcher, u32::MAX), Ok(0));
+        assert_eq!(incoming.credit(Peer::Watcher, 5), Ok(5));
     }
 }

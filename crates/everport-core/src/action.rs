@@ -8,7 +8,8 @@ use crate::{Generation, PortId, SlotId, WorkerId};
 /// A decision. The shell performs it; a failure comes back as an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Start a worker. Answered by `Spawned` or `SpawnFailed`.
+    /// Start a worker. Answered by `Spawned` or `SpawnFailed`, sooner or later: other actions and events may come in
+    /// between, so that the shell can start many workers one after the other and answer those that are there meanwhile.
     Spawn {
         /// The new worker's id.
         worker: WorkerId,
@@ -37,7 +38,8 @@ pub enum Action {
         delay: Duration,
     },
     /// Kill a worker and its process group. When it comes before the spawn was answered there may be
-    /// nothing to kill yet; it is repeated when `Spawned` arrives.
+    /// nothing to kill yet; it is repeated when `Spawned` arrives. A shell that has not begun with that worker can
+    /// answer with `SpawnFailed` instead, and never start it.
     Kill {
         /// Which one.
         worker: WorkerId,

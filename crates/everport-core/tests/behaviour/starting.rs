@@ -1,7 +1,7 @@
 //! The first start, readiness and the boot deadline.
 
 use everport_core::{
-    Action, Event, ExitReason, Notice, Pending, Policy, ReplaceCause, SlotId, WorkerId,
+    Action, Event, ExitReason, Generation, Notice, Pending, Policy, ReplaceCause, SlotId, WorkerId,
 };
 
 use crate::driver::{Driver, at_once, kill, ms, s, spawn};
@@ -54,6 +54,38 @@ fn a_worker_not_ready_in_time_is_killed_and_tried_again() {
     });
     driver.dies(1);
     driver.expect(&[spawn(3, 0, 1)]);
+}
+
+#[test]
+fn the_time_to_get_ready_begins_when_the_worker_exists() {
+    let mut driver = Driver::new(Policy::default(), 1);
+    driver.forget();
+    driver.pass(s(20));
+    let worker = WorkerId(1);
+    driver.event(Event::Spawned { worker });
+    driver.pass(s(29));
+    driver.expect(&[]);
+    driver.event(Event::Ready { worker });
+    driver.expect_notice(&Notice::WorkerReady {
+        worker,
+        slot: SlotId(0),
+        generation: Generation(1),
+        boot: s(29),
+    });
+}
+
+#[test]
+fn one_that_was_killed_before_it_existed_and_never_will_is_over() {
+    let mut driver = Driver::new(Policy::default(), 1);
+    driver.forget();
+    driver.event(Event::ForceStop);
+    driver.expect(&[kill(1)]);
+    driver.event(Event::SpawnFailed {
+        worker: WorkerId(1),
+    });
+    driver.expect(&[Action::Exit {
+        reason: ExitReason::Forced,
+    }]);
 }
 
 #[test]

@@ -54,7 +54,7 @@ const IMPATIENT: Duration = Duration::from_millis(250);
 pub(crate) struct EventLoop {
     pub(crate) supervisor: Supervisor,
     pub(crate) workers: HashMap<WorkerId, Worker>,
-    /// Who is to be started, one in each turn.
+    /// Who is to be started, in turns.
     pub(super) recruits: Recruits,
     pub(crate) links: Links,
     pub(crate) ports: PortTable,

@@ -1,4 +1,4 @@
-//! Who is to be started, one in each turn of the loop, so that those who are there already need not wait for all the others.
+//! Who is to be started, a few in each turn of the loop, so that those who are there already need not wait for all the others.
 
 use std::collections::VecDeque;
 
@@ -32,10 +32,13 @@ impl Recruits {
 }
 
 impl EventLoop {
-    /// Starts the next worker. That takes as long as its `exec` does, and a hundred of them would keep the first one
-    /// waiting for its socket.
+    /// Starts the next worker, or the next few where there are many already. That takes as long as their `exec` does, and a
+    /// hundred of them would keep the first one waiting for its socket.
     pub(super) fn start_next(&mut self) {
-        if let Some(recruit) = self.recruits.next() {
+        for _ in 0..at_once(self.workers.len()) {
+            let Some(recruit) = self.recruits.next() else {
+                return;
+            };
             self.spawn(recruit);
             self.perform_decisions();
         }
@@ -60,6 +63,12 @@ impl EventLoop {
             }
         }
     }
+}
+
+/// How many are started in one turn, when so many are there. Where clients are served already, all are there sooner if the system
+/// has several to start than if each waits for those before it.
+fn at_once(there: usize) -> usize {
+    (there / 8).clamp(1, 16)
 }
 
 #[cfg(test)]

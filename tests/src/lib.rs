@@ -3,6 +3,7 @@
 mod attempts;
 mod cluster;
 mod example;
+mod fixed_port;
 mod http;
 mod kind;
 mod log;
@@ -26,6 +27,7 @@ pub use example::{
     kill_a_worker, replace_under_load, standalone, standalone_with, two_workers_of,
     two_workers_with,
 };
+pub use fixed_port::wait_for_port;
 pub use http::{Answer, ask, get, get_unix};
 pub use kind::Kind;
 pub use log::Log;

@@ -6,8 +6,7 @@ use std::time::Instant;
 
 use crate::PATIENCE;
 
-/// Waits until nobody else has the port: that of a test before may be closed a moment after its end. Binding the IPv6
-/// wildcard covers both families.
+/// Waits until nobody else has the port: that of a test before may be closed a moment after its end.
 ///
 /// # Panics
 /// When another program keeps it, or the system has no such address.

@@ -5,6 +5,7 @@ mod cluster;
 mod example;
 mod fixed_port;
 mod http;
+mod ipv6;
 mod kind;
 mod log;
 mod process;
@@ -29,6 +30,7 @@ pub use example::{
 };
 pub use fixed_port::wait_for_port;
 pub use http::{Answer, ask, get, get_unix};
+pub use ipv6::has_ipv6;
 pub use kind::Kind;
 pub use log::Log;
 pub use process::{

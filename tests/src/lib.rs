@@ -34,8 +34,8 @@ pub use ipv6::has_ipv6;
 pub use kind::Kind;
 pub use log::Log;
 pub use process::{
-    Exit, cpu_time, is_alive, is_stopped, open_descriptors, program, resident_kib, threads,
-    zombies_of,
+    Exit, children_of, cpu_time, is_alive, is_stopped, open_descriptors, program, resident_kib,
+    threads, zombies_of,
 };
 pub use release::{Deployment, release_of};
 pub use service_manager::{loopback_socket, notifications, with_sockets};

@@ -3,7 +3,9 @@
 mod attempts;
 mod cluster;
 mod example;
+mod fixed_port;
 mod http;
+mod ipv6;
 mod kind;
 mod log;
 mod process;
@@ -26,7 +28,9 @@ pub use example::{
     kill_a_worker, replace_under_load, standalone, standalone_with, two_workers_of,
     two_workers_with,
 };
+pub use fixed_port::wait_for_port;
 pub use http::{Answer, ask, get, get_unix};
+pub use ipv6::has_ipv6;
 pub use kind::Kind;
 pub use log::Log;
 pub use process::{

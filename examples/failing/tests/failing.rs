@@ -1,21 +1,13 @@
 //! The example as its readers run it: its cluster outlives every worker, standalone it is over with the first crash.
 
-use std::net::TcpListener;
 use std::process::Command;
 
-use everport_tests::{Cluster, Exit, take_turn};
+use everport_tests::{Cluster, Exit, take_turn, wait_for_port};
 
 const FAILING: &str = env!("CARGO_BIN_EXE_failing");
 
 /// What a program exits with that panics.
 const PANICKED: i32 = 101;
-
-/// Fails with a clear message when another program is in the way.
-fn expect_a_free_port() {
-    if let Err(error) = TcpListener::bind("127.0.0.1:8080") {
-        panic!("this test needs port 8080 for itself: {error} (see `ss -ltnp sport = :8080`)");
-    }
-}
 
 #[test]
 fn processes_that_crash_are_respawned_and_wait_longer_each_time() {
@@ -34,7 +26,7 @@ fn threads_that_crash_are_respawned_and_wait_longer_each_time() {
 }
 
 fn check(command: Command, death: &str) {
-    expect_a_free_port();
+    wait_for_port("127.0.0.1:8080");
     let cluster = Cluster::spawn(command);
     cluster.wait_until_ready();
     let log = cluster.log();
@@ -52,7 +44,7 @@ fn check(command: Command, death: &str) {
 #[test]
 fn standalone_it_crashes() {
     let _turn = take_turn();
-    expect_a_free_port();
+    wait_for_port("127.0.0.1:8080");
     let mut program = Cluster::spawn(Command::new(FAILING));
     assert_eq!(program.wait(), Exit::Code(PANICKED));
     program.log().wait_for("this worker always ends like this");

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Read};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::Instant;
 
-use everport_tests::{Cluster, Exit, PATIENCE, take_turn};
+use everport_tests::{Cluster, Exit, PATIENCE, take_turn, wait_for_port};
 
 const HELLO_TCP: &str = env!("CARGO_BIN_EXE_hello_tcp");
 
@@ -16,13 +16,6 @@ const MANY: usize = 200;
 
 fn address() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 8081))
-}
-
-/// Fails with a clear message when another program is in the way.
-fn expect_a_free_port() {
-    if let Err(error) = TcpListener::bind(address()) {
-        panic!("this test needs port 8081 for itself: {error} (see `ss -ltnp sport = :8081`)");
-    }
 }
 
 /// The line that one connection brings.
@@ -37,7 +30,7 @@ fn ask() -> io::Result<String> {
 #[test]
 fn every_worker_says_its_name() {
     let _turn = take_turn();
-    expect_a_free_port();
+    wait_for_port("127.0.0.1:8081");
     let mut command = Cluster::command(["--workers", "2"]);
     command.arg("--").arg(HELLO_TCP);
     let cluster = Cluster::spawn(command);
@@ -56,7 +49,7 @@ fn every_worker_says_its_name() {
 #[test]
 fn without_a_cluster_it_says_so() {
     let _turn = take_turn();
-    expect_a_free_port();
+    wait_for_port("127.0.0.1:8081");
     let program = Cluster::spawn(Command::new(HELLO_TCP));
     let deadline = Instant::now() + PATIENCE;
     let answer = loop {

@@ -1,23 +1,16 @@
 //! The example as its readers run it: over its limit it is replaced, without one it stops by itself.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::process::Command;
 
-use everport_tests::{Cluster, Exit, get, resident_kib, take_turn};
+use everport_tests::{Cluster, Exit, get, resident_kib, take_turn, wait_for_port};
 
 const HUNGRY: &str = env!("CARGO_BIN_EXE_hungry");
-
-/// Fails with a clear message when another program is in the way.
-fn expect_a_free_port() {
-    if let Err(error) = TcpListener::bind("127.0.0.1:8080") {
-        panic!("this test needs port 8080 for itself: {error} (see `ss -ltnp sport = :8080`)");
-    }
-}
 
 #[test]
 fn over_its_limit_it_is_replaced_and_serves_all_the_time() {
     let _turn = take_turn();
-    expect_a_free_port();
+    wait_for_port("127.0.0.1:8080");
     let mut command = Cluster::command(["--workers", "1", "--max-memory", "48M", "--settle", "0"]);
     command.arg("--").arg(HUNGRY);
     let cluster = Cluster::spawn(command);
@@ -34,7 +27,7 @@ fn over_its_limit_it_is_replaced_and_serves_all_the_time() {
 #[test]
 fn without_a_limit_it_has_enough_some_day() {
     let _turn = take_turn();
-    expect_a_free_port();
+    wait_for_port("127.0.0.1:8080");
     let program = Cluster::spawn(Command::new(HUNGRY));
     let said = "enough was eaten, and nobody minds mebibytes=256 (hungry)";
     program.log().wait_for(said);

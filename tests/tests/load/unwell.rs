@@ -230,7 +230,11 @@ fn a_worker_that_hangs_for_good_costs_only_what_it_served(
     // What a thread served that is abandoned stays open, and ends with the program.
     drop(cluster);
     assert!(asking.join().unwrap(), "what it served is lost");
-    assert!(report.failed() <= 1, "{report}");
+    // What else it had just accepted is lost as well, at most one for each client. A calm machine gives it one at a time.
+    assert!(report.failed() <= CLIENTS as u64, "{report}");
+    if report.failed() > 1 {
+        return Err(format!("it had accepted several at once:\n{report}"));
+    }
     check_waits(&report, 0, allowance)
 }
 

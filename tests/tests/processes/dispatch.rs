@@ -5,7 +5,9 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Instant;
 
-use everport_tests::{Cluster, Exit, Kind, PATIENCE, WorkerSeen, for_each_kind, get, get_unix};
+use everport_tests::{
+    Cluster, Exit, Kind, PATIENCE, WorkerSeen, for_each_kind, get, get_unix, has_ipv6,
+};
 use rustix::process::Signal;
 
 use crate::waiting::{ask_many, block_one, check_answered};
@@ -272,6 +274,9 @@ fn what_has_no_worker_yet_waits_for_the_first_that_comes_up(kind: Kind) {
 }
 
 fn ipv6_is_dispatched_as_well(kind: Kind) {
+    if !has_ipv6() {
+        return;
+    }
     let options = "-w 2 --share dispatch --log-level debug";
     let cluster = kind.ready(options, "--listen [::1]:0");
     let ask = || (0..20).map(|_| get(cluster.address(), "/").worker());

@@ -5,7 +5,7 @@ use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use everport_tests::{Cluster, Exit, Kind, for_each_kind, get};
+use everport_tests::{Cluster, Exit, Kind, for_each_kind, get, has_ipv6};
 
 for_each_kind!(
     all_workers_get_the_same_number_for_port_zero_and_can_read_it,
@@ -87,6 +87,9 @@ fn a_worker_may_ask_for_another_way_of_sharing(kind: Kind) {
 }
 
 fn the_ipv4_and_the_ipv6_wildcard_are_two_ports(kind: Kind) {
+    if !has_ipv6() {
+        return;
+    }
     let port = free_port();
     let cluster = kind.ready(
         "-w 2",

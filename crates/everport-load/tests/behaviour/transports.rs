@@ -20,6 +20,11 @@ use crate::socket_table::port_numbers_kept_for;
 #[test]
 fn both_families_of_tcp_are_served() {
     for address in ["127.0.0.1:0", "[::1]:0"] {
+        if let Err(error) = std::net::TcpListener::bind(address) {
+            assert!(address.starts_with('['), "{error}");
+            eprintln!("there is no IPv6 here ({error}): what it shows was left out");
+            continue;
+        }
         let server = Server::start_at(address, answer_all);
         let load = Load::new(server.address).requests(20).expect_body("hello");
         run(load.clone()).assert_lossless();

@@ -13,6 +13,9 @@ use crate::listener::Port;
 /// on the other side of the world is on its way for a third of it.
 const FIRST_BYTE: Duration = Duration::from_secs(1);
 
+/// How often it is looked whether this process has run meanwhile.
+const SLICE: Duration = Duration::from_millis(100);
+
 /// How often ports are looked at that have nothing to say themselves when they stop.
 const BEAT: Duration = Duration::from_millis(10);
 
@@ -80,14 +83,19 @@ fn stops_at(
     (port.has_waiting() && is_wanted).then_some(now + quiet.max(BEAT))
 }
 
-/// Waits until every accepted connection has said something, is gone, or had its time.
+/// Waits until every accepted connection has said something, is gone, or had its time. Time in which this process did not
+/// run is left out: what came meanwhile has yet to be read, and on a machine that stood still nothing could come.
 async fn hear_first_bytes(state: &State, deadline: Instant) {
+    let mut left_out = Duration::ZERO;
     loop {
-        let until = (state.connections.last_accept() + FIRST_BYTE).min(deadline);
-        if state.connections.silent() == 0 || Instant::now() >= until {
+        let until = (state.connections.last_accept() + FIRST_BYTE + left_out).min(deadline);
+        let now = Instant::now();
+        if state.connections.silent() == 0 || now >= until {
             return;
         }
-        wait(state, until).await;
+        let next = until.min(now + SLICE);
+        wait(state, next).await;
+        left_out += Instant::now().saturating_duration_since(next);
     }
 }
 

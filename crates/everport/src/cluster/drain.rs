@@ -120,7 +120,7 @@ pub struct Draining(Reached);
 
 /// Resolves when it is safe to close what is idle: the drain has begun, nothing is accepted any more, and
 /// each accepted connection has sent its first byte or is gone, at most a second after the last one was
-/// accepted. Can be cloned, sent and awaited anywhere.
+/// accepted, not counting time in which this process did not run. Can be cloned, sent and awaited anywhere.
 ///
 /// # Cancel safety
 /// Cancel safe: nothing is consumed.

@@ -11,6 +11,9 @@ use crate::log::fixtures::{line_of, pipe, read_back};
 /// More than a pipe and the writer's batch hold, less than a test wants to wait for.
 const SMALL_QUEUE: usize = 256 * 1024;
 
+/// Longer than the last entries take to be written on a machine that stands still now and then.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 fn line(text: &str) -> Entry {
     line_of(7, text)
 }
@@ -50,7 +53,7 @@ fn entries_reach_every_file_whole_and_in_order() {
     for number in numbers(1000) {
         sink.write(line(&number));
     }
-    assert!(writer.close());
+    assert!(writer.close_within(PATIENCE));
     sink.write(line("late"));
     for path in paths {
         let log = std::fs::read_to_string(&path).unwrap();
@@ -68,7 +71,7 @@ fn a_stuck_reader_costs_entries_that_are_counted() {
         sink.write(line(&text));
     }
     let reading = read_all(reader);
-    assert!(writer.close());
+    assert!(writer.close_within(PATIENCE));
     let log = reading.join().unwrap();
     let (texts, lost) = read_back(&log);
     assert!(lost > 0);
@@ -112,7 +115,7 @@ fn trouble_of_one_place_is_told_in_the_other() {
             .all(|line| sender.send(line).is_ok())
     });
     writer.sink().write(line("hello"));
-    let next = || lines.recv_timeout(Duration::from_secs(30)).unwrap();
+    let next = || lines.recv_timeout(PATIENCE).unwrap();
     let mut told = [next(), next()];
     told.sort();
     assert!(told[0].ends_with("2.7 out  hello"), "{told:?}");
@@ -141,7 +144,7 @@ fn a_reader_that_is_gone_is_no_failure() {
     drop(reader);
     let writer = writer(vec![to(end)]);
     writer.sink().write(line("to nobody"));
-    assert!(writer.close());
+    assert!(writer.close_within(PATIENCE));
 }
 
 #[test]
@@ -168,7 +171,7 @@ fn a_file_is_opened_anew_while_entries_come() {
         std::thread::yield_now();
     }
     sink.write(line("1"));
-    assert!(writer.close());
+    assert!(writer.close_within(PATIENCE));
     let read = |path| {
         let text = std::fs::read_to_string(path).unwrap();
         let lines = text.lines().filter(|line| !line.contains(&notice));
@@ -182,7 +185,7 @@ fn a_file_is_opened_anew_while_entries_come() {
 fn dev_stdout_is_our_own_standard_output_although_it_is_a_symbolic_link() {
     assert!(LogFile::at("/dev/stdout").is_stdout());
     let builder = Writer::builder("watcher").file(LogFile::at("/dev/stdout"));
-    assert!(builder.start().unwrap().close());
+    assert!(builder.start().unwrap().close_within(PATIENCE));
 }
 
 #[test]
@@ -193,9 +196,7 @@ fn several_journals_and_daemons_have_every_entry() {
     let paths = ["one", "two", "three", "four"].map(|name| directory.path().join(name));
     let daemons = paths.each_ref().map(|path| {
         let daemon = UnixDatagram::bind(path).unwrap();
-        daemon
-            .set_read_timeout(Some(Duration::from_secs(30)))
-            .unwrap();
+        daemon.set_read_timeout(Some(PATIENCE)).unwrap();
         daemon
     });
     let [one, two, three, four] = paths;
@@ -211,5 +212,5 @@ fn several_journals_and_daemons_have_every_entry() {
         let length = daemon.recv(&mut packet).unwrap();
         assert!(String::from_utf8_lossy(&packet[..length]).contains("hello"));
     }
-    assert!(writer.close());
+    assert!(writer.close_within(PATIENCE));
 }

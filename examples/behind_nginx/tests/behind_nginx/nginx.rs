@@ -1,13 +1,13 @@
 //! A real nginx with the configuration of the example.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use everport_tests::{Cluster, PATIENCE, is_alive, wait_until};
+use everport_tests::{Cluster, PATIENCE, is_alive, wait_for_port, wait_until};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
@@ -31,9 +31,7 @@ impl Nginx {
             );
             return None;
         };
-        if let Err(error) = TcpListener::bind(ADDRESS) {
-            panic!("this test needs port 8090 for itself: {error} (see `ss -ltnp sport = :8090`)");
-        }
+        wait_for_port(ADDRESS);
         let prefix = tempfile::tempdir().unwrap();
         let configuration = prefix.path().join("nginx.conf");
         fs::write(&configuration, configured_for(socket)).unwrap();

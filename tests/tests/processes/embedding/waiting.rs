@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use everport::Sharing;
 use everport::watcher::{ExitReason, Program, WatcherEnded, WorkerState};
-use everport_tests::{Deployment, Kind, for_each_kind, is_alive};
+use everport_tests::{Deployment, Kind, for_each_kind, has_ipv6, is_alive};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{Embedded, deployed, get_aside, of_program, program, soon, workers, workers_of};
@@ -32,6 +32,9 @@ async fn a_test_learns_the_port_number_that_was_chosen(kind: Kind) {
 
 #[tokio::test]
 async fn ports_come_in_the_order_in_which_they_were_asked_for() {
+    if !has_ipv6() {
+        return;
+    }
     let program = Program::find(program("test-worker")).unwrap();
     let program = program.args(["--listen", "127.0.0.1:0", "--listen", "[::1]:0"]);
     let embedded = Embedded::ready(of_program(1, program)).await;

@@ -220,6 +220,20 @@ fn a_silent_connection_is_waited_for_no_longer_than_its_time() {
     });
 }
 
+/// Nothing else runs on a runtime with one thread while that sleeps.
+#[tokio::test]
+async fn time_in_which_the_worker_did_not_run_is_left_out_of_the_wait_for_a_first_byte() {
+    let (cluster, watcher, listener, socket) = listening(Sharing::Reuseport).await;
+    let _client = socket.connect().await;
+    let _server = within(listener.accept()).await.unwrap();
+    watcher.drain(BOUND, &[]);
+    within(cluster.draining()).await;
+    assert!(pends(cluster.terminated()).await);
+    std::thread::sleep(Duration::from_millis(1500));
+    assert!(pends(cluster.terminated()).await);
+    within(cluster.terminated()).await;
+}
+
 #[test]
 fn the_watchers_death_begins_a_drain_that_empties_every_port() {
     for sharing in BOTH {

@@ -60,7 +60,7 @@ async fn every_kind_becomes_what_it_is_in_std_and_tokio() {
         UdpSocket,
         std::net::UdpSocket,
         tokio::net::UdpSocket,
-        std::net::UdpSocket::bind("[::1]:0").unwrap()
+        std::net::UdpSocket::bind(super::loopback()).unwrap()
     );
     check!(
         UnixListener,

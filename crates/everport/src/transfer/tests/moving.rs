@@ -31,7 +31,7 @@ async fn both_ends_go_into_tasks() {
 #[tokio::test]
 async fn every_kind_of_socket_arrives_as_what_it_is() {
     let directory = tempfile::tempdir().unwrap();
-    let listener = std::net::TcpListener::bind("[::1]:0").unwrap();
+    let listener = std::net::TcpListener::bind(super::loopback()).unwrap();
     let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let path = directory.path().join("listener");
     let unix_listener = std::os::unix::net::UnixListener::bind(path).unwrap();

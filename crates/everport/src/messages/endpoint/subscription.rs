@@ -27,7 +27,7 @@ pub struct Message<T> {
 /// The messages of one event, in the order in which each sender sent them. Made by `messages` of
 /// [`Cluster`](crate::Cluster::messages) and of the watcher's handle. Dropping it frees the event.
 ///
-/// What is not taken holds up its senders, each once 256 KiB of its messages, or one that is longer and 256 KiB, wait here. So take them as
+/// What is not taken holds up its senders, each once 256 KiB of its messages, or one that is longer, wait here. So take them as
 /// they come, or drop this.
 ///
 /// The stream ends when the watcher is gone, after everything that came before. Standalone nothing ever comes.

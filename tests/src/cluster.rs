@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -257,10 +257,16 @@ impl Drop for Cluster {
         // A watcher that has ended already is just as well; it is reaped in either case.
         drop(self.watcher.kill());
         drop(self.watcher.wait());
-        for worker in workers {
-            if !worker.is_thread && is_alive(worker.pid) {
+        let workers: Vec<_> = workers.iter().filter(|worker| !worker.is_thread).collect();
+        for worker in &workers {
+            if is_alive(worker.pid) {
                 send(worker.pid, Signal::KILL);
             }
+        }
+        // The next test may want their ports. One that does not end is not this test's to complain of.
+        let deadline = Instant::now() + PATIENCE;
+        while workers.iter().any(|worker| is_alive(worker.pid)) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 }

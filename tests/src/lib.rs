@@ -1,5 +1,6 @@
 //! What the tests have in common: a cluster to start, watch and torment, and a way to look at it.
 
+mod attempts;
 mod cluster;
 mod example;
 mod http;
@@ -19,6 +20,7 @@ mod user;
 mod waiting;
 pub mod worker;
 
+pub use attempts::{Gaps, unless_spoilt};
 pub use cluster::{Cluster, WorkerSeen};
 pub use example::{
     kill_a_worker, replace_under_load, standalone, standalone_with, two_workers_of,

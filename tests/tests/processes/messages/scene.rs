@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use super::workers::{ARGUMENTS, Reins, workers_of};
 
 /// A deadline that no call of these tests reaches unless something is wrong.
-pub(super) const LONG: Duration = PATIENCE;
+pub(super) const LONG: Duration = PATIENCE.saturating_mul(5);
 
 /// A running cluster.
 pub(super) struct Scene {
@@ -145,7 +145,7 @@ impl Scene {
 
 impl Told {
     fn wait_until<T>(&self, what: &str, mut condition: impl FnMut(&[Notice]) -> Option<T>) -> T {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + LONG;
         let mut notices = self.notices.lock().unwrap();
         loop {
             if let Some(found) = condition(&notices) {

@@ -25,7 +25,7 @@ pub(crate) enum LoanChange {
 }
 
 impl Lending {
-    /// Adapts the loans to who serves now, in the order of their slots; `slots` are those that have a socket.
+    /// Adapts the loans to who serves now, in the order of their slots; `slots` are those that have a socket, likewise.
     pub(crate) fn adapt(
         &mut self,
         slots: impl Iterator<Item = SlotId>,
@@ -33,7 +33,7 @@ impl Lending {
     ) -> Vec<LoanChange> {
         let mut changes = Vec::new();
         let mut wanted = BTreeMap::new();
-        for slot in slots.filter(|slot| server_of(*slot, serving).is_none()) {
+        for slot in unserved(slots, serving) {
             let before = self.loans.remove(&slot).unwrap_or_default();
             let now = borrowers(slot, &before, serving);
             changes.extend(
@@ -93,6 +93,18 @@ fn borrowers(slot: SlotId, before: &BTreeSet<WorkerId>, serving: &[Serving]) -> 
         chosen.insert(worker);
     }
     chosen
+}
+
+/// Those of these slots, given in their order, that nobody serves.
+pub(super) fn unserved(
+    slots: impl Iterator<Item = SlotId>,
+    serving: &[Serving],
+) -> impl Iterator<Item = SlotId> {
+    let mut servers = serving.iter().peekable();
+    slots.filter(move |slot| {
+        while servers.next_if(|server| server.slot < *slot).is_some() {}
+        servers.peek().is_none_or(|server| server.slot != *slot)
+    })
 }
 
 /// Who serves a slot; those who serve are in the order of their slots, and there may be a thousand.
@@ -169,6 +181,18 @@ mod tests {
             changes.contains(&Lend(SlotId(2), WorkerId(21))),
             "{changes:?}"
         );
+    }
+
+    #[test]
+    fn slots_are_unserved_between_and_beyond_those_that_are_served() {
+        let two = serving(&[(1, 11), (3, 13)]);
+        let unserved = |count| -> Vec<u32> {
+            let slots = super::unserved(slots(count), &two);
+            slots.map(|slot| slot.0).collect()
+        };
+        assert_eq!(unserved(1), [0]);
+        assert_eq!(unserved(4), [0, 2]);
+        assert_eq!(unserved(6), [0, 2, 4, 5]);
     }
 
     #[test]

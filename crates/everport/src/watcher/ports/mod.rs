@@ -1,5 +1,6 @@
 //! Every port of the cluster: the one owner of its sockets.
 
+mod armed;
 mod asking;
 mod channels;
 mod dispatch;
@@ -444,7 +445,7 @@ impl PortTable {
         self.arm_soon();
         let mut mended = Vec::new();
         for (id, slot) in names {
-            if let (Some(port), Some(slot)) = (self.ports.get(id), slot)
+            if let (Some(port), Some(slot)) = (self.ports.get_mut(id), slot)
                 && port.ends_shut_channel(*slot, &self.watch)
             {
                 continue;

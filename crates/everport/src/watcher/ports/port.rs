@@ -11,10 +11,11 @@ use everport_core::{PortId, Serving};
 use tokio::time::Instant;
 
 pub(crate) use self::channels::Source;
+use super::armed::Armed;
 use super::dispatch::{Dispatch, Dispatching};
 use super::filter::{self, Filter};
 use super::group::Group;
-use super::lending::{Lending, LoanChange};
+use super::lending::{Lending, LoanChange, unserved};
 use super::open::Opened;
 use super::socket_watch::SocketWatch;
 use crate::bind::{BindCause, Bound, tcp};
@@ -36,8 +37,8 @@ pub(crate) struct Port {
     /// The slots at whose sockets connections may wait: those that were served once, and those whose socket
     /// listened before anybody served. Others get none before their worker is ready.
     exposed: BTreeSet<SlotId>,
-    /// The slots, in order, whose own sockets are armed: their next connection is reported.
-    armed: Vec<SlotId>,
+    /// The slots whose own sockets are armed.
+    armed: Armed<SlotId>,
     steering_refused: Option<io::Error>,
     /// Whether connections waited when its queues were last looked at.
     had_queue: bool,
@@ -110,7 +111,7 @@ impl Port {
             serving: Vec::new(),
             lending: Lending::default(),
             exposed: BTreeSet::new(),
-            armed: Vec::new(),
+            armed: Armed::default(),
             steering_refused: None,
             had_queue: false,
             last_to_look: None,
@@ -180,7 +181,7 @@ impl Port {
                 Some(socket) => socket,
                 None => tcp::bind_shared(*address, &self.options)?,
             };
-            self.armed.retain(|armed| *armed != slot);
+            self.armed.forget(slot);
             let steered = group.add(slot, socket, &self.options, &serving)?;
             if serving.is_empty() || steered.is_err() {
                 self.exposed.insert(slot);
@@ -217,7 +218,9 @@ impl Port {
         let Sockets::Reuseport { group, .. } = &self.sockets else {
             return;
         };
-        let exposed = group.slots().filter(|slot| self.exposed.contains(slot));
+        // Of a thousand slots hardly any is left to look for.
+        let unserved = unserved(group.slots(), &self.serving);
+        let exposed = unserved.filter(|slot| self.exposed.contains(slot));
         let changes = self.lending.adapt(exposed, &self.serving);
         self.carry_out(&changes, links);
     }
@@ -312,9 +315,10 @@ impl Port {
             return false;
         }
         watch.remove(socket);
-        self.armed.retain(|armed| *armed != slot);
+        self.armed.forget(slot);
         self.exposed.remove(&slot);
-        let exposed = group.slots().filter(|slot| self.exposed.contains(slot));
+        let unserved = unserved(group.slots(), &self.serving);
+        let exposed = unserved.filter(|slot| self.exposed.contains(slot));
         let changes = self.lending.adapt(exposed, &self.serving);
         self.carry_out(&changes, links);
         let serving = self.serving_slots();
@@ -436,7 +440,7 @@ impl Port {
                 if let Some(socket) = group.socket(slot) {
                     watch.remove(socket);
                 }
-                self.armed.retain(|armed| *armed != slot);
+                self.armed.forget(slot);
                 let steered = group.listen_again(slot, &options, &serving)?;
                 if let Some(socket) = group.socket(slot) {
                     let _unwatched = watch.add(socket, (self.id, Some(slot)));

@@ -294,8 +294,10 @@ impl Switch {
     }
 
     fn tell_others(&mut self, about: Peer, tell: impl Fn(&mut Seat)) {
-        let others: Vec<Peer> = self.standings.keys().copied().collect();
-        for other in others.into_iter().filter(|other| *other != about) {
+        let is_attached = |standing: &Standing| matches!(standing, Standing::Attached(_));
+        let attached = self.standings.iter().filter(|(_, it)| is_attached(it));
+        let attached: Vec<Peer> = attached.map(|(peer, _)| *peer).collect();
+        for other in attached.into_iter().filter(|other| *other != about) {
             self.with_seat(other, &tell);
         }
     }

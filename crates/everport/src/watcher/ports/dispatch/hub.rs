@@ -55,6 +55,8 @@ struct Channel {
     end: Arc<PlacingEnd>,
     /// The worker's end, which we hold as well: what it has not taken is read back from there.
     theirs: Arc<OwnedFd>,
+    /// Whether nothing was placed there since it was last emptied. What a worker says of that does not count.
+    is_empty: bool,
     /// Whether the worker takes nothing from it any more.
     is_over: bool,
     /// What the worker was found to have said that cannot be.
@@ -99,6 +101,7 @@ impl Hub {
             number,
             end,
             theirs,
+            is_empty: true,
             is_over: false,
             nonsense: None,
         };
@@ -198,10 +201,11 @@ impl Hub {
 
     /// Gives the connection to the worker; one that could not be placed is the next again.
     pub(super) fn place(&mut self, worker: WorkerId, connection: Connection) -> Outcome {
-        let Some(channel) = self.channels.get(&worker) else {
+        let Some(channel) = self.channels.get_mut(&worker) else {
             self.returned.push_front(connection);
             return Outcome::Broken;
         };
+        channel.is_empty = false;
         let request = self.placing.place(worker);
         let placed = Placed {
             is_acknowledged: request.is_acknowledged,
@@ -234,15 +238,21 @@ impl Hub {
             }
             self.is_short |= !is_empty;
         }
+        let role = self.placing.best_role();
         for (worker, channel) in &mut self.channels {
-            if channel.is_over || self.placing.is_passed_over(*worker) {
+            // Of a thousand workers most have been given nothing since, and to look costs three system calls.
+            if channel.is_empty {
+                continue;
+            }
+            if channel.is_over || self.placing.is_passed_over(*worker, role) {
                 let (placing, nonsense) = (&mut self.placing, &mut channel.nonsense);
                 let count = || {
                     if let Err(error) = placing.take_back(*worker) {
                         nonsense.get_or_insert(error);
                     }
                 };
-                self.is_short |= !take_back_from(&channel.theirs, &mut self.returned, count);
+                channel.is_empty = take_back_from(&channel.theirs, &mut self.returned, count);
+                self.is_short |= !channel.is_empty;
             }
         }
         self.break_off_liars();

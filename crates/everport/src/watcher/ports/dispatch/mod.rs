@@ -13,13 +13,14 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use everport_core::Serving;
+use everport_core::{PortId, Serving};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
 use self::hub::{ChannelId, Hub};
 use self::placing::Nonsense;
+use super::armed::Armed;
 use super::socket_watch::SocketWatch;
 use crate::link::{self, LinkError, PlacingEnd};
 use crate::watcher::Placement;
@@ -46,6 +47,8 @@ impl Dispatching {
 pub(super) struct Dispatch {
     shared: Arc<Shared>,
     ends: BTreeMap<WorkerId, Given>,
+    /// The workers whose channels are armed. A slot may have two of them while one drains.
+    armed: Armed<WorkerId>,
     accepting: Option<Task>,
 }
 
@@ -92,6 +95,7 @@ impl Dispatch {
         let mut dispatch = Self {
             shared: Arc::new(shared),
             ends: BTreeMap::new(),
+            armed: Armed::default(),
             accepting: None,
         };
         dispatch.accept_from(socket)?;
@@ -138,6 +142,7 @@ impl Dispatch {
     pub(super) fn remove(&mut self, worker: WorkerId, watch: &SocketWatch) {
         if let Some(given) = self.ends.remove(&worker) {
             watch.remove(&given.theirs);
+            self.armed.forget(worker);
             self.shared.change(|hub| hub.remove(worker));
         }
     }
@@ -185,19 +190,51 @@ impl Dispatch {
         (!is_over).then(|| given.theirs.as_fd())
     }
 
-    /// All of the workers' ends, by their slots.
-    pub(super) fn queues(&self) -> impl Iterator<Item = (SlotId, BorrowedFd<'_>)> {
-        let ends = self.ends.values();
-        ends.map(|given| (given.slot, given.theirs.as_fd()))
+    /// Has the next connection reported that is placed at these workers, as long as they take anything.
+    pub(super) fn arm(
+        &mut self,
+        port: PortId,
+        watch: &SocketWatch,
+        takes: impl Fn(WorkerId, SlotId) -> bool,
+    ) {
+        let Self {
+            ends,
+            armed,
+            shared,
+            ..
+        } = self;
+        let hub = shared.hub();
+        let channels = ends.iter().map(|(worker, given)| {
+            let is_due = takes(*worker, given.slot) && !hub.is_over(*worker);
+            (*worker, given, is_due)
+        });
+        armed.fit(
+            channels,
+            |_, given| watch.arm(&given.theirs, (port, Some(given.slot))),
+            |_, given| watch.disarm(&given.theirs, (port, Some(given.slot))),
+        );
+    }
+
+    /// Has no connection reported.
+    pub(super) fn disarm(&mut self, port: PortId, watch: &SocketWatch) {
+        for worker in self.armed.take() {
+            if let Some(given) = self.ends.get(&worker) {
+                watch.disarm(&given.theirs, (port, Some(given.slot)));
+            }
+        }
     }
 
     /// Some worker of the slot has shut its channel down: that is the end of it, and its reader will say so.
-    pub(super) fn end_shut(&self, slot: SlotId, watch: &SocketWatch) {
+    pub(super) fn end_shut(&mut self, port: PortId, slot: SlotId, watch: &SocketWatch) {
         for (worker, given) in self.ends.iter().filter(|(_, given)| given.slot == slot) {
             if is_shut(&given.theirs) {
                 watch.remove(&given.theirs);
                 self.shared.change(|hub| hub.break_off(*worker));
+            } else {
+                // Whichever it was, a report may have used up what it was armed for.
+                watch.disarm(&given.theirs, (port, Some(slot)));
             }
+            self.armed.forget(*worker);
         }
     }
 

@@ -39,7 +39,7 @@ struct Member {
 
 /// What a worker does at the port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Role {
+pub(super) enum Role {
     /// It is not to get anything: it boots, is stopped, hangs, or drains while others serve.
     Idle,
     /// It drains and takes what comes as long as nobody serves.
@@ -95,9 +95,10 @@ impl Placing {
 
     /// These workers serve, and nobody else.
     pub(super) fn serve(&mut self, serving: &[Serving]) {
+        let mut workers: Vec<WorkerId> = serving.iter().map(|server| server.worker).collect();
+        workers.sort_unstable();
         for (worker, member) in &mut self.members {
-            let serves = serving.iter().any(|server| server.worker == *worker);
-            if serves {
+            if workers.binary_search(worker).is_ok() {
                 member.role = Role::Serves;
             } else if member.role == Role::Serves {
                 member.role = Role::Idle;
@@ -126,10 +127,11 @@ impl Placing {
         }
     }
 
-    /// Whether what waits at this worker is for others: it does not serve, and somebody else does.
-    pub(super) fn is_passed_over(&self, worker: WorkerId) -> bool {
+    /// Whether what waits at this worker is for others, whose role, the best, is given: it does not serve, and somebody
+    /// else does.
+    pub(super) fn is_passed_over(&self, worker: WorkerId, best: Role) -> bool {
         let role = self.members.get(&worker).map(|member| member.role);
-        role < Some(self.best_role())
+        role < Some(best)
     }
 
     /// Who gets the next connection; `None` while nobody takes any, or has room for one.
@@ -204,7 +206,8 @@ impl Placing {
         Ok(())
     }
 
-    fn best_role(&self) -> Role {
+    /// What those do who take what comes.
+    pub(super) fn best_role(&self) -> Role {
         let roles = self.members.values().map(|member| member.role);
         roles.max().unwrap_or(Role::Idle)
     }

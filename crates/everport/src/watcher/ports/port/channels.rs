@@ -53,11 +53,11 @@ impl Port {
     }
 
     /// Ends the channels of a slot that a worker has shut down; whether its sockets are channels at all.
-    pub(crate) fn ends_shut_channel(&self, slot: SlotId, watch: &SocketWatch) -> bool {
-        let Sockets::Dispatch(_, dispatch) = &self.sockets else {
+    pub(crate) fn ends_shut_channel(&mut self, slot: SlotId, watch: &SocketWatch) -> bool {
+        let Sockets::Dispatch(_, dispatch) = &mut self.sockets else {
             return false;
         };
-        dispatch.end_shut(slot, watch);
+        dispatch.end_shut(self.id, slot, watch);
         true
     }
 }

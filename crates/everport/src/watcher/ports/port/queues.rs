@@ -91,37 +91,38 @@ impl Port {
         watch: &SocketWatch,
         is_well: &impl Fn(WorkerId) -> bool,
     ) {
-        if let Sockets::Reuseport { .. } = &self.sockets {
-            self.armed = self.arm_slots(watch, is_well);
-            return;
-        }
-        self.disarm(watch);
-        for queue in self.queues(is_well) {
-            watch.arm(queue.socket, queue.name);
+        match &self.sockets {
+            Sockets::Reuseport { .. } => self.arm_slots(watch, is_well),
+            Sockets::Dispatch(..) => self.arm_channels(watch, is_well),
+            Sockets::Transfer(bound) => {
+                watch.disarm(&bound.socket, (self.id, None));
+                for queue in self.queues(is_well) {
+                    watch.arm(queue.socket, queue.name);
+                }
+            }
         }
     }
 
-    /// Leaves alone what is armed already: in a cluster of a thousand slots one of them changes, and the others would
-    /// cost a system call each. Returns the slots that are armed now; what the system refuses is tried again the next time.
-    fn arm_slots(&self, watch: &SocketWatch, is_well: &impl Fn(WorkerId) -> bool) -> Vec<SlotId> {
-        let mut armed = Vec::with_capacity(self.armed.len());
-        for (slot, socket) in self.slots() {
-            let name = (self.id, Some(slot));
-            let was_armed = self.armed.binary_search(&slot).is_ok();
-            let is_due = !self.is_dead && self.has_taker(slot, is_well);
-            let is_armed = match (was_armed, is_due) {
-                (false, true) => watch.arm(socket, name),
-                (true, false) => {
-                    watch.disarm(socket, name);
-                    false
-                }
-                (true, true) | (false, false) => is_due,
-            };
-            if is_armed {
-                armed.push(slot);
-            }
+    fn arm_slots(&mut self, watch: &SocketWatch, is_well: &impl Fn(WorkerId) -> bool) {
+        let mut armed = std::mem::take(&mut self.armed);
+        let is_due = |slot| !self.is_dead && self.has_taker(slot, is_well);
+        armed.fit(
+            self.slots()
+                .map(|(slot, socket)| (slot, socket, is_due(slot))),
+            |slot, socket| watch.arm(socket, (self.id, Some(slot))),
+            |slot, socket| watch.disarm(socket, (self.id, Some(slot))),
+        );
+        self.armed = armed;
+    }
+
+    fn arm_channels(&mut self, watch: &SocketWatch, is_well: &impl Fn(WorkerId) -> bool) {
+        let is_open = !self.is_dead && self.closing_since.is_none();
+        if let Sockets::Dispatch(_, dispatch) = &mut self.sockets {
+            dispatch.arm(self.id, watch, |worker, slot| {
+                let server = server_of(slot, &self.serving).map(|server| server.worker);
+                is_open && server == Some(worker) && is_well(worker)
+            });
         }
-        armed
     }
 
     /// Whether anybody who is well should accept from a slot's own socket.
@@ -136,9 +137,17 @@ impl Port {
 
     /// Has no connection reported.
     pub(in crate::watcher::ports) fn disarm(&mut self, watch: &SocketWatch) {
-        self.armed.clear();
-        for (slot, socket) in self.sockets_by_slot() {
-            watch.disarm(socket, (self.id, slot));
+        let armed = self.armed.take();
+        match &mut self.sockets {
+            Sockets::Reuseport { group, .. } => {
+                for slot in armed {
+                    if let Some(socket) = group.socket(slot) {
+                        watch.disarm(socket, (self.id, Some(slot)));
+                    }
+                }
+            }
+            Sockets::Dispatch(_, dispatch) => dispatch.disarm(self.id, watch),
+            Sockets::Transfer(bound) => watch.disarm(&bound.socket, (self.id, None)),
         }
     }
 
@@ -168,14 +177,12 @@ impl Port {
     fn sockets_by_slot(&self) -> Vec<(Option<SlotId>, BorrowedFd<'_>)> {
         match &self.sockets {
             Sockets::Transfer(bound) => vec![(None, bound.socket.as_fd())],
-            Sockets::Dispatch(_, dispatch) => dispatch
-                .queues()
-                .map(|(slot, end)| (Some(slot), end))
-                .collect(),
             Sockets::Reuseport { group, .. } => group
                 .sockets()
                 .map(|(slot, socket)| (Some(slot), socket))
                 .collect(),
+            // What waits there is nobody's yet.
+            Sockets::Dispatch(..) => Vec::new(),
         }
     }
 
@@ -260,7 +267,7 @@ mod tests {
         for only in [0, 2] {
             fixture.serve(&[only]);
             assert_eq!(
-                fixture.port.armed,
+                fixture.port.armed.names(),
                 [SlotId(only)],
                 "nobody would take from others"
             );

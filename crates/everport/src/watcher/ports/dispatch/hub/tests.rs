@@ -70,3 +70,20 @@ async fn one_that_left_what_it_said_to_have_taken_loses_its_channel_and_the_othe
     assert_eq!(returned.count(), 5);
     assert_eq!(hub.next(), Some(OTHER));
 }
+
+#[tokio::test]
+async fn what_was_placed_is_taken_back_each_time_and_looked_for_only_then() {
+    let mut hub = Hub::new(Placement::RoundRobin);
+    let (_, _end) = join(&mut hub, WORKER);
+    let (_, _other_end) = join(&mut hub, OTHER);
+    assert!(hub.channels[&WORKER].is_empty);
+    for _ in 0..2 {
+        hub.serve_too(WORKER);
+        place(&mut hub, WORKER);
+        assert!(!hub.channels[&WORKER].is_empty);
+        hub.stop_serving(WORKER);
+        assert!(hub.channels[&WORKER].is_empty);
+        assert!(hub.next_returned().is_some());
+        assert!(hub.next_returned().is_none());
+    }
+}

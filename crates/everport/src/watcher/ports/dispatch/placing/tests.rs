@@ -70,9 +70,9 @@ impl Fixture {
             })
             .collect();
         self.placing.serve(&serving);
-        let mut taken_back = 0;
+        let (mut taken_back, best) = (0, self.placing.best_role());
         for (worker, truth) in &mut self.workers {
-            if self.placing.is_passed_over(*worker) {
+            if self.placing.is_passed_over(*worker, best) {
                 for _ in 0..std::mem::take(&mut truth.waiting) {
                     self.placing.take_back(*worker).unwrap();
                     taken_back += 1;
@@ -222,7 +222,8 @@ fn while_nobody_serves_those_that_empty_the_port_get_what_comes() {
     fixture.placing.stop_serving(WorkerId(1));
     fixture.placing.empty(WorkerId(1));
     assert_eq!(fixture.place(), Some(WorkerId(2)));
-    assert!(fixture.placing.is_passed_over(WorkerId(1)));
+    let best = fixture.placing.best_role();
+    assert!(fixture.placing.is_passed_over(WorkerId(1), best));
     fixture.placing.stop_serving(WorkerId(2));
     assert_eq!(fixture.place(), Some(WorkerId(1)));
     fixture.placing.leave(WorkerId(1));

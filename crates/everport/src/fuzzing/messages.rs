@@ -25,6 +25,10 @@ pub fn message(bytes: &[u8]) {
 
 const WORKERS: u64 = 3;
 
+/// More memory than is taken by the switch's own answers to one peer, which are few, and by short frames that were packed with
+/// others and are delivered: less than a page of each other peer's in each lane.
+const SMALL_CHANGE: usize = 64 * 1024;
+
 /// A switch, and what each peer was told of who is there.
 struct Exchange {
     switch: Switch,
@@ -114,7 +118,13 @@ impl Exchange {
     fn check_bounds(&self) {
         let most = (WORKERS as usize + 1) * 2 * WINDOW as usize + MOST_REMAINS;
         for peer in &self.attached {
-            assert!(self.switch.waiting_for(*peer) <= most, "for {peer}");
+            let waiting = self.switch.waiting_for(*peer);
+            assert!(waiting <= most, "{waiting} bytes for {peer}");
+            let memory = self.switch.memory_for(*peer);
+            assert!(
+                memory <= 2 * waiting + SMALL_CHANGE,
+                "{memory} for {waiting}"
+            );
         }
     }
 }

@@ -10,7 +10,7 @@ use super::calls::{CALLS_AT_A_TIME, weight_of};
 use super::state::State;
 use super::subscribers::Received;
 use super::wakes::Wakes;
-use crate::messages::{Outcome, Peer};
+use crate::messages::{Lane, Outcome, Peer};
 use crate::panic_payload;
 
 /// What a request comes to.
@@ -117,7 +117,7 @@ impl State {
             call,
             body: received.body,
         });
-        self.consume(received.from, received.kept);
+        self.owe(received.from, Lane::Messages, received.kept);
     }
 }
 
@@ -190,7 +190,7 @@ mod tests {
             let received = Received {
                 from: Peer::Watcher,
                 body: vec![0; length],
-                kept: Default::default(),
+                kept: 0,
             };
             caller.waiting.push_back((call as u64, received));
         }

@@ -172,7 +172,7 @@ impl State {
         &mut exchange.inlets[lane.index()]
     }
 
-    pub(super) fn existing_inlet(&mut self, peer: Peer, lane: Lane) -> Option<&mut Inlet> {
+    fn existing_inlet(&mut self, peer: Peer, lane: Lane) -> Option<&mut Inlet> {
         let exchange = self.exchanges.get_mut(&peer)?;
         Some(&mut exchange.inlets[lane.index()])
     }

@@ -4,17 +4,16 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use super::incoming::Kept;
 use super::state::{Stage, State};
 use super::wakes::{Dropped, Wakes};
-use crate::messages::Peer;
+use crate::messages::{Lane, Peer};
 
 /// A message or a request as it came.
 pub(super) struct Received {
     pub(super) from: Peer,
     pub(super) body: Vec<u8>,
-    /// What to credit when it is taken.
-    pub(super) kept: Kept,
+    /// How many bytes to credit when it is taken.
+    pub(super) kept: u32,
 }
 
 /// The one subscription to an event. What waits here is bounded by the windows of its senders.
@@ -41,7 +40,7 @@ impl State {
             return;
         };
         for received in subscriber.queue.drain(..) {
-            self.consume(received.from, received.kept);
+            self.owe(received.from, Lane::Messages, received.kept);
         }
         wakes.dropped.push(Dropped::Subscriber(subscriber));
         self.send_what_may(wakes);
@@ -54,7 +53,7 @@ impl State {
                 wakes.wakers.extend(subscriber.waker.take());
             }
             // The subscription was dropped while the message arrived.
-            None => self.consume(received.from, received.kept),
+            None => self.owe(received.from, Lane::Messages, received.kept),
         }
     }
 
@@ -70,7 +69,7 @@ impl State {
             return Poll::Ready(None);
         };
         if let Some(received) = subscriber.queue.pop_front() {
-            self.consume(received.from, received.kept);
+            self.owe(received.from, Lane::Messages, received.kept);
             self.send_what_may(wakes);
             return Poll::Ready(Some(received));
         }
@@ -95,7 +94,7 @@ impl Subscriber {
         let messages = self.queue.iter_mut();
         messages
             .filter(|message| message.from == peer)
-            .for_each(|message| message.kept = Kept::default());
+            .for_each(|message| message.kept = 0);
     }
 
     fn wait(&mut self, cx: &Context<'_>, wakes: &mut Wakes) {

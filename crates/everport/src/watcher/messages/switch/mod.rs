@@ -165,6 +165,15 @@ impl Switch {
         }
     }
 
+    /// How many bytes of memory that takes, roughly.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn memory_for(&self, peer: Peer) -> usize {
+        match self.standings.get(&peer) {
+            Some(Standing::Attached(seat)) => seat.weight(),
+            _ => 0,
+        }
+    }
+
     /// With how many others a peer has something in common.
     #[cfg(test)]
     pub(crate) fn passages_of(&self, peer: Peer) -> usize {

@@ -181,6 +181,12 @@ impl Seat {
         waiting.map(|bytes| bytes as usize).sum()
     }
 
+    /// How many bytes of memory what waits takes.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) fn weight(&self) -> usize {
+        self.passages.values().map(Passage::weight).sum()
+    }
+
     #[cfg(test)]
     pub(super) fn passages(&self) -> usize {
         self.passages.len()

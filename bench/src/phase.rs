@@ -61,10 +61,7 @@ impl Comparison {
 
     /// How much longer the slowest of a thousand took when busy, round by round.
     pub(crate) fn slowdown(&self) -> Interval {
-        let pairs = self.busy.rounds.iter().zip(&self.calm.rounds);
-        let p999 = |round: &Round| round.report.latency.percentile(99.9).as_secs_f64();
-        let ratios = pairs.map(|(busy, calm)| p999(busy) / p999(calm));
-        ratios.collect::<Sample>().median_interval()
+        self.busy.ratio(&self.calm, 99.9)
     }
 
     /// The row of a plot that shows them side by side.
@@ -93,6 +90,13 @@ impl Phase {
 
     pub(crate) fn disturbances(&self) -> u64 {
         self.rounds.iter().map(|round| round.disturbances).sum()
+    }
+
+    /// How much longer a quantile was than in the other's round of the same number.
+    pub(crate) fn ratio(&self, to: &Self, percent: f64) -> Interval {
+        let latency = |round: &Round| round.report.latency.percentile(percent).as_secs_f64();
+        let of = self.rounds.iter().map(latency);
+        Sample::ratios(of, to.rounds.iter().map(latency)).median_interval()
     }
 
     /// Adds a row for each kind of failure behind `names`, and one for requests that no client was free to send.
@@ -176,6 +180,12 @@ impl Round {
     pub(crate) fn beside(mut self, load: RunningLoad) -> Self {
         self.beside = Some(load.wait());
         self
+    }
+
+    /// How often something happened to the server while the load was there, in a second.
+    pub(crate) fn marks_a_second(&self) -> f64 {
+        let during = self.marks.iter().filter(|(at, _)| *at < self.length);
+        during.count() as f64 / self.length.as_secs_f64()
     }
 
     fn panel(&self) -> Panel {

@@ -51,6 +51,24 @@ impl Sample {
         f64::midpoint(*lower, *upper)
     }
 
+    /// The ratios of values that were taken in pairs.
+    pub(crate) fn ratios(
+        of: impl IntoIterator<Item = f64>,
+        to: impl IntoIterator<Item = f64>,
+    ) -> Self {
+        let pairs = of.into_iter().zip(to);
+        pairs.map(|(of, to)| of / to).collect()
+    }
+
+    /// The median between the least and the greatest: what must hold for each of few values.
+    pub(crate) fn range(&self) -> Interval {
+        Interval {
+            low: self.quantile(0.0),
+            median: self.median(),
+            high: self.max(),
+        }
+    }
+
     pub(crate) fn spread(&self) -> Spread {
         Spread {
             first: self.quantile(0.25),
@@ -152,6 +170,18 @@ mod tests {
             third,
         } = numbers(16).spread();
         assert_eq!((first, median, third), (4.0, 8.5, 12.0));
+    }
+
+    #[test]
+    fn a_range_holds_every_value() {
+        let Interval { low, median, high } = numbers(5).range();
+        assert_eq!((low, median, high), (1.0, 3.0, 5.0));
+    }
+
+    #[test]
+    fn ratios_are_those_of_the_pairs() {
+        let ratios = Sample::ratios([1.0, 20.0, 300.0], [2.0, 40.0, 600.0]);
+        assert_eq!(ratios.range(), Interval::exact(0.5));
     }
 
     #[test]

@@ -7,7 +7,17 @@ use std::process::Command;
 
 #[test]
 fn rolling_restarts_lose_no_request() {
-    check("restarts", "0.3", 3);
+    let said = check("restarts", "0.3", 3);
+    for sharing in ["reuseport", "transfer", "dispatch"] {
+        let title = "failed beside unrelated starts, one after the other";
+        let row = lines_with(&said, &format!("| {title}, {sharing} "));
+        assert!(row.contains("| held"), "{row}\n{said}");
+        let row = format!("| one after the other | {sharing:<9} | unrelated starts |");
+        let row = lines_with(&said, &row);
+        let started = row.split('|').nth(7).unwrap_or_default();
+        assert_ne!(started.trim(), "0", "{sharing}: {row}\n{said}");
+    }
+    assert!(said.contains("against reuseport"), "{said}");
 }
 
 #[test]
@@ -22,7 +32,8 @@ fn kills_lose_no_more_than_was_being_served() {
 
 #[test]
 fn a_worker_that_does_not_serve_loses_nobody_elses_requests() {
-    check("stuck", "0.7", 3);
+    let said = check("stuck", "0.7", 3);
+    assert!(said.contains("Longest wait, against reuseport"), "{said}");
 }
 
 #[test]
@@ -42,7 +53,18 @@ fn a_stream_of_messages_loses_none() {
 
 #[test]
 fn servers_that_take_turns_at_a_load_lose_nothing() {
-    check("throughput", "0.1", 4);
+    let said = check("throughput", "0.1", 4);
+    for place in ["pinned", "spread"] {
+        let lost = format!("| failed requests, {place}, in short slices ");
+        let lost = lines_with(&said, &lost);
+        assert!(lost.contains("| held"), "{place}: {lost}\n{said}");
+        for sharing in ["transfer", "dispatch"] {
+            let title = format!("Against reuseport, {place}, the same ");
+            let (_, table) = said.split_once(&title).expect("the table is there");
+            let row = format!("| 64 connections, keep-alive          | {sharing} ");
+            assert!(table.contains(&row), "{said}");
+        }
+    }
 }
 
 #[test]
@@ -52,7 +74,9 @@ fn the_generator_loses_nothing_at_its_limit() {
 
 #[test]
 fn connections_are_spread_and_none_is_lost() {
-    check("evenness", "0.2", 0);
+    let said = check("evenness", "0.2", 0);
+    let ratio = lines_with(&said, "| 100 held    | everport, dispatch | ");
+    assert!(!ratio.is_empty(), "{said}");
 }
 
 #[test]
@@ -62,7 +86,10 @@ fn a_killed_workers_replacement_answers_who_waits_for_it() {
 
 #[test]
 fn managing_costs_something_and_loses_nothing() {
-    check("at-rest", "0.2", 0);
+    let said = check("at-rest", "0.2", 0);
+    // The least, the median and the greatest of the only start.
+    let used = lines_with(&said, "| reuseport | used ");
+    assert!(used.contains('[') && !used.contains("inf"), "{said}");
 }
 
 #[test]
@@ -83,10 +110,17 @@ fn clusters_of_several_sizes_live_and_end() {
     assert!(said.contains("| dispatch  | 8 "), "{said}");
 }
 
-/// Runs a scenario that has figures to hold: those that count losses are held.
-fn check(scenario: &str, seconds: &str, plots: usize) {
+/// Runs a scenario that has figures to hold: those that count losses are held. Returns what it says.
+fn check(scenario: &str, seconds: &str, plots: usize) -> String {
     let said = run(scenario, seconds, plots);
     assert!(said.contains("| held"), "{said}");
+    said
+}
+
+/// The lines that begin like this.
+fn lines_with(said: &str, begin: &str) -> String {
+    let lines = said.lines().filter(|line| line.starts_with(begin));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Runs a scenario for a moment; it exits with 0 only if nothing was lost. So many plots come of it. Returns what it says.

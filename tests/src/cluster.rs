@@ -5,14 +5,14 @@ use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::log::Log;
-use crate::process::{Exit, program};
+use crate::process::{Exit, children_of, program};
 use crate::release::release_of;
-use crate::{Kind, PATIENCE, inspectable, is_alive};
+use crate::{Kind, PATIENCE, inspectable, is_alive, is_stopped};
 
 /// A running `everport run`, or a program that is its own watcher. Killed with all of its workers when it is dropped.
 #[derive(Debug)]
@@ -231,16 +231,42 @@ impl Cluster {
     }
 }
 
+impl Cluster {
+    /// Kills all that the watcher has started, also what its log has not told of yet. It is made to stand still first: then it
+    /// starts nothing more, and does not reap any of them, so that none of their process ids can be somebody else's.
+    fn kill_children(&mut self) {
+        if !matches!(self.watcher.try_wait(), Ok(None)) {
+            return; // it has no children any more, nor this process id
+        }
+        let pid = self.pid();
+        send(pid, Signal::STOP);
+        let deadline = Instant::now() + PATIENCE;
+        while is_alive(pid) && !is_stopped(pid) && Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        for child in children_of(pid) {
+            send(child, Signal::KILL);
+        }
+    }
+}
+
 impl Drop for Cluster {
     fn drop(&mut self) {
         let workers = self.workers();
+        self.kill_children();
         // A watcher that has ended already is just as well; it is reaped in either case.
         drop(self.watcher.kill());
         drop(self.watcher.wait());
-        for worker in workers {
-            if !worker.is_thread && is_alive(worker.pid) {
+        let workers: Vec<_> = workers.iter().filter(|worker| !worker.is_thread).collect();
+        for worker in &workers {
+            if is_alive(worker.pid) {
                 send(worker.pid, Signal::KILL);
             }
+        }
+        // The next test may want their ports. One that does not end is not this test's to complain of.
+        let deadline = Instant::now() + PATIENCE;
+        while workers.iter().any(|worker| is_alive(worker.pid)) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 }

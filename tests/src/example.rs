@@ -69,7 +69,7 @@ pub fn replace_under_load(cluster: &Cluster) -> u64 {
         load()
             .clients(64)
             .keep_alive()
-            .pause_up_to(Duration::from_secs(3)),
+            .pause_up_to(Duration::from_secs(2)),
     ];
     let loads = loads.map(|load| load.start().expect("the load starts"));
     let go_on = |requests| {

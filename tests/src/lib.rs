@@ -1,5 +1,6 @@
 //! What the tests have in common: a cluster to start, watch and torment, and a way to look at it.
 
+mod attempts;
 mod cluster;
 mod example;
 mod http;
@@ -19,6 +20,7 @@ mod user;
 mod waiting;
 pub mod worker;
 
+pub use attempts::{Gaps, unless_spoilt};
 pub use cluster::{Cluster, WorkerSeen};
 pub use example::{
     kill_a_worker, replace_under_load, standalone, standalone_with, two_workers_of,
@@ -28,8 +30,8 @@ pub use http::{Answer, ask, get, get_unix};
 pub use kind::Kind;
 pub use log::Log;
 pub use process::{
-    Exit, cpu_time, is_alive, is_stopped, open_descriptors, program, resident_kib, threads,
-    zombies_of,
+    Exit, children_of, cpu_time, is_alive, is_stopped, open_descriptors, program, resident_kib,
+    threads, zombies_of,
 };
 pub use release::{Deployment, release_of};
 pub use service_manager::{loopback_socket, notifications, with_sockets};

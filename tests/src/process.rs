@@ -70,11 +70,15 @@ pub fn is_stopped(pid: u32) -> bool {
 /// The zombies among a process's children.
 #[must_use]
 pub fn zombies_of(parent: u32) -> usize {
+    let children = children_of(parent).into_iter();
+    children.filter(|pid| state_of(*pid) == Some('Z')).count()
+}
+
+/// A process's children, zombies among them.
+#[must_use]
+pub fn children_of(parent: u32) -> Vec<u32> {
     let is_child = |pid: &u32| field(*pid, 1).and_then(|text| text.parse().ok()) == Some(parent);
-    all_processes()
-        .filter(is_child)
-        .filter(|pid| state_of(*pid) == Some('Z'))
-        .count()
+    all_processes().filter(is_child).collect()
 }
 
 /// How many descriptors a process has open.

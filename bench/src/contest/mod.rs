@@ -1,6 +1,7 @@
 //! Servers that take turns at being loaded, so that whatever else the machine does meets all of them alike.
 
 mod demand;
+mod duel;
 mod measured;
 mod race;
 
@@ -18,6 +19,7 @@ use crate::subject::{Subject, Unmanaged};
 use crate::turns::order;
 
 pub(crate) use demand::{Demand, Manner};
+pub(crate) use duel::{Against, Duel};
 pub(crate) use measured::Measured;
 pub(crate) use race::Race;
 

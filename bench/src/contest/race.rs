@@ -49,9 +49,8 @@ impl Race {
         to: usize,
         of: impl Fn(&Measured) -> f64,
     ) -> Interval {
-        let ratio = |round: &Vec<Measured>| of(&round[entrant]) / of(&round[to]);
-        let ratios: Sample = self.rounds.iter().map(ratio).collect();
-        ratios.median_interval()
+        let of_rounds = |entrant: usize| self.rounds.iter().map(move |round| &round[entrant]);
+        Sample::ratios(of_rounds(entrant).map(&of), of_rounds(to).map(&of)).median_interval()
     }
 
     pub(crate) fn failed(&self, entrant: usize) -> u64 {

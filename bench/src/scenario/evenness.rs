@@ -24,7 +24,7 @@ pub(crate) const NAME: &str = "evenness";
 
 /// Has long and short connections made to everything that is installed, in turn.
 pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
-    let rounds = effort.rounds(5);
+    let (rounds, others) = (effort.rounds(SHARINGS_ROUNDS), effort.rounds(OTHERS_ROUNDS));
     let seconds = effort.seconds(Duration::from_secs(2));
     let loads = [
         Lasting::Held(64),
@@ -46,28 +46,63 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
         }
         table.row(fair_cells(*load));
     }
-    let mut outcome = Outcome::new(NAME, method(rounds), vec![table]);
+    let tables = vec![table, against_reuseport(&subjects, loads)];
+    let mut outcome = Outcome::new(NAME, method(rounds, others), tables);
     outcome.add_unless_empty(absent.into_table());
     outcome.figures = subjects.iter().filter_map(Measured::lost).collect();
     Ok(outcome)
 }
 
-fn method(rounds: u32) -> String {
+fn method(rounds: u32, others: u32) -> String {
     format!(
-        "{WORKERS} workers, started anew in each of {rounds} rounds. Held: so many connections, made by \
+        "{WORKERS} workers, started anew in each round: {rounds} for the ways to share a port, {others} for everybody else, \
+         all in turn. Held: so many connections, made by \
          {OPENERS} clients at a time; each gets one answer and is kept while the workers' open connections are \
          counted in `/proc`, or for threads by the worker's name in the answer. everport serves by `everport::http`, \
          the unmanaged processes by `axum::serve`. Short: {RATE} requests a second with \
          a connection each, counted by that name. The least and the most that any worker had in any round; then the \
          greatest of a round to its mean, and the standard deviation to the mean: the median of the rounds, and the \
-         worst. Fair random choice: the same for dice, {} times; the worst of 95 %.",
+         worst. Fair random choice: the same for dice, {} times; the worst of 95 %. Against reuseport: within a round, the \
+         median with its 95 % interval.",
         Fair::THROWS
     )
 }
 
-const COLUMNS: [&str; 9] = [
+/// The ways to share against the default one: below 1 is more even.
+fn against_reuseport(subjects: &[Measured], loads: [Lasting; 3]) -> Table {
+    let mut table = Table::new("Against reuseport", &RATIO_COLUMNS);
+    let find = |kind| subjects.iter().find(|it| it.kind == Some(kind));
+    let Some(reuseport) = find(Kind::Reuseport) else {
+        return table;
+    };
+    for (index, load) in loads.into_iter().enumerate() {
+        for subject in [Kind::Transfer, Kind::Dispatch]
+            .into_iter()
+            .filter_map(find)
+        {
+            let ratio = |of| {
+                let ratios = Sample::ratios(subject.values(index, of), reuseport.values(index, of));
+                Cell::Interval(ratios.median_interval(), 2)
+            };
+            let ratios = [Shares::greatest_to_mean, Shares::deviation_to_mean].map(ratio);
+            let names = [load.name(), subject.name.clone().into()];
+            table.row(names.into_iter().chain(ratios));
+        }
+    }
+    table
+}
+
+const RATIO_COLUMNS: [&str; 4] = [
     "connections",
     "subject",
+    "greatest to mean",
+    "deviation to mean",
+];
+
+const COLUMNS: [&str; 10] = [
+    "connections",
+    "subject",
+    "rounds",
     "least",
     "most",
     "greatest to mean",
@@ -113,10 +148,13 @@ enum Workers {
 /// One subject, and what came of each load in each round.
 struct Measured {
     name: String,
+    kind: Option<Kind>,
     start: Box<dyn Fn() -> anyhow::Result<Box<dyn Subject>>>,
     is_everport: bool,
     is_ours: bool,
     workers: Workers,
+    /// In how many rounds it takes part.
+    wanted: u32,
     /// It has failed, and is not started again.
     is_out: bool,
     rounds: [Vec<Shares>; 3],
@@ -124,8 +162,12 @@ struct Measured {
 }
 
 impl Measured {
-    fn of(kind: Kind) -> Self {
-        let measured = Self::new(kind.to_string(), move || kind.start(WORKERS));
+    fn of(kind: Kind, effort: Effort) -> Self {
+        let measured = Self::new(kind.to_string(), effort, move || kind.start(WORKERS));
+        let rounds = match kind {
+            Kind::Reuseport | Kind::Transfer | Kind::Dispatch => SHARINGS_ROUNDS,
+            _ => OTHERS_ROUNDS,
+        };
         let workers = match kind {
             Kind::Threads => Workers::Threads,
             _ => Workers::Processes,
@@ -134,13 +176,16 @@ impl Measured {
             is_everport: kind.is_everport(),
             is_ours: kind.is_ours(),
             workers,
+            kind: Some(kind),
+            wanted: effort.rounds(rounds),
             ..measured
         }
     }
 
     /// Dispatch by another rule than its default.
-    fn fewest() -> Self {
-        Self::new("everport, dispatch, fewest".to_owned(), || {
+    fn fewest(effort: Effort) -> Self {
+        let name = "everport, dispatch, fewest".to_owned();
+        Self::new(name, effort, || {
             let options = "--placement fewest";
             Ok(Box::new(lossless_cluster(
                 WORKERS,
@@ -151,9 +196,15 @@ impl Measured {
     }
 
     /// Processes of everport's.
-    fn new(name: String, start: impl Fn() -> anyhow::Result<Box<dyn Subject>> + 'static) -> Self {
+    fn new(
+        name: String,
+        effort: Effort,
+        start: impl Fn() -> anyhow::Result<Box<dyn Subject>> + 'static,
+    ) -> Self {
         Self {
             name,
+            kind: None,
+            wanted: effort.rounds(OTHERS_ROUNDS),
             start: Box::new(start),
             is_everport: true,
             is_ours: true,
@@ -164,9 +215,9 @@ impl Measured {
         }
     }
 
-    /// One round, if it has not failed before.
+    /// One round, if it has not failed before and not had all of its rounds.
     fn take(&mut self, loads: [Lasting; 3], absent: &mut Absent) -> anyhow::Result<()> {
-        if self.is_out {
+        if self.is_out || self.rounds[0].len() >= self.wanted as usize {
             return Ok(());
         }
         let measured = self.measure(loads);
@@ -192,7 +243,8 @@ impl Measured {
         let of = |value: fn(&Shares) -> f64| rounds.iter().map(value).collect::<Sample>();
         let (least, most) = (of(Shares::least), of(Shares::most));
         let (peak, deviation) = (of(Shares::greatest_to_mean), of(Shares::deviation_to_mean));
-        let names = [load.name(), self.name.clone().into()];
+        let count = rounds.len() as u64;
+        let names = [load.name(), self.name.clone().into(), count.into()];
         let numbers = [
             Cell::Number(least.quantile(0.0), 0),
             Cell::Number(most.max(), 0),
@@ -203,6 +255,10 @@ impl Measured {
             self.failed[index].into(),
         ];
         names.into_iter().chain(numbers)
+    }
+
+    fn values(&self, index: usize, of: fn(&Shares) -> f64) -> impl Iterator<Item = f64> {
+        self.rounds[index].iter().map(of)
     }
 
     fn lost(&self) -> Option<Figure> {
@@ -220,11 +276,11 @@ fn subjects(effort: Effort) -> (Vec<Measured>, Absent) {
     for kind in Kind::ALL.into_iter().filter(is_wanted) {
         match (why_not(kind), kind.find()) {
             (Some(why), _) => absent.note(kind.name(), why),
-            (None, Ok(_)) => subjects.push(Measured::of(kind)),
+            (None, Ok(_)) => subjects.push(Measured::of(kind, effort)),
             (None, Err(why)) => absent.note(kind.name(), &why.to_string()),
         }
         if kind == Kind::Dispatch {
-            subjects.push(Measured::fewest());
+            subjects.push(Measured::fewest(effort));
         }
     }
     (subjects, absent)
@@ -341,7 +397,14 @@ fn fair_cells(load: Lasting) -> impl Iterator<Item = Cell> {
     let fair = Fair::of(load.count(), WORKERS as usize);
     let number = |value, decimals| Cell::Number(value, decimals);
     let [least, most] = fair.range.map(|value| number(value, 0));
-    let names = [load.name(), "fair random choice".into(), least, most];
+    let throws = u64::from(Fair::THROWS).into();
+    let names = [
+        load.name(),
+        "fair random choice".into(),
+        throws,
+        least,
+        most,
+    ];
     let [peak, worst_peak] = fair.greatest_to_mean.map(|value| number(value, 2));
     let [deviation, worst_deviation] = fair.deviation_to_mean.map(|value| number(value, 3));
     let measures = [peak, worst_peak, deviation, worst_deviation, "".into()];
@@ -350,6 +413,9 @@ fn fair_cells(load: Lasting) -> impl Iterator<Item = Cell> {
 
 const GREETING: &[u8] = b"Hello, World!";
 const WORKERS: u32 = 4;
+/// Enough for the interval of a ratio.
+const SHARINGS_ROUNDS: u32 = 15;
+const OTHERS_ROUNDS: u32 = 5;
 /// Requests a second: what each peer can do with time to spare, so that it shows whom they choose and not who is free.
 const RATE: u32 = 2000;
 /// As many clients connect at the same time as a page has resources.

@@ -9,6 +9,7 @@ use crate::embedder::{Embedder, Step};
 use crate::statistics::{Sample, millis};
 use crate::subject::SHARINGS;
 use crate::table::{Cell, Outcome, Table};
+use crate::turns::in_turn;
 
 pub(crate) const NAME: &str = "growth";
 
@@ -23,12 +24,11 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
                 .map(|workers| Measured::new(*workers, sharing)),
         );
     }
-    for _ in 0..rounds {
-        for size in &mut measured {
-            let _turn = take_turn();
-            size.lives.push(Life::take(size.workers, size.sharing)?);
-        }
-    }
+    in_turn(&mut measured, rounds, |size| {
+        let _turn = take_turn();
+        size.lives.push(Life::take(size.workers, size.sharing)?);
+        Ok(())
+    })?;
     let method = format!(
         "An application that embeds a watcher with so many idle worker processes, {rounds} times each, in turn: \
          from `build` to `ready()`, `status()` {LOOKS} times, a rolling restart with no settle time to `at_rest()`, \

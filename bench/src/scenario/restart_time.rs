@@ -8,73 +8,72 @@ use rustix::process::Signal;
 
 use crate::effort::Effort;
 use crate::statistics::{Sample, millis};
-use crate::subject::{cluster, own_start};
+use crate::subject::{SHARINGS, cluster, own_start};
 use crate::table::{Cell, Figure, Limit, Outcome, Table};
+use crate::turns::in_turn;
 
 pub(crate) const NAME: &str = "restart-time";
 
-/// Restarts idle clusters of several sizes in turn with starts of the bare program.
+/// Restarts idle clusters of several sizes, which share in every way, in turn with starts of the bare program.
 pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
     let rounds = effort.rounds(20);
-    let sizes = sizes(effort).iter();
-    let mut measured: Vec<Measured> = sizes.map(|workers| Measured::start(*workers)).collect();
-    for _ in 0..rounds {
+    let mut measured: Vec<Measured> = Vec::new();
+    for workers in sizes(effort) {
+        measured.extend(SHARINGS.map(|sharing| Measured::start(*workers, sharing)));
+    }
+    in_turn(&mut measured, rounds, |size| {
         let _turn = take_turn();
-        for size in &mut measured {
-            size.measure()?;
+        size.measure()
+    })?;
+    let mut table = Table::new("", &COLUMNS);
+    let mut ratios = Table::new("Against reuseport", &["workers", "sharing", "restart"]);
+    let mut outcome = Outcome::new(NAME, method(rounds), Vec::new());
+    for of_size in measured.chunks(SHARINGS.len()) {
+        for one in of_size {
+            table.row(one.cells());
+            outcome.figures.push(one.figure());
+        }
+        for other in &of_size[1..] {
+            ratios.row(other.ratio_to(&of_size[0]));
         }
     }
-    let mut table = Table::new(
-        "",
-        &[
-            "workers",
-            "rolling restart, ms",
-            "per worker, ms",
-            "own start, ms",
-            "more per worker, ms",
-            "most, ms",
-        ],
-    );
-    let mut figures = Vec::new();
-    for size in &measured {
-        table.row(size.cells());
-        figures.push(Figure {
-            what: format!(
-                "rolling restart of {}: per worker beyond its own start",
-                size.workers
-            ),
-            limit: Limit::AtMost(5.0),
-            measured: size.surplus().median_interval(),
-            unit: "ms",
-        });
-    }
-    Ok(Outcome {
-        scenario: NAME,
-        method: format!(
-            "Idle clusters with `--settle 0`, {rounds} restarts each, in turn. A restart runs from `SIGUSR1` to \
-             the log line that says it has finished. The own start runs from the spawn of the same program \
-             unmanaged to its first answer over HTTP; the mean of one before and one after each restart. \
-             Medians with their 95 % interval."
-        ),
-        tables: vec![table],
-        figures,
-        plots: Vec::new(),
-        bars: Vec::new(),
-    })
+    outcome.tables.extend([table, ratios]);
+    Ok(outcome)
 }
+
+fn method(rounds: u32) -> String {
+    format!(
+        "Idle clusters with `--settle 0`, {rounds} restarts each, in turn. A restart runs from `SIGUSR1` to \
+         the log line that says it has finished. The own start runs from the spawn of the same program \
+         unmanaged to its first answer over HTTP; the mean of one before and one after each restart. \
+         Medians with their 95 % interval; ratios within a round."
+    )
+}
+
+const COLUMNS: [&str; 7] = [
+    "workers",
+    "sharing",
+    "rolling restart, ms",
+    "per worker, ms",
+    "own start, ms",
+    "more per worker, ms",
+    "most, ms",
+];
 
 struct Measured {
     workers: u32,
+    sharing: Sharing,
     cluster: Cluster,
     restarts: Vec<f64>,
     starts: Vec<f64>,
 }
 
 impl Measured {
-    fn start(workers: u32) -> Self {
+    fn start(workers: u32, sharing: Sharing) -> Self {
         Self {
             workers,
-            cluster: cluster(workers, Sharing::DEFAULT, "--settle 0"),
+            sharing,
+            cluster: cluster(workers, sharing, "--settle 0"),
             restarts: Vec::new(),
             starts: Vec::new(),
         }
@@ -101,16 +100,42 @@ impl Measured {
         pairs.map(|(restart, start)| restart - start).collect()
     }
 
-    fn cells(&self) -> [Cell; 6] {
-        let interval = |sample: Sample| Cell::Interval(sample.median_interval(), 2);
+    fn name(&self) -> [Cell; 2] {
         [
             u64::from(self.workers).into(),
+            self.sharing.to_string().into(),
+        ]
+    }
+
+    fn cells(&self) -> impl Iterator<Item = Cell> {
+        let interval = |sample: Sample| Cell::Interval(sample.median_interval(), 2);
+        self.name().into_iter().chain([
             interval(self.restarts.iter().copied().collect()),
             interval(self.per_worker().collect()),
             interval(self.starts.iter().copied().collect()),
             interval(self.surplus()),
             Cell::Number(self.surplus().max(), 2),
-        ]
+        ])
+    }
+
+    fn ratio_to(&self, other: &Self) -> impl Iterator<Item = Cell> {
+        let [of, to] = [self, other].map(|it| it.restarts.iter().copied());
+        let ratio = Sample::ratios(of, to).median_interval();
+        self.name().into_iter().chain([Cell::Interval(ratio, 2)])
+    }
+
+    fn figure(&self) -> Figure {
+        let Self {
+            workers, sharing, ..
+        } = self;
+        Figure {
+            what: format!(
+                "rolling restart of {workers}, {sharing}: per worker beyond its own start"
+            ),
+            limit: Limit::AtMost(5.0),
+            measured: self.surplus().median_interval(),
+            unit: "ms",
+        }
     }
 }
 

@@ -23,18 +23,20 @@ pub(crate) const NAME: &str = "stuck";
 
 /// Compares calm with each fault, for each way to share.
 pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
-    let rounds = effort.rounds(3);
-    let seconds = effort.seconds(Duration::from_secs(5));
+    let rounds = effort.rounds(15);
+    let seconds = effort.seconds(SECONDS);
     let method = format!(
         "{WORKERS} workers; {CLIENTS} clients, one connection per request, {RATE} requests a second; {rounds} \
          rounds of {seconds:?} calm and {seconds:?} of which one worker does not serve for {:.1?}, in turn, and every way to share in each round: \
          stopped by `SIGSTOP`, hung in a loop, or killed with each successor dying at boot. The longest wait is \
          that of a request from its intended start to its whole answer. What the worker had accepted before \
          (*held*) has to wait for it: so many of the slowest are left out; a killed worker loses them instead. They serve by `everport::http`. \
-         Quantiles are of answered requests: the median of the rounds with their quartiles; max: of all rounds.",
+         Quantiles are of answered requests: the median of the rounds with their quartiles; max: of all rounds. \
+         Against reuseport: within a round, the median with its 95 % interval.",
         fault_length(seconds)
     );
     let mut outcome = Outcome::new(NAME, method, vec![Table::new("", &COLUMNS)]);
+    let mut ratios = Table::new("Longest wait, against reuseport", &RATIO_COLUMNS);
     let mut failures = Table::new("Failures", &["fault", "sharing", "failure", "requests"]);
     for fault in FAULTS {
         let mut rows = Vec::new();
@@ -45,6 +47,7 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
         in_turn(&mut all, rounds, |measured| measured.take_round(seconds))?;
         for measured in &all {
             measured.tell(&mut outcome);
+            measured.tell_ratio_to(&all[0], &mut ratios);
             let sharing = measured.sharing.to_string();
             let names = [fault.to_string().into(), sharing.clone().into()];
             measured.compared.busy.tell_failures(&names, &mut failures);
@@ -61,9 +64,12 @@ pub(crate) fn run(effort: Effort) -> anyhow::Result<Outcome> {
             rows,
         });
     }
+    outcome.tables.push(ratios);
     outcome.add_unless_empty(failures);
     Ok(outcome)
 }
+
+const RATIO_COLUMNS: [&str; 4] = ["fault", "sharing", "calm", "with the fault"];
 
 const COLUMNS: [&str; 11] = [
     "fault",
@@ -124,6 +130,37 @@ impl Measured {
         compared.take_round(calm, busy)
     }
 
+    /// The longest wait of each calm round.
+    fn calm_waits(&self) -> Vec<f64> {
+        let rounds = self.compared.calm.rounds.iter();
+        rounds.map(|round| longest_wait(round, 0)).collect()
+    }
+
+    /// The longest wait of each round with the fault, but for those who had to wait for the worker.
+    fn waits(&self) -> Vec<f64> {
+        let waits_for_it = |held: &u64| if self.fault.kills() { 0 } else { *held };
+        let pairs = self.compared.busy.rounds.iter().zip(&self.held);
+        pairs
+            .map(|(round, held)| longest_wait(round, waits_for_it(held)))
+            .collect()
+    }
+
+    /// Its longest waits against those of another way to share.
+    fn tell_ratio_to(&self, other: &Self, table: &mut Table) {
+        if self.sharing == other.sharing {
+            return;
+        }
+        let ratio = |of: Vec<f64>, to: Vec<f64>| {
+            Cell::Interval(Sample::ratios(of, to).median_interval(), 2)
+        };
+        table.row([
+            self.fault.to_string().into(),
+            self.sharing.to_string().into(),
+            ratio(self.calm_waits(), other.calm_waits()),
+            ratio(self.waits(), other.waits()),
+        ]);
+    }
+
     fn tell(&self, outcome: &mut Outcome) {
         let Self {
             fault,
@@ -131,18 +168,8 @@ impl Measured {
             compared,
             ..
         } = self;
-        let waits_for_it = |held: &u64| if fault.kills() { 0 } else { *held };
-        let calm = compared
-            .calm
-            .rounds
-            .iter()
-            .map(|round| longest_wait(round, 0));
-        let pairs = compared.busy.rounds.iter().zip(&self.held);
-        let busy = pairs.map(|(round, held)| longest_wait(round, waits_for_it(held)));
-        let (calm, busy) = (
-            calm.collect::<Sample>().max(),
-            busy.collect::<Sample>().max(),
-        );
+        let [calm, busy] =
+            [self.calm_waits(), self.waits()].map(|waits| Sample::from_iter(waits).max());
         let held: u64 = self.held.iter().sum();
         let phases = [
             ("calm", &compared.calm, 0, calm),
@@ -220,6 +247,8 @@ fn load(cluster: &Cluster, duration: Duration) -> anyhow::Result<RunningLoad> {
 }
 
 const WORKERS: u32 = 4;
+/// The fault lasts for a second of them: what matters is at its begin, so that many are better than long ones.
+const SECONDS: Duration = Duration::from_millis(1400);
 /// Enough to go on when a few of them wait.
 const CLIENTS: usize = 64;
 /// Requests a second.

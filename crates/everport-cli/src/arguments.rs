@@ -93,8 +93,15 @@ pub(crate) fn definition() -> clap::Command {
     Arguments::command().mut_subcommands(negation::allow)
 }
 
+/// A command line as its parser sees it.
+pub(crate) struct Given {
+    pub(crate) matches: ArgMatches,
+    /// Whether an option lacks another one that it needs.
+    pub(crate) is_incomplete: bool,
+}
+
 /// Parses a command line that may yet be completed by a file: what an option needs beside it can stand there.
-pub(crate) fn parse_incomplete(words: &[OsString]) -> Result<ArgMatches, clap::Error> {
+pub(crate) fn parse_incomplete(words: &[OsString]) -> Result<Given, clap::Error> {
     match definition().try_get_matches_from(words) {
         Err(error) if error.kind() == ErrorKind::MissingRequiredArgument => {
             // It was all parsed before it was found to be incomplete.
@@ -102,11 +109,17 @@ pub(crate) fn parse_incomplete(words: &[OsString]) -> Result<ArgMatches, clap::E
                 .ignore_errors(true)
                 .try_get_matches_from(words)?;
             match Arguments::from_arg_matches(&matches) {
-                Ok(_) => Ok(matches),
+                Ok(_) => Ok(Given {
+                    matches,
+                    is_incomplete: true,
+                }),
                 Err(_) => Err(error),
             }
         }
-        parsed => parsed,
+        parsed => Ok(Given {
+            matches: parsed?,
+            is_incomplete: false,
+        }),
     }
 }
 
@@ -135,9 +148,8 @@ fn is_known(word: &OsStr) -> bool {
 }
 
 fn is_subcommand(word: &OsStr) -> bool {
-    let command = Arguments::command();
-    word.to_str()
-        .is_some_and(|word| command.find_subcommand(word).is_some())
+    // Without the definitions of all their options, which would take longer than the rest of a start.
+    word.to_str().is_some_and(Command::has_subcommand)
 }
 
 /// The subcommand that a word is, or resembles.

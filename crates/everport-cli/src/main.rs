@@ -31,12 +31,11 @@ fn main() -> process::ExitCode {
 
 fn obey(typed: &[OsString]) -> Result<ExitCode, Refusal> {
     let words = arguments::with_run(typed.iter().cloned());
-    let parsed = arguments::parse_incomplete(&words)
-        .and_then(|matches| Arguments::from_arg_matches(&matches))
-        .map_err(Refusal::Usage)?;
+    let given = arguments::parse_incomplete(&words).map_err(Refusal::Usage)?;
+    let parsed = Arguments::from_arg_matches(&given.matches).map_err(Refusal::Usage)?;
     Ok(match parsed.command {
         Command::Run(_) => {
-            let resolved = resolve(words)?;
+            let resolved = resolve(words, given)?;
             if resolved.arguments.program.is_empty() {
                 return Err(Refusal::NoProgram);
             }
@@ -45,7 +44,7 @@ fn obey(typed: &[OsString]) -> Result<ExitCode, Refusal> {
             let resolved = Arc::new(resolved);
             run(&resolved, watch).unwrap_or_else(|error| tell(&error, &resolved, typed))
         }
-        Command::Check(_) => check::check(&resolve(words)?),
+        Command::Check(_) => check::check(&resolve(words, given)?),
         Command::Completions { shell } => print(&completions::script(&shell).unwrap_or_default()),
         Command::Man => match man::page() {
             Ok(page) => print(&page),

@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use super::trade::Trade;
 use crate::release_of;
 use everport::Cluster;
 
@@ -17,6 +18,8 @@ pub(super) struct Behaviour {
     pub(super) gives_second_port_back: bool,
     /// In slot 2 it dies between two requests, after it has served some.
     pub(super) crashes_in_slot_2: bool,
+    /// In which types it exchanges messages.
+    pub(super) trade: Trade,
     crashes_at_boot: bool,
     hangs_at_boot: bool,
     has_second_port: bool,
@@ -44,6 +47,7 @@ impl Behaviour {
                 "crashes-in-slot-2" => behaviour.crashes_in_slot_2 = true,
                 "gives-second-port-back" => behaviour.gives_second_port_back = true,
                 "slow-hook" => behaviour.has_slow_hook = true,
+                "new-types" => behaviour.trade = Trade::New,
                 "second-port" => behaviour.has_second_port = true,
                 other => return Err(io::Error::other(format!("no such behaviour: {other}"))),
             }

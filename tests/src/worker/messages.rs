@@ -7,22 +7,40 @@ use std::time::Duration;
 
 use everport::messages::{CallError, Message, Messages, Peer, SendError};
 use everport::{Cluster, WorkerId};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use super::end::Crash;
+use super::trade::Trade;
 
 /// What was noted, and a way to wait for more of it.
 #[derive(Default)]
-struct Notes {
+pub(super) struct Notes {
     noted: Mutex<VecDeque<Value>>,
     more: Notify,
 }
 
+/// Who does what it is told.
+#[derive(Clone)]
+struct Doer {
+    cluster: Cluster,
+    crash: Crash,
+    trade: Trade,
+    /// Ends a drain that was held up.
+    gate: Arc<Notify>,
+}
+
 /// Answers, listens, and does what it is told.
-pub(crate) fn take_part(cluster: &Cluster, crash: &Crash) -> Result<(), Box<dyn Error>> {
+pub(super) fn take_part(
+    cluster: &Cluster,
+    crash: &Crash,
+    trade: Trade,
+) -> Result<(), Box<dyn Error>> {
     let notes = Arc::new(Notes::default());
-    tokio::spawn(Arc::clone(&notes).collect(cluster.messages("note")?));
+    tokio::spawn(Arc::clone(&notes).collect(cluster.messages::<Value>("note")?));
+    trade.take_part(cluster, &notes)?;
     cluster.answer("noted", move |asked: Message<usize>| {
         let notes = Arc::clone(&notes);
         async move { notes.take(asked.value).await }
@@ -37,10 +55,15 @@ pub(crate) fn take_part(cluster: &Cluster, crash: &Crash) -> Result<(), Box<dyn 
     cluster.answer("panic", async |_: Message<()>| -> () {
         panic!("told to panic");
     })?;
-    let doer = (cluster.clone(), crash.clone());
+    let doer = Doer {
+        cluster: cluster.clone(),
+        crash: crash.clone(),
+        trade,
+        gate: Arc::default(),
+    };
     cluster.answer("do", move |order: Message<Value>| {
-        let (cluster, crash) = doer.clone();
-        async move { carry_out(cluster, crash, order.value).await }
+        let doer = doer.clone();
+        async move { doer.carry_out(order.value).await }
     })?;
     Ok(())
 }
@@ -67,7 +90,11 @@ fn told<E: Error>(result: Result<(), E>) -> String {
 }
 
 impl Notes {
-    async fn collect(self: Arc<Self>, mut messages: Messages<Value>) {
+    /// Notes what comes, as it was understood.
+    pub(super) async fn collect<T>(self: Arc<Self>, mut messages: Messages<T>)
+    where
+        T: Serialize + DeserializeOwned,
+    {
         while let Some(message) = messages.next().await {
             let noted = match message {
                 Ok(Message { from, value }) => json!([from.to_string(), value]),
@@ -99,8 +126,40 @@ impl Notes {
     }
 }
 
-/// Does one thing: `{"do": …, "to": …, "event": …, "value": …}`. Says what came of it.
-async fn carry_out(cluster: Cluster, crash: Crash, order: Value) -> Value {
+impl Doer {
+    /// Does one thing: `{"do": …, "to": …, "event": …, "value": …}`. Says what came of it.
+    async fn carry_out(self, order: Value) -> Value {
+        let to = peer(&order["to"]);
+        let Self { cluster, trade, .. } = &self;
+        match order["do"].as_str() {
+            Some("hold-drain") => self.hold_drain(order["value"].clone()),
+            Some("let-go") => {
+                self.gate.notify_one();
+                json!("done")
+            }
+            Some("sell") => trade.sell(cluster, to).await,
+            Some("sell-to-all") => outcome(trade.sell_to_all(cluster).await),
+            Some("move") => trade.move_one(cluster, to).await,
+            Some("order") => trade.order(cluster, to).await,
+            Some("ask-for-a-price") => trade.ask_for_a_price(cluster, to).await,
+            _ => pass_on(self.cluster, self.crash, order).await,
+        }
+    }
+
+    /// Has its drain last until it is let go; then this is the last that it sends to the watcher.
+    fn hold_drain(self, last_words: Value) -> Value {
+        let cluster = self.cluster.clone();
+        cluster.on_terminate(async move || {
+            self.gate.notified().await;
+            // Whoever waits for them in vain fails.
+            self.cluster.send("last words", &last_words).await.ok();
+        });
+        json!("held")
+    }
+}
+
+/// Does what is done with any value.
+async fn pass_on(cluster: Cluster, crash: Crash, order: Value) -> Value {
     let event = order["event"].as_str().unwrap_or("note").to_owned();
     let value = order["value"].clone();
     let to = peer(&order["to"]);
@@ -125,7 +184,12 @@ async fn carry_out(cluster: Cluster, crash: Crash, order: Value) -> Value {
     }
 }
 
-async fn send(cluster: &Cluster, to: Peer, event: &str, value: &Value) -> Result<(), SendError> {
+pub(super) async fn send(
+    cluster: &Cluster,
+    to: Peer,
+    event: &str,
+    value: &Value,
+) -> Result<(), SendError> {
     match to {
         Peer::Watcher => cluster.send(event, value).await,
         Peer::Worker(worker) => cluster.send_to(worker, event, value).await,
@@ -155,7 +219,7 @@ fn hoard(cluster: &Cluster, event: &str) -> Value {
     }
 }
 
-fn outcome<E: Error>(result: Result<(), E>) -> Value {
+pub(super) fn outcome<E: Error>(result: Result<(), E>) -> Value {
     match result {
         Ok(()) => json!("done"),
         Err(error) => json!({ "error": error.to_string() }),

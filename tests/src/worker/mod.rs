@@ -15,6 +15,7 @@ mod serial;
 mod service;
 mod spoiled_ring;
 mod streams;
+mod trade;
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -134,7 +135,7 @@ async fn serve(cluster: Cluster, options: &Options) -> Result<(), Box<dyn Error>
     }
     let crash = Crash::default();
     if options.messages {
-        messages::take_part(&cluster, &crash)?;
+        messages::take_part(&cluster, &crash, behaviour.trade)?;
     }
     if options.try_messages {
         messages::try_all(&cluster).await;

@@ -1,6 +1,7 @@
 //! What the worker answers.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -61,10 +62,17 @@ pub(super) fn milliseconds(parameters: &Parameters) -> Duration {
     Duration::from_millis(number.unwrap_or(1000))
 }
 
-/// Answers after a while.
+/// Answers after a while, or when there is a file.
 async fn slow(parameters: Parameters) -> &'static str {
     println!("slow begins");
-    tokio::time::sleep(milliseconds(&parameters)).await;
+    match parameters.get("until") {
+        None => tokio::time::sleep(milliseconds(&parameters)).await,
+        Some(file) => {
+            while !Path::new(file).exists() {
+                tokio::time::sleep(BETWEEN_LOOKS).await;
+            }
+        }
+    }
     "Hello, World!"
 }
 
@@ -86,12 +94,22 @@ fn this_thread() -> String {
         .to_owned()
 }
 
-/// Blocks the runtime's thread.
+/// Blocks the runtime's thread: for so long, or until there is a file.
 async fn block(parameters: Parameters) -> &'static str {
     println!("block begins on {}", this_thread());
-    std::thread::sleep(milliseconds(&parameters));
+    match parameters.get("until") {
+        None => std::thread::sleep(milliseconds(&parameters)),
+        Some(file) => {
+            while !Path::new(file).exists() {
+                std::thread::sleep(BETWEEN_LOOKS);
+            }
+        }
+    }
     "Hello, World!"
 }
+
+/// Only how soon a file is seen depends on this, not whether.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 
 /// Keeps the runtime's thread busy: for ever, or for so long.
 async fn spin(parameters: Parameters) -> &'static str {

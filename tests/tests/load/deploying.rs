@@ -93,7 +93,7 @@ fn a_release_that_comes_up_is_moved_to_and_one_that_does_not_is_left_again() {
     let releases = ["v1", "v2", "v3 crashes-at-boot", "v4 crashes-in-slot-2"].map(Deployment::of);
     let [first, second, broken, late] = &releases;
     let site = Site::with(first);
-    let cluster = site.cluster("-w 3 --settle 1");
+    let cluster = site.cluster("-w 3 --settle 4");
     check_all_run(&cluster, 3, "v1");
     let load = one_shot_load(cluster.address());
     go_on(&load, 100);

@@ -8,7 +8,7 @@ use everport_tests::{Cluster, Kind, PATIENCE, share_turn};
 use crate::go_on;
 
 /// Shorter than the idle minimum of a rollout, which is 5 s, even when a busy machine wakes a client late.
-const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// How many requests a second the busy clients send together.
 const BUSY: u32 = 2000;
 /// How many clients pause, in loads of their own.

@@ -6,7 +6,10 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 
 use everport_load::RunningLoad;
-use everport_tests::{Cluster, Deployment, WorkerSeen, get, inspectable, share_turn};
+use everport_tests::{
+    Cluster, Deployment, WorkerSeen, get, inspectable, is_alive, is_stopped, share_turn,
+    unless_spoilt, wait_until,
+};
 use rustix::process::Signal;
 
 use crate::{go_on, one_shot_load};
@@ -125,7 +128,7 @@ fn a_release_that_crashes_at_boot_is_rolled_back_without_loss() {
 
 #[test]
 fn a_release_that_hangs_at_boot_is_rolled_back_without_loss() {
-    let told = broken_release("hangs-at-boot", "--boot-timeout 1");
+    let told = broken_release("hangs-at-boot", "--boot-timeout 10");
     let [abort, last_line, _back] = &told[..] else {
         panic!("{told:#?}");
     };
@@ -140,7 +143,7 @@ fn a_release_that_hangs_at_boot_is_rolled_back_without_loss() {
 fn a_release_that_dies_while_it_settles_in_the_third_of_four_slots_is_rolled_back_without_loss() {
     let _turn = share_turn();
     let deployment = Deployment::of("v1");
-    let cluster = ready_cluster(&deployment, "-w 4 --settle 1");
+    let cluster = ready_cluster(&deployment, "-w 4 --settle 4");
     let load = one_shot_load(cluster.address());
     go_on(&load, 100);
     deployment.put("v2 crashes-in-slot-2");
@@ -255,6 +258,10 @@ fn a_file_that_was_copied_by_half_loses_nothing() {
 
 #[test]
 fn a_program_that_was_only_half_there_at_the_start_comes_up_once_it_is_whole() {
+    unless_spoilt(complete_a_program);
+}
+
+fn complete_a_program() -> Result<(), String> {
     let deployment = Deployment::of("v1");
     deployment.put_part(100_000);
     let mut command = Cluster::command(["-w", "1"]);
@@ -264,10 +271,27 @@ fn a_program_that_was_only_half_there_at_the_start_comes_up_once_it_is_whole() {
     cluster.log().wait_for("(slot 0) died: ");
     // It gives up after five deaths, which may be sooner than a copy is made.
     cluster.signal(Signal::STOP);
+    wait_until("it stands still", || {
+        is_stopped(cluster.pid()) || !is_alive(cluster.pid())
+    });
+    // What it has told by then is on its way to us.
+    let is_over = |line: &String| line.contains("(slot 0) died: ");
+    if !is_alive(cluster.pid())
+        || cluster
+            .log()
+            .lines()
+            .iter()
+            .filter(|line| is_over(line))
+            .count()
+            >= 4
+    {
+        return Err("this test stood still until it had given up".to_owned());
+    }
     deployment.put("v2");
     cluster.signal(Signal::CONT);
     cluster.wait_until_ready();
     check_all_run(&cluster, 1, "v2");
+    Ok(())
 }
 
 /// Opens a file as `cp` onto it would.

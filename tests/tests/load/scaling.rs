@@ -1,6 +1,9 @@
 //! Scaling under load.
 
-use everport_tests::{Cluster, Kind, for_each_kind, get, share_turn};
+use std::time::Instant;
+
+use everport_load::RunningLoad;
+use everport_tests::{Cluster, Kind, PATIENCE, for_each_kind, get, share_turn};
 use rustix::process::Signal;
 
 use crate::{go_on, one_shot_load};
@@ -11,11 +14,27 @@ for_each_kind!(
     scaling_down_and_up_loses_nothing_by_dispatch,
 );
 
+/// Waits until so many workers have answered.
+fn go_on_until(load: &RunningLoad, workers: usize) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        go_on(load, 100);
+        let report = load.report_so_far();
+        if report.workers.len() >= workers {
+            return;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "not {workers} workers:\n{report}"
+        );
+    }
+}
+
 fn scaling_loses_nothing(kind: Kind, share: &str) {
     let _turn = share_turn();
     let cluster = kind.ready(&format!("-w 4 --share {share}"), "--listen 127.0.0.1:0");
     let load = one_shot_load(cluster.address());
-    go_on(&load, 100);
+    go_on_until(&load, 4);
     for step in ["from 4 to 3", "from 3 to 2"] {
         cluster.signal(Signal::TTOU);
         cluster.log().wait_for(&format!("scaled {step}"));
@@ -28,14 +47,11 @@ fn scaling_loses_nothing(kind: Kind, share: &str) {
         cluster.log().wait_for(&format!("scaled {step}"));
     }
     cluster.log().wait_for_many(6, "is ready after");
-    go_on(&load, 500);
+    // All four and then two new ones have served.
+    go_on_until(&load, 6);
     let report = load.stop();
     report.assert_lossless();
-    assert_eq!(
-        report.workers.len(),
-        6,
-        "all four and then two new ones have served:\n{report}"
-    );
+    assert_eq!(report.workers.len(), 6, "{report}");
     assert!(get(cluster.address(), "/").worker() > 0);
 }
 

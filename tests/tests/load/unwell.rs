@@ -5,7 +5,9 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use everport_load::{Load, Report, RunningLoad};
-use everport_tests::{Cluster, Kind, PATIENCE, Stalls, check_share, for_each_kind, get, take_turn};
+use everport_tests::{
+    Cluster, Kind, PATIENCE, Stalls, check_share, for_each_kind, get, take_turn, unless_spoilt,
+};
 use rustix::process::Signal;
 
 use crate::go_on;
@@ -44,10 +46,10 @@ impl Watched {
     }
 
     /// Nobody failed, and nobody waited but `served`, whose requests the worker had when it stopped serving.
-    fn check(self, served: usize) {
+    fn check(self, served: usize) -> Result<(), String> {
         let report = self.load.stop();
         assert_eq!(report.failed(), 0, "{report}");
-        check_waits(&report, served, self.stalls.allowance());
+        check_waits(&report, served, self.stalls.allowance())
     }
 }
 
@@ -68,8 +70,9 @@ fn load(cluster: &Cluster) -> Watched {
 }
 
 /// Counts from when a request was sent: one that was not sent in time is the machine's fault, or waits behind one that
-/// counts.
-fn check_waits(report: &Report, served: usize, allowance: Duration) {
+/// counts. An error when somebody waited for too long: for a process that the machine let stand still, if that does not
+/// happen again.
+fn check_waits(report: &Report, served: usize, allowance: Duration) -> Result<(), String> {
     assert_eq!(report.traces.len() as u64, report.total, "all were kept");
     let above = |bound: Duration| {
         let answered = report.traces.iter().filter(|one| !one.failed);
@@ -79,15 +82,16 @@ fn check_waits(report: &Report, served: usize, allowance: Duration) {
     let (bound, soon) = (BOUND + allowance, LONG + allowance);
     let (late, long) = (above(bound), above(soon));
     println!("{report}\n{late} waited for more than {bound:?}, {long} for more than {soon:?}");
-    assert!(late <= served, "{late} waited for {bound:?}:\n{report}");
-    assert!(
-        long <= served + FEW,
-        "{long} waited for {soon:?}:\n{report}"
-    );
+    match late <= served && long <= served + FEW {
+        true => Ok(()),
+        false => Err(format!(
+            "{late} waited for {bound:?}, {long} for {soon:?}:\n{report}"
+        )),
+    }
 }
 
 /// Processes only: no signal stops a single thread. One that hangs is the same to its clients.
-fn nobody_waits_for_a_stopped_worker(share: &str) {
+fn nobody_waits_for_a_stopped_worker(share: &str) -> Result<(), String> {
     let _turn = take_turn();
     let cluster = Cluster::ready(&format!("-w 4 --share {share}"), "--listen 127.0.0.1:0");
     let load = load(&cluster);
@@ -98,25 +102,25 @@ fn nobody_waits_for_a_stopped_worker(share: &str) {
     check_share(cluster.address(), stopped.worker, 4);
     load.go_on(100);
     // One that it had just accepted.
-    load.check(1);
+    load.check(1)
 }
 
 #[test]
 fn nobody_waits_for_a_stopped_worker_by_reuseport() {
-    nobody_waits_for_a_stopped_worker("reuseport");
+    unless_spoilt(|| nobody_waits_for_a_stopped_worker("reuseport"));
 }
 
 #[test]
 fn nobody_waits_for_a_stopped_worker_by_transfer() {
-    nobody_waits_for_a_stopped_worker("transfer");
+    unless_spoilt(|| nobody_waits_for_a_stopped_worker("transfer"));
 }
 
 #[test]
 fn nobody_waits_for_a_stopped_worker_by_dispatch() {
-    nobody_waits_for_a_stopped_worker("dispatch");
+    unless_spoilt(|| nobody_waits_for_a_stopped_worker("dispatch"));
 }
 
-fn nobody_waits_for_a_worker_that_hangs(kind: Kind, share: &str) {
+fn nobody_waits_for_a_worker_that_hangs(kind: Kind, share: &str) -> Result<(), String> {
     let _turn = take_turn();
     let cluster = kind.ready(&format!("-w 4 --share {share}"), "--listen 127.0.0.1:0");
     let load = load(&cluster);
@@ -132,23 +136,24 @@ fn nobody_waits_for_a_worker_that_hangs(kind: Kind, share: &str) {
     assert!(begins.contains(&its_mark), "{begins}");
     check_share(address, hung, 4);
     load.go_on(100);
-    load.check(1);
+    let waited = load.check(1);
     assert_eq!(cluster.log().matching("is killed").len(), 0);
+    waited
 }
 
 fn nobody_waits_for_a_worker_that_hangs_by_reuseport(kind: Kind) {
-    nobody_waits_for_a_worker_that_hangs(kind, "reuseport");
+    unless_spoilt(|| nobody_waits_for_a_worker_that_hangs(kind, "reuseport"));
 }
 
 fn nobody_waits_for_a_worker_that_hangs_by_transfer(kind: Kind) {
-    nobody_waits_for_a_worker_that_hangs(kind, "transfer");
+    unless_spoilt(|| nobody_waits_for_a_worker_that_hangs(kind, "transfer"));
 }
 
 fn nobody_waits_for_a_worker_that_hangs_by_dispatch(kind: Kind) {
-    nobody_waits_for_a_worker_that_hangs(kind, "dispatch");
+    unless_spoilt(|| nobody_waits_for_a_worker_that_hangs(kind, "dispatch"));
 }
 
-fn nobody_waits_for_a_slot_in_back_off(kind: Kind, share: &str) {
+fn nobody_waits_for_a_slot_in_back_off(kind: Kind, share: &str) -> Result<(), String> {
     let _turn = take_turn();
     let directory = tempfile::tempdir().unwrap();
     let release = directory.path().join("release");
@@ -175,27 +180,30 @@ fn nobody_waits_for_a_slot_in_back_off(kind: Kind, share: &str) {
         .unwrap();
     check_share(cluster.address(), back.worker, 4);
     load.go_on(100);
-    load.check(0);
+    load.check(0)
 }
 
 /// Back-offs take their time, so threads have theirs in one way of sharing only.
 fn nobody_waits_for_a_slot_in_back_off_by_reuseport(kind: Kind) {
-    nobody_waits_for_a_slot_in_back_off(kind, "reuseport");
+    unless_spoilt(|| nobody_waits_for_a_slot_in_back_off(kind, "reuseport"));
 }
 
 #[test]
 fn nobody_waits_for_a_slot_in_back_off_by_transfer() {
-    nobody_waits_for_a_slot_in_back_off(Kind::Processes, "transfer");
+    unless_spoilt(|| nobody_waits_for_a_slot_in_back_off(Kind::Processes, "transfer"));
 }
 
 #[test]
 fn nobody_waits_for_a_slot_in_back_off_by_dispatch() {
-    nobody_waits_for_a_slot_in_back_off(Kind::Processes, "dispatch");
+    unless_spoilt(|| nobody_waits_for_a_slot_in_back_off(Kind::Processes, "dispatch"));
 }
 
-fn a_worker_that_hangs_for_good_costs_only_what_it_served(kind: Kind, share: &str) {
+fn a_worker_that_hangs_for_good_costs_only_what_it_served(
+    kind: Kind,
+    share: &str,
+) -> Result<(), String> {
     let _turn = take_turn();
-    let options = format!("-w 4 --share {share} --hang-timeout 1");
+    let options = format!("-w 4 --share {share} --hang-timeout 4");
     let cluster = kind.ready(&options, "--listen 127.0.0.1:0");
     let load = load(&cluster);
     let address = cluster.address();
@@ -214,7 +222,7 @@ fn a_worker_that_hangs_for_good_costs_only_what_it_served(kind: Kind, share: &st
     });
     cluster
         .log()
-        .wait_for("has not answered for 1 s and is killed");
+        .wait_for("has not answered for 4 s and is killed");
     cluster.log().wait_for_many(5, "is ready after");
     load.go_on(100);
     let report = load.load.stop();
@@ -223,17 +231,17 @@ fn a_worker_that_hangs_for_good_costs_only_what_it_served(kind: Kind, share: &st
     drop(cluster);
     assert!(asking.join().unwrap(), "what it served is lost");
     assert!(report.failed() <= 1, "{report}");
-    check_waits(&report, 0, allowance);
+    check_waits(&report, 0, allowance)
 }
 
 fn a_worker_that_hangs_for_good_costs_only_what_it_served_by_reuseport(kind: Kind) {
-    a_worker_that_hangs_for_good_costs_only_what_it_served(kind, "reuseport");
+    unless_spoilt(|| a_worker_that_hangs_for_good_costs_only_what_it_served(kind, "reuseport"));
 }
 
 fn a_worker_that_hangs_for_good_costs_only_what_it_served_by_transfer(kind: Kind) {
-    a_worker_that_hangs_for_good_costs_only_what_it_served(kind, "transfer");
+    unless_spoilt(|| a_worker_that_hangs_for_good_costs_only_what_it_served(kind, "transfer"));
 }
 
 fn a_worker_that_hangs_for_good_costs_only_what_it_served_by_dispatch(kind: Kind) {
-    a_worker_that_hangs_for_good_costs_only_what_it_served(kind, "dispatch");
+    unless_spoilt(|| a_worker_that_hangs_for_good_costs_only_what_it_served(kind, "dispatch"));
 }

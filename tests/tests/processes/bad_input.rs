@@ -1,13 +1,16 @@
 //! Workers that are strangers: a running cluster is never harmed by what they send.
 
-use std::time::{Duration, Instant};
+#[cfg(all(target_os = "linux", not(everport_portable)))]
+use std::net::TcpStream;
 
+#[cfg(all(target_os = "linux", not(everport_portable)))]
+use everport_tests::wait_until;
 use everport_tests::{Cluster, Exit};
 use rustix::process::Signal;
 
 /// A cluster of rude workers is told apart by what the log says of them; it ends as never ready.
 fn check(rudeness: &str, expected: &str) {
-    check_with("--boot-timeout 5", rudeness, expected);
+    check_with("--boot-timeout 20", rudeness, expected);
 }
 
 fn check_with(options: &str, rudeness: &str, expected: &str) {
@@ -117,9 +120,9 @@ fn a_socket_that_a_worker_spoils_for_good_harms_neither_the_others_nor_the_watch
     // The slot has its share again once it has a new worker.
     cluster.restart();
     cluster.log().wait_for_many(2, "ended: exited");
-    let answers = std::iter::from_fn(|| Some(everport_tests::get(address, "/").worker()));
-    let both: std::collections::BTreeSet<u64> = answers.take(200).collect();
-    assert_eq!(both.len(), 2);
+    for worker in cluster.workers() {
+        everport_tests::check_share(address, worker.worker, 2);
+    }
     assert_eq!(cluster.log().matching("does not listen again").len(), 1);
     assert_eq!(cluster.stop(), Exit::Code(0));
 }
@@ -127,14 +130,12 @@ fn a_socket_that_a_worker_spoils_for_good_harms_neither_the_others_nor_the_watch
 #[test]
 fn a_flood_of_frames_delays_neither_other_workers_nor_the_end() {
     let mut flooded = Cluster::ready("-w 2", "--rude flood");
-    let begin = Instant::now();
     flooded.signal(Signal::TTIN);
     flooded.log().wait_for_many(3, "is ready after");
+    // Who has not come up after 30 s would be killed, and another one be ready in its place.
+    assert_eq!(flooded.log().matching("did not come up"), [""; 0]);
     flooded.signal(Signal::QUIT);
     assert_eq!(flooded.wait(), Exit::Code(8));
-    // Nothing here takes long, but three workers that flood keep every processor busy.
-    let took = begin.elapsed();
-    assert!(took < Duration::from_secs(10), "{took:?}");
 }
 
 /// Elsewhere nobody sees that a socket was shut down.
@@ -148,6 +149,8 @@ fn a_worker_that_shuts_the_shared_socket_down_is_put_right() {
         cluster
             .log()
             .wait_for("was shut down by a worker and listens again");
+        // Another socket of the same port may have been shut down as well.
+        wait_until("it listens", || TcpStream::connect(address).is_ok());
         for _ in 0..50 {
             assert_eq!(everport_tests::get(address, "/").body, "Hello, World!");
         }

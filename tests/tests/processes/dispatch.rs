@@ -251,7 +251,7 @@ fn what_has_no_worker_yet_waits_for_the_first_that_comes_up(kind: Kind) {
     // A thread that hangs is given up on; a process is killed here.
     let options = match kind {
         Kind::Processes => "-w 1 --share dispatch",
-        Kind::Threads => "-w 1 --share dispatch --hang-timeout 1",
+        Kind::Threads => "-w 1 --share dispatch --hang-timeout 4",
     };
     let cluster = kind.ready(options, "--listen 127.0.0.1:0");
     let only = cluster.workers()[0];

@@ -11,7 +11,7 @@ for_each_kind!(
 );
 
 fn a_worker_that_dies_during_the_drain_delay_is_replaced(kind: Kind) {
-    let mut cluster = kind.ready("-w 2 --drain-delay 3", "--listen 127.0.0.1:0");
+    let mut cluster = kind.ready("-w 2 --drain-delay 10", "--listen 127.0.0.1:0");
     cluster.signal(Signal::TERM);
     cluster.log().wait_for("leaving: ");
     cluster.crash(cluster.workers()[0]);

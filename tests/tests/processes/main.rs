@@ -9,6 +9,7 @@ mod files;
 // What tells of waiting connections without waking on each of them is Linux only.
 #[cfg(all(target_os = "linux", not(everport_portable)))]
 mod hang;
+mod harness;
 mod inheritance;
 mod leaving;
 mod log_files;

@@ -8,7 +8,8 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
 use everport_tests::{
-    Cluster, Exit, Kind, PATIENCE, for_each_kind, get, get_unix, loopback_socket, with_sockets,
+    Cluster, Exit, Kind, PATIENCE, for_each_kind, get, get_unix, loopback_socket, wait_until,
+    with_sockets,
 };
 
 for_each_kind!(
@@ -175,7 +176,13 @@ fn one_that_a_worker_shuts_down_listens_again(kind: Kind) {
     cluster
         .log()
         .wait_for("was shut down by a worker and listens again");
+    wait_until_it_listens(address);
     assert_eq!(get(address, "/").body, "Hello, World!");
+}
+
+/// What was shut down by one descriptor and listens again may be shut down by the next one of the same socket.
+fn wait_until_it_listens(address: SocketAddr) {
+    wait_until("it listens", || TcpStream::connect(address).is_ok());
 }
 
 /// How many connections may wait at a socket that listens.
@@ -207,6 +214,7 @@ fn one_that_listens_again_has_room_for_more_than_the_program_asks_for(kind: Kind
     cluster
         .log()
         .wait_for("was shut down by a worker and listens again");
+    wait_until_it_listens(address);
     assert!(backlog(web.as_fd()) > 1);
 }
 

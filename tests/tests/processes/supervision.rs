@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use everport_tests::{Cluster, Exit, Kind, PATIENCE, check_share, for_each_kind, get, is_alive};
+use everport_tests::{
+    Cluster, Exit, Kind, PATIENCE, check_share, for_each_kind, get, is_alive, unless_spoilt,
+};
 use rustix::process::Signal;
 
 for_each_kind!(
@@ -72,6 +74,11 @@ fn a_worker_that_ignores_its_drain_is_killed_at_the_deadline(kind: Kind) {
 }
 
 fn hooks_run_to_their_end_at_the_deadline_and_what_was_cut_is_told(kind: Kind) {
+    unless_spoilt(|| run_hooks_at_the_deadline(kind));
+}
+
+/// An error when the worker stood still for the second that it has for its hooks.
+fn run_hooks_at_the_deadline(kind: Kind) -> Result<(), String> {
     let directory = tempfile::tempdir().unwrap();
     let release = directory.path().join("release");
     fs::write(&release, "v1 slow-hook").unwrap();
@@ -86,11 +93,16 @@ fn hooks_run_to_their_end_at_the_deadline_and_what_was_cut_is_told(kind: Kind) {
     cluster.log().wait_for("slow begins");
     cluster.signal(Signal::TERM);
     assert_eq!(cluster.wait(), Exit::Code(0));
-    cluster.log().wait_for("hook begins");
-    cluster.log().wait_for("hook ends");
-    cluster
-        .log()
-        .wait_for("worker 1 (slot 0) timed out draining: 1 connection cut");
+    let told = [
+        "hook begins",
+        "hook ends",
+        "worker 1 (slot 0) timed out draining: 1 connection cut",
+    ];
+    let is_told = |text: &&str| !cluster.log().matching(text).is_empty();
+    match told.iter().all(is_told) {
+        true => Ok(()),
+        false => Err(cluster.log().lines().join("\n")),
+    }
 }
 
 fn a_cluster_of_which_no_worker_is_ever_ready_gives_up(kind: Kind) {
@@ -100,11 +112,8 @@ fn a_cluster_of_which_no_worker_is_ever_ready_gives_up(kind: Kind) {
     let arguments = format!("--listen 127.0.0.1:0 --release {}", release.display());
     let mut cluster = kind.start("-w 2", &arguments);
     assert_eq!(cluster.wait(), Exit::Code(3));
-    let starts = cluster.log().matching(" started: ").len();
-    assert!(
-        (10..=11).contains(&starts),
-        "five attempts of two slots each, not {starts}"
-    );
+    // It gives up at the fifth of the slower one; the other may have made more by then.
+    assert_eq!(attempts_of_the_slower(&cluster), 5);
     // The cause is in the log, with the worker's own words.
     let told = match kind {
         Kind::Processes => ["died: exited with code 3", "| release v1 is broken"],
@@ -112,6 +121,17 @@ fn a_cluster_of_which_no_worker_is_ever_ready_gives_up(kind: Kind) {
     };
     told.iter()
         .for_each(|text| drop(cluster.log().wait_for(text)));
+}
+
+/// How many attempts the one of two slots has made that has made fewer.
+fn attempts_of_the_slower(cluster: &Cluster) -> usize {
+    let attempts = |slot: u32| {
+        cluster
+            .log()
+            .matching(&format!("(slot {slot}) started: "))
+            .len()
+    };
+    attempts(0).min(attempts(1))
 }
 
 fn a_crash_loop_backs_off_instead_of_spinning_and_heals_by_itself(kind: Kind) {
@@ -125,7 +145,13 @@ fn a_crash_loop_backs_off_instead_of_spinning_and_heals_by_itself(kind: Kind) {
     // Deaths 1 to 6 are followed by waits of 0, 100, 200, 400, 800 ms nominally: the sixth is the one too
     // many for the budget, and nobody gets there without having waited.
     cluster.log().wait_for("slot 0 is crash-looping");
-    let starts = cluster.log().matching(" started: ").len();
+    let lines = cluster.log().lines();
+    let until_then = lines
+        .iter()
+        .take_while(|line| !line.contains("is crash-looping"));
+    let starts = until_then
+        .filter(|line| line.contains(" started: "))
+        .count();
     assert!(starts <= 7, "{starts} starts");
     fs::write(&release, "v1").unwrap();
     cluster.log().wait_for_many(2, "is ready after");

@@ -84,7 +84,7 @@ fn as_a_worker_of_everport_it_is_a_process_whatever_it_was_told() {
 
 #[test]
 fn a_thread_that_hangs_ends_the_program_if_that_is_asked_for() {
-    let options = "-w 2 --hang-timeout 1 --shutdown-timeout 2 --exit-on-abandoned-thread";
+    let options = "-w 2 --hang-timeout 4 --shutdown-timeout 10 --exit-on-abandoned-thread";
     let mut cluster = Kind::Threads.ready(options, "--listen 127.0.0.1:0");
     let _hung = crate::waiting::block_one(&cluster);
     crate::waiting::check_answered(crate::waiting::ask_many(cluster.address()));

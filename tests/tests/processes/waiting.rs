@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 
 use everport_tests::{Cluster, PATIENCE, WorkerSeen};
 
@@ -46,6 +47,11 @@ pub(crate) fn check_answered(connections: Vec<TcpStream>) {
 /// A worker whose runtime is busy for ever, so that connections queue up at it.
 pub(crate) fn block_one(cluster: &Cluster) -> (WorkerSeen, TcpStream) {
     block_for(cluster, 3_600_000)
+}
+
+/// A worker that hangs until there is a file.
+pub(crate) fn block_until(cluster: &Cluster, file: &Path) -> (WorkerSeen, TcpStream) {
+    hang(cluster, &format!("/block?until={}", file.display()))
 }
 
 pub(crate) fn block_for(cluster: &Cluster, milliseconds: u32) -> (WorkerSeen, TcpStream) {

@@ -1,19 +1,94 @@
 //! What a watcher needs while its workers serve.
 
+use std::fmt;
 use std::time::Duration;
 
-use everport::Sharing;
 use everport_load::{Load, RunningLoad};
 use everport_tests::{Cluster, take_turn};
 
-use super::WORKERS;
+use super::{Measured, WORKERS};
 use crate::accounting::{memory, processor_time, switches};
-use crate::statistics::millis;
-use crate::table::{Cell, Figure, Outcome, Table};
+use crate::statistics::{Sample, millis};
+use crate::table::{Cell, Table};
 
-pub(super) fn table() -> Table {
+/// How clients connect under load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keeping {
+    OneEach,
+    KeepAlive,
+}
+
+impl Keeping {
+    pub(super) const ALL: [Self; 2] = [Self::OneEach, Self::KeepAlive];
+}
+
+impl fmt::Display for Keeping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::OneEach => "one connection each",
+            Self::KeepAlive => "keep-alive",
+        })
+    }
+}
+
+/// One cluster under one kind of load: what was used a second.
+pub(super) struct Loaded {
+    requests: u64,
+    pub(super) failed: u64,
+    /// Milliseconds of processor time.
+    watcher: f64,
+    switches: f64,
+    /// The watcher's, afterwards.
+    resident: f64,
+    /// Milliseconds of processor time.
+    workers: f64,
+}
+
+impl Loaded {
+    pub(super) fn look(
+        cluster: &Cluster,
+        keeping: Keeping,
+        length: Duration,
+    ) -> anyhow::Result<Self> {
+        let _turn = take_turn();
+        let before = Used::look(cluster)?;
+        let report = load(cluster, keeping, length)?.wait();
+        let used = Used::look(cluster)?.since(before);
+        let seconds = report.elapsed.as_secs_f64();
+        Ok(Self {
+            requests: report.total,
+            failed: report.failed(),
+            watcher: millis(used.watcher) / seconds,
+            switches: used.switches as f64 / seconds,
+            resident: memory(cluster.pid())?.resident as f64,
+            workers: millis(used.workers) / seconds,
+        })
+    }
+}
+
+/// A row for each way to share and each kind of load.
+pub(super) fn table(all: &[Measured]) -> Table {
     let title = format!("The watcher under {RATE} requests a second");
-    Table::new(title, &COLUMNS)
+    let mut table = Table::new(title, &COLUMNS);
+    for measured in all {
+        for (keeping, rounds) in Keeping::ALL.into_iter().zip(&measured.loaded) {
+            let range = |of: fn(&Loaded) -> f64, decimals| {
+                Cell::Interval(rounds.iter().map(of).collect::<Sample>().range(), decimals)
+            };
+            let sum = |of: fn(&Loaded) -> u64| Cell::from(rounds.iter().map(of).sum::<u64>());
+            table.row([
+                measured.sharing.to_string().into(),
+                keeping.to_string().into(),
+                sum(|round| round.requests),
+                range(|round| round.watcher, 2),
+                range(|round| round.switches, 0),
+                range(|round| round.resident, 0),
+                range(|round| round.workers, 1),
+                sum(|round| round.failed),
+            ]);
+        }
+    }
+    table
 }
 
 const COLUMNS: [&str; 8] = [
@@ -26,35 +101,6 @@ const COLUMNS: [&str; 8] = [
     "workers' CPU, ms/s",
     "failed",
 ];
-
-/// Puts both kinds of load on the cluster, one after the other.
-pub(super) fn look(
-    outcome: &mut Outcome,
-    cluster: &Cluster,
-    sharing: Sharing,
-    seconds: Duration,
-) -> anyhow::Result<()> {
-    for (name, keeps) in [("one connection each", false), ("keep-alive", true)] {
-        let _turn = take_turn();
-        let before = Used::look(cluster)?;
-        let report = load(cluster, keeps, seconds)?.wait();
-        let used = Used::look(cluster)?.since(before);
-        let per_second = |value: f64| Cell::Number(value / report.elapsed.as_secs_f64(), 2);
-        outcome.tables[1].row([
-            sharing.to_string().into(),
-            name.into(),
-            report.total.into(),
-            per_second(millis(used.watcher)),
-            per_second(used.switches as f64),
-            memory(cluster.pid())?.resident.into(),
-            per_second(millis(used.workers)),
-            report.failed().into(),
-        ]);
-        let what = format!("failed requests under a constant rate, {sharing}, {name}");
-        outcome.figures.push(Figure::lost(what, report.failed()));
-    }
-    Ok(())
-}
 
 /// What was used so far.
 #[derive(Debug, Clone, Copy)]
@@ -85,16 +131,15 @@ impl Used {
     }
 }
 
-fn load(cluster: &Cluster, keeps: bool, seconds: Duration) -> anyhow::Result<RunningLoad> {
+fn load(cluster: &Cluster, keeping: Keeping, length: Duration) -> anyhow::Result<RunningLoad> {
     let load = Load::new(cluster.address())
         .clients(8 * WORKERS as usize)
         .rate(RATE)
         .expect_body("Hello, World!")
-        .duration(seconds);
-    let load = if keeps {
-        load.keep_alive()
-    } else {
-        load.one_shot()
+        .duration(length);
+    let load = match keeping {
+        Keeping::KeepAlive => load.keep_alive(),
+        Keeping::OneEach => load.one_shot(),
     };
     Ok(load.start()?)
 }

@@ -17,24 +17,42 @@ pub(super) fn among_several() -> Vec<Entrant> {
 
 /// Those for whom one core makes sense.
 pub(super) fn on_one_core() -> Vec<Entrant> {
-    let unmanaged = Entrant::new(UNMANAGED, Shade::Same, |workers| {
-        Ok(Box::new(Unmanaged::start(workers)?))
-    });
-    let threads = Entrant::new(THREADS, Shade::Everport, |workers| {
-        Ok(Box::new(plain_thread_cluster(workers, Sharing::DEFAULT)))
-    });
     let lossless = Entrant::new(LOSSLESS, Shade::Everport, |workers| {
         Kind::Reuseport.start(workers)
     });
     vec![
         Entrant::bare(),
-        unmanaged,
+        unmanaged(UNMANAGED),
         processes(REUSEPORT, Sharing::Reuseport),
         processes(TRANSFER, Sharing::Transfer),
-        processes("dispatch", Sharing::Dispatch),
-        threads,
+        processes(DISPATCH, Sharing::Dispatch),
+        threads(),
         lossless,
     ]
+}
+
+/// The unmanaged server, and who is compared with it slice by slice: itself too, which shows how sharp the comparison is.
+pub(super) fn against_unmanaged() -> Vec<Entrant> {
+    vec![
+        unmanaged(UNMANAGED),
+        unmanaged("unmanaged, once more"),
+        processes(REUSEPORT, Sharing::Reuseport),
+        processes(TRANSFER, Sharing::Transfer),
+        processes(DISPATCH, Sharing::Dispatch),
+        threads(),
+    ]
+}
+
+fn unmanaged(name: &'static str) -> Entrant {
+    Entrant::new(name, Shade::Same, |workers| {
+        Ok(Box::new(Unmanaged::start(workers)?))
+    })
+}
+
+fn threads() -> Entrant {
+    Entrant::new(THREADS, Shade::Everport, |workers| {
+        Ok(Box::new(plain_thread_cluster(workers, Sharing::DEFAULT)))
+    })
 }
 
 fn processes(name: &'static str, sharing: Sharing) -> Entrant {
@@ -52,8 +70,9 @@ pub(super) const REFERENCE: usize = 1;
 pub(super) const PROMISED: [&str; 3] = [REUSEPORT, TRANSFER, THREADS];
 
 const UNMANAGED: &str = "unmanaged";
-const REUSEPORT: &str = "reuseport";
-const TRANSFER: &str = "transfer";
+pub(super) const REUSEPORT: &str = "reuseport";
+pub(super) const TRANSFER: &str = "transfer";
+pub(super) const DISPATCH: &str = "dispatch";
 const THREADS: &str = "threads";
 const LOSSLESS: &str = "reuseport, everport::http";
 const MULTI_THREADED: &str = "multi-threaded";

@@ -1,10 +1,10 @@
 //! What the races of one place say: tables, figures, plots.
 
-use super::entrants::{BARE, PROMISED, REFERENCE};
+use super::entrants::{BARE, DISPATCH, REFERENCE, REUSEPORT, TRANSFER};
 use crate::contest::{Entrant, Manner, Measured, Place, Race};
 use crate::plot::{Bar, Bars, Group, Measure};
 use crate::statistics::Interval;
-use crate::table::{Cell, Figure, Limit, Outcome, Table};
+use crate::table::{Cell, Figure, Outcome, Table};
 
 /// Tells of races that these have run.
 pub(super) struct Telling<'a> {
@@ -24,13 +24,35 @@ impl<'a> Telling<'a> {
             outcome.tables.push(self.table(manner, &of_manner));
             outcome.bars.push(self.bars(manner, &of_manner));
         }
-        let promised = races
-            .iter()
-            .filter(|race| race.demand.connections == super::PROMISED);
-        for race in promised {
-            outcome.figures.extend(self.figures(race));
+        if self.place == Place::Spread {
+            // Those that are pinned have been compared slice by slice.
+            outcome.tables.push(self.against_reuseport(races));
         }
         outcome.figures.push(self.lost(races));
+    }
+
+    /// The ways to share against the default one.
+    fn against_reuseport(&self, races: &[Race]) -> Table {
+        let title = format!("Against reuseport, {}", self.place);
+        let mut table = Table::new(title, &SHARING_COLUMNS);
+        let find = |name: &str| self.entrants.iter().position(|it| it.name == name);
+        let others = [TRANSFER, DISPATCH].into_iter().filter_map(find);
+        let Some(reuseport) = find(REUSEPORT) else {
+            return table;
+        };
+        for race in races {
+            for other in others.clone() {
+                let ratio = |of| Cell::Interval(race.ratio(other, reuseport, of), 3);
+                table.row([
+                    (race.demand.connections as u64).into(),
+                    race.demand.manner.to_string().into(),
+                    self.entrants[other].name.into(),
+                    ratio(Measured::throughput as fn(&Measured) -> f64),
+                    ratio(Measured::cost),
+                ]);
+            }
+        }
+        table
     }
 
     fn table(&self, manner: Manner, races: &[&Race]) -> Table {
@@ -71,30 +93,6 @@ impl<'a> Telling<'a> {
             median(Measured::generator_busy),
             Cell::Interval(of_limit, 2),
         ]
-    }
-
-    fn figures(&self, race: &Race) -> Vec<Figure> {
-        let Self { place, entrants } = self;
-        let mut figures = Vec::new();
-        for (index, entrant) in entrants.iter().enumerate() {
-            if !PROMISED.contains(&entrant.name) {
-                continue;
-            }
-            let figure = |what: &str, limit, of: fn(&Measured) -> f64| Figure {
-                what: format!(
-                    "{what} against unmanaged, {place}, {}, {}",
-                    race.demand, entrant.name
-                ),
-                limit,
-                measured: race.ratio(index, REFERENCE, of),
-                unit: "",
-            };
-            figures.extend([
-                figure("throughput", Limit::AtLeast(1.0), Measured::throughput),
-                figure("CPU per request", Limit::AtMost(1.01), Measured::cost),
-            ]);
-        }
-        figures
     }
 
     /// What everybody lost: nobody was restarted or killed.
@@ -171,4 +169,12 @@ const COLUMNS: [&str; 10] = [
     "generator's CPU, µs/request",
     "generator busy",
     "of its limit",
+];
+
+const SHARING_COLUMNS: [&str; 5] = [
+    "connections",
+    "requests",
+    "sharing",
+    "throughput",
+    "CPU per request",
 ];

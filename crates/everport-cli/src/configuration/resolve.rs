@@ -9,7 +9,7 @@ use everport::log::Level;
 
 use super::together::Together;
 use super::{Configuration, ConfigurationError, place};
-use crate::arguments::{Arguments, Command as Asked, RunArguments, definition, parse_incomplete};
+use crate::arguments::{Arguments, Command as Asked, Given, RunArguments, definition};
 use crate::watch::WatchError;
 
 /// Why nothing is run.
@@ -42,15 +42,27 @@ pub(crate) struct Resolved {
     matches: ArgMatches,
 }
 
-/// Parses the words of `everport run` or `everport check`, which begin with these two, with the file that they name
-/// or the usual one.
-pub(crate) fn resolve(words: Vec<OsString>) -> Result<Resolved, Refusal> {
-    let given = parse_incomplete(&words).map_err(Refusal::Usage)?;
-    let (arguments, given) = options_in(&given).map_err(Refusal::Usage)?;
-    let file = match arguments.no_config {
-        true => None,
-        false => arguments.config.or_else(place::usual),
+/// Completes the words of `everport run` or `everport check`, which begin with these two and were parsed, by the file that
+/// they name or the usual one.
+pub(crate) fn resolve(words: Vec<OsString>, given: Given) -> Result<Resolved, Refusal> {
+    let is_incomplete = given.is_incomplete;
+    let (arguments, given) = options_in(&given.matches).map_err(Refusal::Usage)?;
+    let file = match (arguments.no_config, &arguments.config) {
+        (true, _) => None,
+        (false, Some(named)) => Some(named.clone()),
+        (false, None) => place::usual(),
     };
+    if file.is_none() && !is_incomplete {
+        // There is nothing to parse once more.
+        return Ok(Resolved {
+            arguments,
+            matches: given.clone(),
+            given,
+            file,
+            configuration: Configuration::default(),
+            words,
+        });
+    }
     with_file(words, given, file)
 }
 
@@ -160,6 +172,7 @@ fn options_of(words: &[OsString]) -> Command {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arguments::parse_incomplete;
 
     /// The level after a start with these words and a file, and after the file has become another one.
     fn levels(given: &[&str], before: &str, after: &str) -> [Level; 2] {
@@ -169,7 +182,9 @@ mod tests {
         write(before);
         let words = ["everport", "run", "--config"].map(OsString::from);
         let words = words.into_iter().chain([path.clone().into_os_string()]);
-        let resolved = resolve(words.chain(given.iter().map(OsString::from)).collect()).unwrap();
+        let words: Vec<_> = words.chain(given.iter().map(OsString::from)).collect();
+        let given = parse_incomplete(&words).unwrap();
+        let resolved = resolve(words, given).unwrap();
         let first = resolved.log_level();
         write(after);
         [first, resolved.reread_log_level().unwrap()]

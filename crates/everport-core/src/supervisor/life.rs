@@ -6,7 +6,9 @@ use super::worker::Worker;
 use crate::{AbortCause, Action, CrashLoop, ExitReason, Notice, SlotId, WorkerId, WorkerState};
 
 impl Supervisor {
+    /// Its time to get ready begins only now: the shell may have had many others to start before it.
     pub(super) fn on_spawned(&mut self, id: WorkerId) {
+        let (now, timeout) = (self.now, self.policy.boot_timeout);
         let Some(worker) = self.worker_mut(id) else {
             return;
         };
@@ -15,7 +17,11 @@ impl Supervisor {
         }
         worker.spawn_answered = true;
         match worker.state {
-            WorkerState::Spawning => worker.state = WorkerState::Booting,
+            WorkerState::Spawning => {
+                worker.state = WorkerState::Booting;
+                worker.spawned_at = now;
+                self.timers.set(Timer::Boot(id), now + timeout);
+            }
             // It was killed before it existed; only now is there something to kill.
             _ => self.actions.push_back(Action::Kill { worker: id }),
         }

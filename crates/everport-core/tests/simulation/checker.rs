@@ -55,7 +55,7 @@ impl Checker {
             Event::Stop => self.stop_asked(),
             Event::ForceStop => self.model.force_asked = true,
             Event::Restart | Event::Scale { .. } => {}
-            Event::Spawned { worker } => self.seen(worker, |seen| seen.exists = true),
+            Event::Spawned { worker } => self.spawned(worker),
             Event::Listening { worker, port } => self.listening(worker, port),
             Event::Released { worker, port } => self.released(worker, port),
             Event::Ready { worker } => self.ready(worker),

@@ -13,6 +13,8 @@ pub(crate) struct Swarm {
     pub(crate) policy: Policy,
     pub(crate) workers: u32,
     pub(crate) events: u32,
+    /// The shell may have others to start first.
+    pub(crate) longest_spawn_ms: u64,
     pub(crate) longest_boot_ms: u64,
     pub(crate) between_commands_ms: u64,
     pub(crate) hopeless: bool,
@@ -42,6 +44,7 @@ impl Swarm {
             policy: policy(random),
             workers: random.between(1, 6) as u32,
             events: random.between(100, 500) as u32,
+            longest_spawn_ms: random.pick(&[2, 2, 50, 1_000]),
             longest_boot_ms: random.pick(&[1, 20, 300]),
             between_commands_ms: random.pick(&[20, 300, 3000]),
             hopeless: random.chance(4),

@@ -283,13 +283,15 @@ impl World {
             Action::Kill { worker } => {
                 let late = !self.calm && self.random.chance(self.swarm.exits_late);
                 let delay = self.random.millis(0, if late { 3_000 } else { 2 });
-                // What does not exist yet cannot be killed.
-                if self
-                    .processes
-                    .get(worker)
-                    .is_some_and(|process| process.exists)
-                {
-                    self.plan_in(delay, Planned::Step(*worker, Step::Exit(Exit::Failure)));
+                match self.processes.get(worker).map(|process| process.exists) {
+                    Some(true) => {
+                        self.plan_in(delay, Planned::Step(*worker, Step::Exit(Exit::Failure)));
+                    }
+                    // What does not exist yet cannot be killed, but it need not come into being.
+                    Some(false) if self.random.chance(50) => {
+                        self.plan_in(0, Planned::Step(*worker, Step::FailToExist));
+                    }
+                    _ => {}
                 }
             }
             Action::Exit { .. } => self.exited = true,

@@ -18,10 +18,7 @@ use crate::log::WhenFull;
 use crate::record::{LENGTH_PREFIX, LONGEST_RECORD};
 
 /// How long one wait for room takes at most: who waits is woken, and looks again all the same.
-const SLICE: Timespec = Timespec {
-    tv_sec: 0,
-    tv_nsec: 100_000_000,
-};
+const SLICE: Duration = Duration::from_millis(100);
 
 /// How long who may not wait for the lock sleeps before trying again.
 const SHORT: Duration = Duration::from_millis(1);
@@ -182,7 +179,7 @@ impl Producer {
 
     /// Whether there is room, if need be after a wait for it.
     fn find_room(&self, writing: &mut Writing, needed: usize, until: Option<Instant>) -> bool {
-        let mut moved = None;
+        let mut standstill = None;
         loop {
             if self.has_room(writing, needed) {
                 return true;
@@ -190,7 +187,7 @@ impl Producer {
             // Read before anything is looked at that comes with a change of it.
             let room = self.header().room.load(Ordering::SeqCst);
             let is_late = until.is_some_and(|until| until <= Instant::now());
-            if is_late || !self.waits() || self.is_closed() || writing.is_stuck(&mut moved) {
+            if is_late || !self.waits() || self.is_closed() || writing.is_stuck(&mut standstill) {
                 return false;
             }
             self.header().is_awaited.store(1, Ordering::SeqCst);
@@ -199,7 +196,7 @@ impl Producer {
             if !self.has_room(writing, needed) {
                 let flags = futex::Flags::empty();
                 // However it ends, everything is looked at again.
-                futex::wait(&self.header().room, flags, room, Some(&SLICE)).ok();
+                futex::wait(&self.header().room, flags, room, Some(&slice())).ok();
             }
         }
     }
@@ -264,18 +261,51 @@ impl Writing {
         self.head.wrapping_sub(self.tail)
     }
 
-    /// Whether the log has stood still for too long. `moved` is where one wait has seen the tail last, and since when.
-    fn is_stuck(&mut self, moved: &mut Option<(u64, Instant)>) -> bool {
+    /// Whether the log has stood still for too long, as one wait has seen it.
+    fn is_stuck(&mut self, seen: &mut Option<Standstill>) -> bool {
         if self.stuck_at == Some(self.tail) {
             return true;
         }
-        let (tail, since) = *moved.get_or_insert_with(|| (self.tail, Instant::now()));
-        if tail != self.tail {
-            *moved = Some((self.tail, Instant::now()));
-        } else if since.elapsed() >= STANDSTILL {
-            self.stuck_at = Some(tail);
-            return true;
+        match seen {
+            Some(standstill) if standstill.tail == self.tail => standstill.go_on(),
+            _ => *seen = Some(Standstill::begin(self.tail)),
         }
-        false
+        let is_over = seen.as_ref().is_some_and(|it| it.lasted >= STANDSTILL);
+        if is_over {
+            self.stuck_at = Some(self.tail);
+        }
+        is_over
+    }
+}
+
+/// A tail that does not move.
+struct Standstill {
+    tail: u64,
+    looked: Instant,
+    lasted: Duration,
+}
+
+impl Standstill {
+    fn begin(tail: u64) -> Self {
+        Self {
+            tail,
+            looked: Instant::now(),
+            lasted: Duration::ZERO,
+        }
+    }
+
+    /// Counts what has passed since the last look, and no more than two slices of it: the rest is time in which this
+    /// process did not run, and on a machine that stood still the watcher could not move the tail either.
+    fn go_on(&mut self) {
+        let now = Instant::now();
+        self.lasted += (now - self.looked).min(SLICE * 2);
+        self.looked = now;
+    }
+}
+
+fn slice() -> Timespec {
+    Timespec {
+        tv_sec: 0,
+        tv_nsec: i64::from(SLICE.subsec_nanos()),
     }
 }

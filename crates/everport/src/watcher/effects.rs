@@ -16,9 +16,9 @@ use super::event_loop::EventLoop;
 use super::output::OutputCapture;
 use super::spawn::SpawnError;
 use super::worker::{Started, Worker};
+use crate::WorkerId;
 use crate::link::{FromWatcher, WatcherEnd};
 use crate::log::{Notice, Source};
-use crate::{Generation, SlotId, WorkerId};
 
 /// How long a port must be quiet before the last worker that accepts from it may stop, when the cluster
 /// stops: a handshake over an intercontinental line is through by then.
@@ -34,7 +34,11 @@ impl EventLoop {
                 worker,
                 slot,
                 generation,
-            } => self.spawn(worker, slot, generation),
+            } => self.recruits.add(Spawning {
+                worker,
+                slot,
+                generation,
+            }),
             Action::Drain {
                 worker,
                 reason,
@@ -52,8 +56,13 @@ impl EventLoop {
         }
     }
 
-    fn spawn(&mut self, worker: WorkerId, slot: SlotId, generation: Generation) {
-        match self.start_worker(worker, slot, generation) {
+    pub(super) fn spawn(&mut self, recruit: Spawning) {
+        let Spawning {
+            worker,
+            slot,
+            generation,
+        } = recruit;
+        match self.start_worker(recruit) {
             Ok(record) => {
                 let pid = record.pid_number();
                 let thread = record.body.thread_name().map(str::to_owned);
@@ -88,17 +97,13 @@ impl EventLoop {
     }
 
     /// Starts the worker and everything that attends to it; when that fails, nothing stays behind.
-    fn start_worker(
-        &mut self,
-        worker: WorkerId,
-        slot: SlotId,
-        generation: Generation,
-    ) -> Result<Worker, SpawnError> {
-        self.ask_before_spawn(Spawning {
+    fn start_worker(&mut self, recruit: Spawning) -> Result<Worker, SpawnError> {
+        self.ask_before_spawn(recruit)?;
+        let Spawning {
             worker,
             slot,
             generation,
-        })?;
+        } = recruit;
         let workers = &self.workers;
         let is_run = |file: &Metadata| {
             let mut same = workers.values().filter(|it| it.generation == generation);
@@ -225,6 +230,11 @@ impl EventLoop {
     }
 
     fn kill(&mut self, worker: WorkerId) {
+        if self.recruits.remove(worker) {
+            // It will never be there, which is all that its death could have led to.
+            self.follow_ups.push_back(Event::SpawnFailed { worker });
+            return;
+        }
         if let Some(record) = self.workers.get_mut(&worker) {
             record.was_killed = true;
             record.may_leave = true;

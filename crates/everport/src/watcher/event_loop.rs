@@ -33,6 +33,7 @@ use super::releases::Releases;
 use super::restarts::Restarts;
 use super::rings::Rings;
 use super::spawn::Spawner;
+use super::turns::Recruits;
 use super::waits::Waits;
 use super::worker::Worker;
 use super::workforce::Recruiter;
@@ -43,7 +44,7 @@ use crate::messages::Endpoint;
 
 /// How many inputs may wait. Their senders then wait in turn, so a flooding worker delays the others by one
 /// queue's length at most.
-const INBOX: usize = 64;
+pub(super) const INBOX: usize = 64;
 
 /// How often the clock is read while a worker is about to be killed, so that hardly more than this counts of a
 /// time in which the watcher itself did not run.
@@ -53,6 +54,8 @@ const IMPATIENT: Duration = Duration::from_millis(250);
 pub(crate) struct EventLoop {
     pub(crate) supervisor: Supervisor,
     pub(crate) workers: HashMap<WorkerId, Worker>,
+    /// Who is to be started, one in each turn.
+    pub(super) recruits: Recruits,
     pub(crate) links: Links,
     pub(crate) ports: PortTable,
     pub(crate) pulse: Pulse,
@@ -81,7 +84,7 @@ pub(crate) struct EventLoop {
     pub(crate) backlog_checked: bool,
     /// Whether it has been said that the kernel may end the watcher before a worker.
     pub(crate) oom_score_told: bool,
-    inbox: mpsc::Receiver<Input>,
+    pub(super) inbox: mpsc::Receiver<Input>,
     /// What effects led to; handed to the supervisor before anything new is.
     pub(crate) follow_ups: VecDeque<Event>,
     pub(crate) memory: OutOfMemoryCounter,
@@ -106,6 +109,8 @@ enum Wake {
     Commands(Commands),
     Seen(Seen),
     Timeout,
+    /// Nothing has come yet, and somebody waits to be started.
+    Nothing,
 }
 
 impl EventLoop {
@@ -134,6 +139,7 @@ impl EventLoop {
         Ok(Self {
             supervisor: Supervisor::new(builder.policy, builder.workers, seed, Timestamp::ZERO),
             workers: HashMap::new(),
+            recruits: Recruits::default(),
             links: Links::default(),
             ports: PortTable::new(builder.sharing, dispatching, passed)?,
             pulse: Pulse::default(),
@@ -188,6 +194,7 @@ impl EventLoop {
         }
         loop {
             self.perform_decisions();
+            self.start_next();
             if let Some(reason) = self.exit {
                 self.switchboard.end();
                 let ran = self.start.elapsed();
@@ -203,15 +210,26 @@ impl EventLoop {
         }
     }
 
-    async fn wait(&mut self) -> io::Result<()> {
+    pub(super) async fn wait(&mut self) -> io::Result<()> {
+        let goes_on = !self.recruits.is_empty();
+        if goes_on {
+            self.hear_between_starts().await;
+        }
         self.arm_at_rest();
         let timeout = self.next_timeout();
         self.clock.wait_until(Instant::now(), timeout);
+        let something = async {
+            Ok::<_, io::Error>(tokio::select! {
+                Some(input) = self.inbox.recv() => Wake::Input(input),
+                commands = self.desk.take() => Wake::Commands(commands),
+                seen = self.ports.seen() => Wake::Seen(seen?),
+                () = sleep_until(timeout) => Wake::Timeout,
+            })
+        };
         let wake = tokio::select! {
-            Some(input) = self.inbox.recv() => Wake::Input(input),
-            commands = self.desk.take() => Wake::Commands(commands),
-            seen = self.ports.seen() => Wake::Seen(seen?),
-            () = sleep_until(timeout) => Wake::Timeout,
+            biased;
+            wake = something => wake?,
+            () = std::future::ready(()), if goes_on => Wake::Nothing,
         };
         self.read_clock();
         match wake {
@@ -228,6 +246,7 @@ impl EventLoop {
                 }
                 self.handle_timeout();
             }
+            Wake::Nothing => {}
         }
         Ok(())
     }
@@ -303,7 +322,7 @@ impl EventLoop {
     }
 
     /// Drains the supervisor's outputs, and those of the events that performing them led to.
-    fn perform_decisions(&mut self) {
+    pub(super) fn perform_decisions(&mut self) {
         loop {
             while let Some(decision) = self.supervisor.poll_notice() {
                 self.tell_decision(decision);
@@ -342,7 +361,7 @@ impl EventLoop {
         self.follow_ups.pop_front()
     }
 
-    fn handle_input(&mut self, input: Input) {
+    pub(super) fn handle_input(&mut self, input: Input) {
         match input {
             Input::Frame { worker, frame } => self.handle_frame(worker, frame),
             Input::LinkFailed { worker, error } => self.break_link(worker, &error.to_string()),

@@ -70,6 +70,7 @@ mod spawn;
 mod status;
 mod stuck;
 mod threads;
+mod turns;
 mod waits;
 mod worker;
 mod worker_thread;

@@ -43,7 +43,7 @@ impl fmt::Debug for Watcher {
 }
 
 /// Tells those who wait for the watcher that it has ended, or never will run.
-struct End {
+pub(super) struct End {
     desk: Arc<Desk>,
     messages: Endpoint,
 }
@@ -174,11 +174,16 @@ impl Watcher {
     /// When the system refuses something without which the watcher cannot go on, or a thread was abandoned and the
     /// cluster was to stop for that.
     pub async fn run(self) -> Result<ExitReason, RunError> {
-        let _end = self.end;
+        let (event_loop, _end) = self.into_loop()?;
+        event_loop.run().await
+    }
+
+    /// The loop, and what has to outlive it.
+    pub(super) fn into_loop(self) -> io::Result<(EventLoop, End)> {
         let (desk, messages) = (self.desk, self.messages);
         let event_loop =
             EventLoop::new(self.builder, self.open_files, self.pinning, desk, messages)?;
-        event_loop.run().await
+        Ok((event_loop, self.end))
     }
 }
 

@@ -1,10 +1,12 @@
 //! Hooks in the lives of an embedded watcher's workers.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use everport::Generation;
 use everport::log::Notice;
-use everport::watcher::{AbortCause, Builder, Decision, ExitReason, RestartError, Spawning};
+use everport::watcher::{
+    AbortCause, Builder, Decision, ExitReason, Handle, RestartError, Spawning,
+};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{Embedded, hear, soon, workers};
@@ -181,4 +183,21 @@ async fn a_hook_may_use_the_handle() {
     })
     .await;
     embedded.stop().await;
+}
+
+#[tokio::test]
+async fn a_stop_that_comes_while_many_are_started_starts_no_more_of_them() {
+    let (seen, handle) = (Seen::default(), Arc::new(OnceLock::<Handle>::new()));
+    let (started, stop) = (Arc::clone(&seen), Arc::clone(&handle));
+    let watcher = workers(64).before_spawn(move |worker| {
+        started.lock().unwrap().push(worker.worker.to_string());
+        stop.get().unwrap().stop();
+        Ok::<(), String>(())
+    });
+    let watcher = watcher.build().unwrap();
+    handle.set(watcher.handle()).unwrap();
+    assert_eq!(soon(watcher.run()).await.unwrap(), ExitReason::Stopped);
+    // The loop looks at commands, and at what else there is, between two starts.
+    let started = lines(&seen).len();
+    assert!((1..64).contains(&started), "{started}");
 }

@@ -7,7 +7,7 @@ use everport_tests::{Kind, for_each_kind};
 use serde_json::{Value, json};
 
 use super::scene::{LONG, Scene, error_of};
-use super::workers::workers_of;
+use super::workers::{ARGUMENTS, workers_of};
 
 for_each_kind!(
     async workers_write_to_the_watcher_which_sees_who_they_are,
@@ -92,7 +92,7 @@ fn b_name(worker: WorkerId) -> String {
 }
 
 async fn what_is_sent_before_the_watcher_runs_waits_for_it_and_ends_with_it(kind: Kind) {
-    let watcher = workers_of(kind, 1).0.build().unwrap();
+    let watcher = workers_of(kind, 1, ARGUMENTS).0.build().unwrap();
     let handle = watcher.handle();
     handle
         .answer("twice", async |asked: Message<u32>| asked.value * 2)
@@ -120,7 +120,7 @@ async fn what_is_sent_before_the_watcher_runs_waits_for_it_and_ends_with_it(kind
 }
 
 async fn a_watcher_that_never_runs_is_gone(kind: Kind) {
-    let watcher = workers_of(kind, 1).0.build().unwrap();
+    let watcher = workers_of(kind, 1, ARGUMENTS).0.build().unwrap();
     let handle = watcher.handle();
     drop(watcher);
     assert_closed(&handle).await;

@@ -4,6 +4,8 @@ mod calls;
 mod command;
 mod deaths;
 mod directions;
+mod draining;
 mod flow;
+mod releases;
 mod scene;
 mod workers;

@@ -11,10 +11,10 @@ use everport_tests::{Kind, PATIENCE};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use super::workers::{Reins, workers_of};
+use super::workers::{ARGUMENTS, Reins, workers_of};
 
 /// A deadline that no call of these tests reaches unless something is wrong.
-pub(super) const LONG: Duration = PATIENCE;
+pub(super) const LONG: Duration = PATIENCE.saturating_mul(5);
 
 /// A running cluster.
 pub(super) struct Scene {
@@ -44,9 +44,18 @@ impl Scene {
         options: impl FnOnce(Builder) -> Builder,
         before: impl FnOnce(&Handle),
     ) -> Self {
+        let (builder, reins) = workers_of(kind, workers, ARGUMENTS);
+        let builder = options(builder.settle(Duration::ZERO));
+        Self::of((builder, reins), before).await
+    }
+
+    /// The same of a watcher that is not built yet.
+    pub(super) async fn of(
+        (builder, reins): (Builder, Reins),
+        before: impl FnOnce(&Handle),
+    ) -> Self {
         let told = Arc::new(Told::default());
-        let (builder, reins) = workers_of(kind, workers);
-        let builder = options(builder).settle(Duration::ZERO).sink(told.clone());
+        let builder = builder.sink(told.clone());
         let watcher = builder.build().unwrap();
         let handle = watcher.handle();
         before(&handle);
@@ -136,7 +145,7 @@ impl Scene {
 
 impl Told {
     fn wait_until<T>(&self, what: &str, mut condition: impl FnMut(&[Notice]) -> Option<T>) -> T {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + LONG;
         let mut notices = self.notices.lock().unwrap();
         loop {
             if let Some(found) = condition(&notices) {

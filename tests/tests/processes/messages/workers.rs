@@ -12,21 +12,22 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use super::scene::Told;
 
 /// What the workers are told.
-const ARGUMENTS: &str = "--listen 127.0.0.1:0 --messages";
+pub(super) const ARGUMENTS: &str = "--listen 127.0.0.1:0 --messages";
 
-/// A watcher of so many workers, and what they are held by.
-pub(super) fn workers_of(kind: Kind, workers: u32) -> (Builder, Reins) {
+/// A watcher of so many workers, who are told this, and what they are held by.
+pub(super) fn workers_of(kind: Kind, workers: u32, arguments: &str) -> (Builder, Reins) {
     match kind {
         Kind::Processes => {
             let worker = Program::find(program("test-worker")).unwrap();
-            let worker = worker.args(ARGUMENTS.split_whitespace());
+            let worker = worker.args(arguments.split_whitespace());
             let builder = Watcher::builder(worker).workers(workers);
             (builder, Reins::Processes)
         }
         Kind::Threads => {
             let threads = Threads::default();
             let reins = Reins::Threads(threads.clone());
-            let serve = async move |cluster| serve_by(&threads, cluster).await;
+            let arguments = arguments.to_owned();
+            let serve = async move |cluster| serve_by(&threads, cluster, &arguments).await;
             (Watcher::threads(workers, serve), reins)
         }
     }
@@ -55,12 +56,12 @@ enum Word {
 }
 
 /// Serves until the reins say otherwise.
-async fn serve_by(threads: &Threads, cluster: Cluster) -> Result<(), String> {
+async fn serve_by(threads: &Threads, cluster: Cluster, arguments: &str) -> Result<(), String> {
     let id = cluster.id().expect("a worker");
     let (words, mut said) = unbounded_channel();
     threads.words.lock().unwrap().insert(id, words);
     tokio::select! {
-        served = worker::serve_as_told(cluster, ARGUMENTS) => served.map_err(|error| error.to_string()),
+        served = worker::serve_as_told(cluster, arguments) => served.map_err(|error| error.to_string()),
         () = obey(&mut said) => panic!("killed by the test"),
     }
 }

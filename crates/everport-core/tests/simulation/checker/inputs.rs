@@ -6,6 +6,17 @@ use super::Checker;
 use crate::model::Seen;
 
 impl Checker {
+    /// The time to get ready begins when the worker exists.
+    pub(super) fn spawned(&mut self, worker: WorkerId) {
+        let now = self.model.now;
+        self.seen(worker, |seen| {
+            if !seen.exists {
+                seen.exists = true;
+                seen.spawned_at = now;
+            }
+        });
+    }
+
     pub(super) fn listening(&mut self, worker: WorkerId, port: PortId) {
         if let Some(seen) = self.model.workers.get_mut(&worker)
             && seen.is_live()

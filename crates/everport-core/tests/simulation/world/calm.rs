@@ -18,7 +18,8 @@ impl World {
         self.newest_before_calm = self.processes.keys().next_back().copied();
         self.plan
             .retain(|_, planned| matches!(planned, Planned::Step(..)));
-        let workers: Vec<_> = self.processes.keys().copied().collect();
+        let existing = self.processes.iter().filter(|(_, process)| process.exists);
+        let workers: Vec<_> = existing.map(|(worker, _)| *worker).collect();
         for worker in workers {
             self.take_step(worker, Step::Resume);
             let silent = self

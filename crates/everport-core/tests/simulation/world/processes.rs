@@ -17,13 +17,15 @@ impl World {
                 process.exists = true;
                 self.report(Event::Spawned { worker });
             }
+            // A tie: it was too late to call it off.
+            Step::FailToExist if process.exists => {}
             Step::FailToExist => {
                 self.processes.remove(&worker);
                 self.report(Event::SpawnFailed { worker });
             }
             Step::Exit(exit) => self.exit(worker, exit),
-            // A tie: it comes into being at the same moment, but later.
-            _ if !process.exists => self.plan_in(1_000_000, Planned::Step(worker, step)),
+            // It comes into being at the same moment, but later, or much later.
+            _ if !process.exists => self.plan_in(20_000_000, Planned::Step(worker, step)),
             Step::Resume => {
                 process.suspended = false;
                 self.report(Event::Resumed { worker });
@@ -107,8 +109,9 @@ impl World {
 
     pub(super) fn plan_life(&mut self, worker: WorkerId, generation: Generation) {
         self.processes.insert(worker, Process::default());
-        let mut at = self.random.millis(0, 2);
-        let longest_boot = self.longest_boot_ms();
+        let longest_spawn = self.limited(self.swarm.longest_spawn_ms);
+        let longest_boot = self.limited(self.swarm.longest_boot_ms);
+        let mut at = self.random.millis(0, longest_spawn);
         if self.fails(self.swarm.spawn_fails) || self.is_hopeless(generation, 0) {
             self.plan_in(at, Planned::Step(worker, Step::FailToExist));
             return;
@@ -144,9 +147,8 @@ impl World {
     }
 
     /// Being slower than the boot timeout is a fault like any other.
-    pub(super) fn longest_boot_ms(&self) -> u64 {
+    pub(super) fn limited(&self, longest: u64) -> u64 {
         let allowed = self.swarm.policy.boot_timeout.as_millis() as u64 / 2;
-        let longest = self.swarm.longest_boot_ms;
         if self.calm {
             longest.min(allowed)
         } else {

@@ -95,7 +95,7 @@ fn a_port_to_be_emptied_is_accepted_from_until_it_is_quiet() {
         on_both_runtimes(async || {
             let (cluster, watcher, listener, socket) = listening(sharing).await;
             let mut early = socket.connect().await;
-            watcher.drain_until_quiet(BOUND, &[1], Duration::from_millis(300));
+            watcher.drain_until_quiet(BOUND, &[1], Duration::from_secs(2));
             within(cluster.draining()).await;
             let (mut server, _) = within(listener.accept()).await.unwrap();
             assert!(are_connected(&mut early, &mut server).await);

@@ -10,7 +10,7 @@ use hyper::body::{Body, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 
-use super::scene::{CLOSED_ONE, Client, NEVER, SOON, Scene, says_close};
+use super::scene::{CLOSED_ONE, Client, LATER, NEVER, SOON, Scene, says_close};
 use crate::cluster::tests::harness::{BOUND, on_both_runtimes, pends};
 use crate::http::Server;
 
@@ -39,9 +39,9 @@ async fn answered_early(settings: impl FnOnce(Server) -> Server) -> (Scene, Clie
 #[test]
 fn a_body_that_goes_on_after_the_answer_may_take_longer_than_a_head() {
     on_both_runtimes(async || {
-        let (_scene, mut client) = answered_early(|server| server.header_read_timeout(SOON)).await;
+        let (_scene, mut client) = answered_early(|server| server.header_read_timeout(LATER)).await;
         client.say("01234").await;
-        tokio::time::sleep(SOON * 2).await; // this is the pause that must not matter
+        tokio::time::sleep(LATER * 2).await; // this is the pause that must not matter
         client.say("56789").await;
         client.ask("/").await;
         client.answer().await;
@@ -51,9 +51,9 @@ fn a_body_that_goes_on_after_the_answer_may_take_longer_than_a_head() {
 #[test]
 fn a_connection_whose_body_came_late_is_kept_while_it_is_idle() {
     on_both_runtimes(async || {
-        let (_scene, mut client) = answered_early(|server| server.header_read_timeout(SOON)).await;
+        let (_scene, mut client) = answered_early(|server| server.header_read_timeout(LATER)).await;
         client.say("0123456789").await;
-        tokio::time::sleep(SOON * 2).await; // this is the pause that must not matter
+        tokio::time::sleep(LATER * 2).await; // this is the pause that must not matter
         client.ask("/").await;
         client.answer().await;
     });

@@ -10,7 +10,7 @@ use hyper::body::{Body, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 
-use super::scene::{CLOSED_ONE, NEVER, SOON, Scene, says_close};
+use super::scene::{CLOSED_ONE, LATER, NEVER, SOON, Scene, says_close};
 use crate::cluster::tests::harness::{BOUND, on_both_runtimes, pends, within};
 use crate::link::{Drained, FromWatcher};
 
@@ -232,7 +232,7 @@ fn a_pause_within_an_answer_is_not_idleness() {
 #[test]
 fn a_head_that_takes_too_long_is_given_up_and_a_kept_connection_is_not() {
     on_both_runtimes(async || {
-        let scene = Scene::open(|server| server.header_read_timeout(SOON)).await;
+        let scene = Scene::open(|server| server.header_read_timeout(LATER)).await;
         let mut silent = scene.client().await;
         let mut slow = scene.client().await;
         let mut kept = scene.client().await;

@@ -10,7 +10,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::scene::{CLOSED_ONE, NEVER, SOON, Scene, says_close};
+use super::scene::{CLOSED_ONE, LATER, NEVER, Scene, says_close};
 use crate::cluster::tests::harness::{BOUND, joined, on_both_runtimes, pends, within};
 use crate::http::Server;
 use crate::link::{Drained, FromWorker};
@@ -29,7 +29,7 @@ fn what_is_left_at_the_deadline_is_cut_and_counted() {
         let mut leaver = scene.client().await;
         leaver.ask("/").await;
         leaver.answer().await;
-        scene.drain(DrainReason::Rollout, SOON).await;
+        scene.drain(DrainReason::Rollout, LATER).await;
         drop(leaver);
         for client in [&mut half, &mut unanswered, &mut idle] {
             // A reset is as good an end as any here.

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
-use super::scene::{CLOSED_ONE, Client, NEVER, SOON, says_close};
+use super::scene::{CLOSED_ONE, Client, LATER, NEVER, says_close};
 use crate::cluster::tests::harness::{BOUND, Watcher, listening, on_both_runtimes, pends, within};
 use crate::http::Server;
 use crate::link::{Drained, FromWorker};
@@ -83,7 +83,7 @@ fn a_client_whose_handshake_a_drain_overtakes_is_answered() {
 #[test]
 fn a_handshake_that_does_not_end_is_cut_at_the_deadline() {
     on_both_runtimes(async || {
-        let (mut watcher, mut client, leaving) = drained_halfway(SOON, |server| server).await;
+        let (mut watcher, mut client, leaving) = drained_halfway(LATER, |server| server).await;
         within(client.read_to_end(&mut Vec::new())).await.ok(); // a reset is as good an end as any
         within(leaving).await.unwrap().unwrap();
         let cut = Drained {
@@ -97,7 +97,7 @@ fn a_handshake_that_does_not_end_is_cut_at_the_deadline() {
 #[test]
 fn a_handshake_that_takes_longer_than_a_head_may_is_given_up() {
     on_both_runtimes(async || {
-        let settings = |server: Server| server.header_read_timeout(SOON);
+        let settings = |server: Server| server.header_read_timeout(LATER);
         let (mut watcher, mut client, leaving) = drained_halfway(BOUND, settings).await;
         within(client.read_to_end(&mut Vec::new())).await.ok(); // a reset is as good an end as any
         within(leaving).await.unwrap().unwrap();

@@ -22,6 +22,8 @@ use crate::{Cluster, Sharing};
 pub(super) const NEVER: Duration = Duration::from_secs(3600);
 /// Longer than a test looks whether something happens, and short enough to be waited for.
 pub(super) const SOON: Duration = Duration::from_millis(300);
+/// Late enough for what a test does before it, on a machine that stands still now and then.
+pub(super) const LATER: Duration = Duration::from_secs(2);
 
 /// What a drain tells of one connection that was closed in a way that its client could expect.
 pub(super) const CLOSED_ONE: Drained = Drained {

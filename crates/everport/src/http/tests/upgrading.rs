@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
 
-use super::scene::{Client, SOON, Scene};
+use super::scene::{Client, LATER, SOON, Scene};
 use crate::Cluster;
 use crate::cluster::tests::harness::{BOUND, on_both_runtimes, pends, within};
 use crate::http::Server;
@@ -97,7 +97,7 @@ fn an_upgraded_connection_ends_at_the_deadline_and_not_before() {
     on_both_runtimes(async || {
         let (mut scene, mut client) = speaking(false).await;
         let began = Instant::now();
-        scene.drain(DrainReason::Rollout, SOON * 2).await;
+        scene.drain(DrainReason::Rollout, LATER).await;
         let mut goodbye = [0; 7];
         within(client.0.read_exact(&mut goodbye)).await.unwrap();
         assert!(pends(&mut scene.serving).await);
@@ -107,7 +107,7 @@ fn an_upgraded_connection_ends_at_the_deadline_and_not_before() {
         assert_eq!(&echo, b"ping");
         // This process goes on: it is not its end that ends the connection.
         assert_eq!(client.rest().await, "");
-        assert!(began.elapsed() >= SOON * 2);
+        assert!(began.elapsed() >= LATER);
         let cut = Drained {
             cut: 1,
             ..Drained::default()

@@ -6,11 +6,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::calls::CALLS_AT_A_TIME;
+use super::calls::{CALLS_AT_A_TIME, weight_of};
 use super::state::State;
 use super::subscribers::Received;
 use super::wakes::Wakes;
-use crate::messages::{Lane, Outcome, Peer};
+use crate::messages::{Outcome, Peer};
 use crate::panic_payload;
 
 /// What a request comes to.
@@ -29,6 +29,7 @@ pub(super) struct Answerer {
 /// One peer's requests of one event.
 #[derive(Default)]
 struct Caller {
+    /// What those weigh that are being answered.
     running: usize,
     waiting: VecDeque<(u64, Received)>,
 }
@@ -66,31 +67,42 @@ impl State {
         let Some(answerer) = self.answerers.get_mut(&event) else {
             return; // the endpoint is closed
         };
-        let caller = answerer.callers.entry(received.from).or_default();
-        if caller.running >= CALLS_AT_A_TIME {
-            caller.waiting.push_back((call, received));
-        } else {
-            caller.running += 1;
-            self.begin_answer(call, event, received, wakes);
-        }
+        let from = received.from;
+        let caller = answerer.callers.entry(from).or_default();
+        caller.waiting.push_back((call, received));
+        self.begin_answers(&event, from, wakes);
     }
 
-    /// A request of this event and peer is answered: another one has its turn.
-    pub(super) fn finish_answer(&mut self, event: &Arc<str>, peer: Peer, wakes: &mut Wakes) {
+    /// A request of this event and peer, which weighed so much, is answered: others have their turn.
+    pub(super) fn finish_answer(
+        &mut self,
+        event: &Arc<str>,
+        (peer, weight): (Peer, usize),
+        wakes: &mut Wakes,
+    ) {
         let Some(answerer) = self.answerers.get_mut(event) else {
             return;
         };
         let Some(caller) = answerer.callers.get_mut(&peer) else {
             return;
         };
-        if let Some((call, received)) = caller.waiting.pop_front() {
-            self.begin_answer(call, Arc::clone(event), received, wakes);
-            self.send_what_may(wakes);
-            return;
-        }
-        caller.running -= 1;
-        if caller.running == 0 {
+        caller.running -= weight;
+        if caller.running == 0 && caller.waiting.is_empty() {
             answerer.callers.remove(&peer);
+        }
+        self.begin_answers(event, peer, wakes);
+        self.send_what_may(wakes);
+    }
+
+    /// Begins those of a peer's requests whose time has come.
+    fn begin_answers(&mut self, event: &Arc<str>, peer: Peer, wakes: &mut Wakes) {
+        loop {
+            let answerer = self.answerers.get_mut(event);
+            let caller = answerer.and_then(|it| it.callers.get_mut(&peer));
+            let Some((call, received)) = caller.and_then(Caller::next) else {
+                return;
+            };
+            self.begin_answer(call, Arc::clone(event), received, wakes);
         }
     }
 
@@ -105,11 +117,32 @@ impl State {
             call,
             body: received.body,
         });
-        self.owe(received.from, Lane::Messages, received.kept);
+        self.consume(received.from, received.kept);
+    }
+}
+
+impl Caller {
+    /// The next request, if there is room for it among those that are being answered.
+    fn next(&mut self) -> Option<(u64, Received)> {
+        let (_, next) = self.waiting.front()?;
+        let running = self.running + weight_of(next.body.len());
+        if running > CALLS_AT_A_TIME {
+            return None;
+        }
+        self.running = running;
+        self.waiting.pop_front()
     }
 }
 
 impl Answerer {
+    /// How many bytes of memory a peer's requests take that are not begun.
+    #[cfg(test)]
+    pub(super) fn held(&self, peer: Peer) -> usize {
+        let caller = self.callers.get(&peer).into_iter();
+        let waiting = caller.flat_map(|it| &it.waiting);
+        waiting.map(|(_, it)| it.body.capacity()).sum()
+    }
+
     /// Nobody waits for the answers to what this peer has asked.
     pub(super) fn forget_waiting(&mut self, peer: Peer) {
         if let Some(caller) = self.callers.get_mut(&peer) {
@@ -133,5 +166,41 @@ impl Future for Caught {
             panic_payload::let_go(panic);
             Poll::Ready((Outcome::Panicked, text))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::messages::endpoint::calls::BYTES_AT_A_TIME;
+
+    /// Whoever calls waits by himself, and a stranger need not.
+    #[test]
+    fn requests_that_are_begun_are_bounded_by_their_bytes_too() {
+        let mut caller = Caller::default();
+        for (call, length) in [
+            BYTES_AT_A_TIME / 2,
+            BYTES_AT_A_TIME / 2,
+            1,
+            BYTES_AT_A_TIME * 2,
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let received = Received {
+                from: Peer::Watcher,
+                body: vec![0; length],
+                kept: Default::default(),
+            };
+            caller.waiting.push_back((call as u64, received));
+        }
+        let mut next = || caller.next().map(|(call, _)| call);
+        assert_eq!([next(), next(), next()], [Some(0), Some(1), None]);
+        caller.running = 0;
+        let mut next = || caller.next().map(|(call, _)| call);
+        assert_eq!([next(), next()], [Some(2), None], "the long one waits");
+        caller.running = 0;
+        assert_eq!(caller.next().map(|(call, _)| call), Some(3), "alone");
+        assert_eq!(caller.running, CALLS_AT_A_TIME);
     }
 }

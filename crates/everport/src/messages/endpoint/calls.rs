@@ -42,6 +42,16 @@ pub(super) type CallSlots = Arc<Semaphore>;
 /// window, where requests of other events, which these may wait for, would be stuck behind them.
 pub(crate) const CALLS_AT_A_TIME: usize = 64;
 
+/// How many bytes those have together at most, unless there is one alone that has more: a request that is being answered is held
+/// whole, and its sender's window is open for the next one.
+pub(crate) const BYTES_AT_A_TIME: usize = 16 * 1024 * 1024;
+
+/// For how many requests one with so many bytes counts.
+pub(super) fn weight_of(body: usize) -> usize {
+    let unit = BYTES_AT_A_TIME / CALLS_AT_A_TIME;
+    body.div_ceil(unit).clamp(1, CALLS_AT_A_TIME)
+}
+
 impl State {
     /// The slots for calls of this event to that peer.
     pub(super) fn slots(&mut self, peer: Peer, event: &Arc<str>) -> Result<CallSlots, Lost> {

@@ -23,14 +23,27 @@ pub(super) struct Inlet {
     owed: u32,
     /// Whether it is among those that owe enough for a frame.
     is_due: bool,
+    /// Whether there is a long message that nobody has taken yet.
+    has_long: bool,
+}
+
+/// What a message takes of its sender's window until it is taken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Kept {
+    pub(super) bytes: u32,
+    /// Whether there is more of it than that: what came beyond [`KEPT`] was credited when it came. Of each peer there is one such
+    /// message at a time, so that all that waits here of one peer's is never more than that one and a window.
+    is_long: bool,
 }
 
 /// A message that has begun to arrive.
 struct Arriving {
     purpose: Purpose,
     body: Vec<u8>,
-    /// How many bytes of its frames are not credited yet.
-    kept: u32,
+    /// How long the body will be.
+    length: usize,
+    /// What of its frames is not credited yet.
+    kept: Kept,
 }
 
 /// What is to become of a message.
@@ -101,6 +114,20 @@ impl Inlet {
 
     pub(super) fn owed(&self) -> u32 {
         self.owed
+    }
+
+    /// How many bytes of memory the message takes that arrives.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        let arriving = self.arriving.as_ref();
+        arriving.map_or(0, |it| it.body.len())
+    }
+
+    /// The long message was taken: the one that arrives may be the next. How many of its bytes can be credited for that.
+    fn let_another_be_long(&mut self) -> u32 {
+        self.has_long = false;
+        let arriving = self.arriving.as_mut();
+        arriving.map_or(0, |arriving| arriving.release(&mut self.has_long))
     }
 
     /// What is owed was told.
@@ -232,11 +259,11 @@ impl State {
             return;
         };
         if arriving.purpose.has_use_for_the_body() {
-            arriving.body.extend_from_slice(part);
+            arriving.add(part);
         }
         let consumed = match lane {
             Lane::Replies => frame,
-            Lane::Messages => arriving.keep(frame),
+            Lane::Messages => arriving.keep(frame, &mut inlet.has_long),
         };
         let is_complete = !inlet.progress.is_within();
         let complete = is_complete.then(|| inlet.arriving.take()).flatten();
@@ -251,6 +278,7 @@ impl State {
             purpose,
             body,
             kept,
+            ..
         } = arrived;
         let received = |body| Received {
             from: peer,
@@ -266,7 +294,7 @@ impl State {
                 call,
                 outcome,
                 reason,
-            } => self.refuse(peer, call, outcome, reason.into_bytes(), kept),
+            } => self.refuse(peer, call, outcome, reason.into_bytes(), kept.bytes),
             Purpose::Reply { call, outcome } => self.settle_call(call, outcome, body, wakes),
             Purpose::Excess { call, reason } => {
                 self.settle_call(call, Outcome::Unsendable, reason.into_bytes(), wakes);
@@ -274,8 +302,19 @@ impl State {
             Purpose::TooLate { call } => {
                 self.settle_call(call, Outcome::Answered, Vec::new(), wakes);
             }
-            Purpose::Unwanted => self.owe(peer, Lane::Messages, kept),
+            Purpose::Unwanted => self.consume(peer, kept),
         }
+    }
+
+    /// A message is taken, or nobody will: what was kept of it is credited.
+    pub(super) fn consume(&mut self, peer: Peer, kept: Kept) {
+        let mut consumed = kept.bytes;
+        if kept.is_long
+            && let Some(inlet) = self.existing_inlet(peer, Lane::Messages)
+        {
+            consumed += inlet.let_another_be_long();
+        }
+        self.owe(peer, Lane::Messages, consumed);
     }
 
     /// Answers a request that nobody else answers. What it took of the window is credited with the answer: so whoever
@@ -305,18 +344,43 @@ impl Arriving {
         Self {
             purpose,
             body: Vec::with_capacity(room),
-            kept: 0,
+            length,
+            kept: Kept::default(),
         }
     }
 
+    /// Adds a part to the body, which gets more room as more of it has come, and never more than it needs.
+    fn add(&mut self, part: &[u8]) {
+        let length = self.body.len();
+        if self.body.capacity() - length < part.len() {
+            let missing = self.length.saturating_sub(length);
+            self.body.reserve_exact(missing.min(length.max(part.len())));
+        }
+        self.body.extend_from_slice(part);
+    }
+
     /// Keeps what may be kept of a frame's bytes; the others are returned, and are credited.
-    fn keep(&mut self, frame: u32) -> u32 {
+    fn keep(&mut self, frame: u32, has_long: &mut bool) -> u32 {
         if matches!(self.purpose, Purpose::Unwanted) {
             return frame;
         }
-        let before = self.kept;
-        self.kept = before.saturating_add(frame).min(KEPT);
-        frame - (self.kept - before)
+        self.kept.bytes += frame;
+        self.release(has_long)
+    }
+
+    /// Gives back what is kept beyond [`KEPT`], unless the message would be the second long one of its peer: then its sender
+    /// waits until that one is taken. One whose body is dropped takes no memory, however long it is.
+    fn release(&mut self, has_long: &mut bool) -> u32 {
+        let beyond = self.kept.bytes.saturating_sub(KEPT);
+        if beyond > 0 && self.purpose.has_use_for_the_body() && !self.kept.is_long {
+            if *has_long {
+                return 0;
+            }
+            *has_long = true;
+            self.kept.is_long = true;
+        }
+        self.kept.bytes -= beyond;
+        beyond
     }
 }
 

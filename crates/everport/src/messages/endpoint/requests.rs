@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::answering::{Answer, Caught, Handler, Job};
-use super::calls::Reply;
+use super::calls::{Reply, weight_of};
 use super::outgoing::{Lost, Outgoing};
 use super::sending::{check_event, check_length, encode};
 use super::{Endpoint, Message, Shared};
@@ -63,7 +63,8 @@ impl Endpoint {
         check_length(&body, limit)?;
         let lost = |lost: Lost| CallError::from(SendError::from(lost));
         let event: Arc<str> = event.into();
-        let mut slot = self.slot(to, &event).await.map_err(lost)?;
+        let slot = self.slot(to, &event, weight_of(body.len())).await;
+        let mut slot = slot.map_err(lost)?;
         let Some(permit) = slot.permit.take() else {
             return Err(lost(Lost::Gone(to)));
         };
@@ -90,8 +91,8 @@ impl Endpoint {
         reply.await.unwrap_or(Err(Lost::Gone(to)))
     }
 
-    /// Waits for leave to have a request of this event with that peer.
-    async fn slot(&self, to: Peer, event: &Arc<str>) -> Result<Slot<'_>, Lost> {
+    /// Waits for leave to have a request of this event and weight with that peer.
+    async fn slot(&self, to: Peer, event: &Arc<str>, weight: usize) -> Result<Slot<'_>, Lost> {
         let slots = self.shared.change(|state, _| state.slots(to, event))?;
         let mut slot = Slot {
             shared: &self.shared,
@@ -99,7 +100,9 @@ impl Endpoint {
             event: Arc::clone(event),
             permit: None,
         };
-        match slots.acquire_owned().await {
+        // At most `CALLS_AT_A_TIME`.
+        let weight = u32::try_from(weight).unwrap_or(u32::MAX);
+        match slots.acquire_many_owned(weight).await {
             Ok(permit) => slot.permit = Some(permit),
             // Closed with the endpoint or with the peer; sending to it says which.
             Err(_) => self
@@ -152,6 +155,7 @@ impl Endpoint {
             shared: &self.shared,
             event,
             from,
+            weight: weight_of(body.len()),
         };
         let answering = Box::pin(async move { handler(from, body).await });
         let (outcome, mut body) = Caught(answering).await;
@@ -246,11 +250,13 @@ struct Running<'endpoint> {
     shared: &'endpoint Arc<Shared>,
     event: Arc<str>,
     from: Peer,
+    weight: usize,
 }
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
+        let peer = (self.from, self.weight);
         self.shared
-            .change(|state, wakes| state.finish_answer(&self.event, self.from, wakes));
+            .change(|state, wakes| state.finish_answer(&self.event, peer, wakes));
     }
 }

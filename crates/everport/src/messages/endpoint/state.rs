@@ -172,7 +172,7 @@ impl State {
         &mut exchange.inlets[lane.index()]
     }
 
-    fn existing_inlet(&mut self, peer: Peer, lane: Lane) -> Option<&mut Inlet> {
+    pub(super) fn existing_inlet(&mut self, peer: Peer, lane: Lane) -> Option<&mut Inlet> {
         let exchange = self.exchanges.get_mut(&peer)?;
         Some(&mut exchange.inlets[lane.index()])
     }
@@ -218,6 +218,17 @@ impl State {
     pub(super) fn waiting(&self, peer: Peer) -> usize {
         let exchange = self.exchanges.get(&peer);
         exchange.map_or(0, |exchange| exchange.outlets[0].waiting())
+    }
+
+    /// How many bytes of a peer's messages and requests are held, whole or in part, and those being answered not included.
+    pub(super) fn held(&self, peer: Peer) -> usize {
+        let exchange = self.exchanges.get(&peer);
+        let arriving = exchange.map_or(0, |it| it.inlets.iter().map(Inlet::held).sum());
+        let subscribers = self.subscribers.values();
+        let untaken: usize = subscribers.map(|it| it.held(peer)).sum();
+        let answerers = self.answerers.values();
+        let unanswered: usize = answerers.map(|it| it.held(peer)).sum();
+        arriving + untaken + unanswered
     }
 
     /// How much there is that belongs to calls.

@@ -4,16 +4,17 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use super::incoming::Kept;
 use super::state::{Stage, State};
 use super::wakes::{Dropped, Wakes};
-use crate::messages::{Lane, Peer};
+use crate::messages::Peer;
 
 /// A message or a request as it came.
 pub(super) struct Received {
     pub(super) from: Peer,
     pub(super) body: Vec<u8>,
-    /// How many bytes to credit when it is taken.
-    pub(super) kept: u32,
+    /// What to credit when it is taken.
+    pub(super) kept: Kept,
 }
 
 /// The one subscription to an event. What waits here is bounded by the windows of its senders.
@@ -40,7 +41,7 @@ impl State {
             return;
         };
         for received in subscriber.queue.drain(..) {
-            self.owe(received.from, Lane::Messages, received.kept);
+            self.consume(received.from, received.kept);
         }
         wakes.dropped.push(Dropped::Subscriber(subscriber));
         self.send_what_may(wakes);
@@ -53,7 +54,7 @@ impl State {
                 wakes.wakers.extend(subscriber.waker.take());
             }
             // The subscription was dropped while the message arrived.
-            None => self.owe(received.from, Lane::Messages, received.kept),
+            None => self.consume(received.from, received.kept),
         }
     }
 
@@ -69,7 +70,7 @@ impl State {
             return Poll::Ready(None);
         };
         if let Some(received) = subscriber.queue.pop_front() {
-            self.owe(received.from, Lane::Messages, received.kept);
+            self.consume(received.from, received.kept);
             self.send_what_may(wakes);
             return Poll::Ready(Some(received));
         }
@@ -82,12 +83,19 @@ impl State {
 }
 
 impl Subscriber {
+    /// How many bytes of memory a peer's messages take.
+    #[cfg(test)]
+    pub(super) fn held(&self, peer: Peer) -> usize {
+        let theirs = self.queue.iter().filter(|it| it.from == peer);
+        theirs.map(|it| it.body.capacity()).sum()
+    }
+
     /// The peer's messages are kept, but what they took of its window is not owed any more.
     pub(super) fn owe_nothing(&mut self, peer: Peer) {
         let messages = self.queue.iter_mut();
         messages
             .filter(|message| message.from == peer)
-            .for_each(|message| message.kept = 0);
+            .for_each(|message| message.kept = Kept::default());
     }
 
     fn wait(&mut self, cx: &Context<'_>, wakes: &mut Wakes) {

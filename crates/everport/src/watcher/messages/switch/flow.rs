@@ -1,31 +1,19 @@
 //! One lane from one peer to another: what waits, what was delivered, and what has to be credited.
 
-use std::collections::VecDeque;
-
+use super::frames::{Frames, Waiting};
 use super::{Breach, length_of};
 use crate::messages::{Disorder, Frame, Peer, Progress};
-
-/// What a frame that waits takes besides its bytes: its place in the queue, and what the allocator needs. The shortest
-/// frames are far shorter than that.
-const FRAME_COST: usize = 64;
 
 /// Frames for one peer from another, through one lane.
 #[derive(Debug, Default)]
 pub(super) struct Incoming {
-    frames: VecDeque<Waiting>,
+    frames: Frames,
     /// How many bytes of the sender's wait in `frames`.
     waiting: u32,
     /// How many were delivered and not credited.
     delivered: u32,
     /// The same of frames that the switch itself has made: nobody gets credit for those.
     delivered_own: u32,
-}
-
-#[derive(Debug)]
-struct Waiting {
-    frame: Vec<u8>,
-    /// Whether the switch has made it.
-    is_own: bool,
 }
 
 impl Incoming {
@@ -35,7 +23,7 @@ impl Incoming {
 
     /// How many bytes of memory what waits takes, roughly.
     pub(super) fn weight(&self) -> usize {
-        self.waiting as usize + self.frames.len() * FRAME_COST
+        self.frames.weight()
     }
 
     /// How many bytes wait.
@@ -51,14 +39,14 @@ impl Incoming {
 
     pub(super) fn push(&mut self, frame: Vec<u8>) {
         self.waiting += length_of(&frame);
-        self.frames.push_back(Waiting {
+        self.frames.push(Waiting {
             frame,
             is_own: false,
         });
     }
 
     pub(super) fn push_own(&mut self, frame: Vec<u8>) {
-        self.frames.push_back(Waiting {
+        self.frames.push(Waiting {
             frame,
             is_own: true,
         });
@@ -66,10 +54,11 @@ impl Incoming {
 
     /// Delivers the next frame. Whether the switch has made it, too.
     pub(super) fn pop(&mut self) -> Option<(Vec<u8>, bool)> {
-        let Waiting { frame, is_own } = self.frames.pop_front()?;
+        let Waiting { frame, is_own } = self.frames.pop()?;
         let length = length_of(&frame);
         if is_own {
-            self.delivered_own += length;
+            // A peer may have us answer without end, and never credit that.
+            self.delivered_own = self.delivered_own.saturating_add(length);
         } else {
             self.waiting -= length;
             self.delivered += length;
@@ -92,8 +81,7 @@ impl Incoming {
 
     /// Forgets what waits. How many frames of the switch's own were among it.
     pub(super) fn clear(&mut self) -> usize {
-        let forgotten = std::mem::take(self).frames;
-        forgotten.iter().filter(|it| it.is_own).count()
+        std::mem::take(self).frames.own()
     }
 }
 
@@ -132,5 +120,24 @@ impl Outgoing {
     /// The credit to tell of, if there is any.
     pub(super) fn take_credit(&mut self) -> Option<u32> {
         Some(std::mem::take(&mut self.credit)).filter(|bytes| *bytes > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_of_our_own_that_are_never_credited_can_be_as_many_as_there_are() {
+        let mut incoming = Incoming {
+            delivered_own: u32::MAX - 10,
+            ..Incoming::default()
+        };
+        incoming.push_own(vec![0; 22]);
+        assert_eq!(incoming.pop(), Some((vec![0; 22], true)));
+        incoming.push(vec![0; 5]);
+        assert_eq!(incoming.pop(), Some((vec![0; 5], false)));
+        assert_eq!(incoming.credit(Peer::Watcher, u32::MAX), Ok(0));
+        assert_eq!(incoming.credit(Peer::Watcher, 5), Ok(5));
     }
 }

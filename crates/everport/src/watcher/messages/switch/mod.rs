@@ -4,6 +4,7 @@
 //! has not been reading for long. What waits for a peer is bounded by the windows of those who write to it.
 
 mod flow;
+mod frames;
 mod passage;
 mod seat;
 

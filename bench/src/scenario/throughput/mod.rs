@@ -91,5 +91,5 @@ fn demands(connections: &[usize]) -> Vec<Demand> {
 const CONNECTIONS: [usize; 4] = [1, 16, 64, 512];
 /// Under so many connections the figures are promised: enough to keep every worker busy, few enough to fit any queue.
 const PROMISED: usize = 64;
-/// Of the comparison in short slices: as many as make the interval of a ratio that is 1 narrower than 1 % where it can be.
+/// Of the comparison in short slices: the interval of so many is half as wide as what one round differs from the next by.
 const PAIRED_ROUNDS: u32 = 30;

@@ -110,6 +110,6 @@ mod tests {
             |_, ()| false,
             |_, ()| (),
         );
-        assert_eq!(armed.take(), [2]);
+        assert_eq!(armed.names(), [2]);
     }
 }

@@ -27,6 +27,11 @@ impl Recipe for Haproxy {
         signal(manager, Signal::USR2)
     }
 
+    /// Its worker answers before the master has taken its signals over: until then one is dropped.
+    fn may_miss_a_restart(&self) -> bool {
+        true
+    }
+
     /// All threads are in one.
     fn processes(&self, _workers: u32) -> usize {
         1

@@ -11,6 +11,7 @@ mod pm2;
 mod puma;
 mod recipe;
 
+use std::cell::Cell;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -100,6 +101,26 @@ impl Peer {
         self.group.others().into_iter().filter(serves).collect()
     }
 
+    fn ask_to_restart(&self) -> anyhow::Result<()> {
+        self.recipe
+            .restart(&self.place, self.group.manager_pid())
+            .with_context(|| format!("cannot restart {}", self.name))
+    }
+
+    /// Asks again while nobody is there but the old ones.
+    fn ask_until_heard(&self, old: &[u32]) -> anyhow::Result<()> {
+        let asked = Cell::new(Instant::now());
+        self.wait_until("start a new worker", || {
+            let is_heard = self.group.others().iter().any(|pid| !old.contains(pid));
+            if !is_heard && asked.get().elapsed() > HEARD_WITHIN {
+                asked.set(Instant::now());
+                // A manager that cannot be asked has ended, which is seen with the next look.
+                let _ended = self.ask_to_restart();
+            }
+            is_heard
+        })
+    }
+
     /// Looks again and again, seldom enough to cost next to nothing.
     fn wait_until(&self, what: &str, condition: impl Fn() -> bool) -> anyhow::Result<()> {
         let deadline = Instant::now() + PATIENCE;
@@ -142,9 +163,10 @@ impl Subject for Peer {
 
     fn restart(&self) -> anyhow::Result<bool> {
         let old = self.group.others();
-        self.recipe
-            .restart(&self.place, self.group.manager_pid())
-            .with_context(|| format!("cannot restart {}", self.name))?;
+        self.ask_to_restart()?;
+        if self.recipe.may_miss_a_restart() {
+            self.ask_until_heard(&old)?;
+        }
         self.wait_until("replace its workers", || {
             !old.iter().any(|pid| is_alive(*pid)) && self.is_complete()
         })?;
@@ -181,5 +203,7 @@ fn command_line(pid: u32) -> String {
 
 /// Between two looks at the processes of the machine, each of which takes about a millisecond.
 const GLANCE: Duration = Duration::from_millis(50);
+/// Longer than a machine that is busy with everything else takes to start a process.
+const HEARD_WITHIN: Duration = Duration::from_secs(5);
 /// Enough to find out why something does not start.
 const SHOWN_LINES: usize = 40;

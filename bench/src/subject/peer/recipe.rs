@@ -19,6 +19,11 @@ pub(crate) trait Recipe: Sync {
     /// Has it replace its workers; that they are replaced is seen from outside.
     fn restart(&self, place: &Place, manager: u32) -> anyhow::Result<()>;
 
+    /// Whether its manager may not hear that when it has only just started.
+    fn may_miss_a_restart(&self) -> bool {
+        false
+    }
+
     /// How many processes the manager has beside itself when all is well.
     fn processes(&self, workers: u32) -> usize {
         workers as usize

@@ -22,6 +22,10 @@ use crate::watcher::Handle;
 /// How long the last message may take: a service manager that does not read holds up no exit.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// How often to look before something is told all the same: in a cluster in which things happen all the time it will be told
+/// anew.
+const MOST_LOOKS: u32 = 8;
+
 /// Passes entries on, and has the service manager told what they mean for it. It is told by a task of its own, so
 /// that one that does not read holds up nothing but that.
 pub(super) struct ServiceManager {
@@ -77,14 +81,27 @@ impl ServiceManager {
         let mut failures = 0;
         loop {
             let is_news = self.wait_for_news(failures).await;
-            let status = handle.status().await.ok();
-            self.lock().look(status.as_ref());
+            self.look(handle).await;
             let is_told = self.send_all(socket).await;
             failures = match is_news {
                 _ if is_told || !self.lock().has_steps() => 0,
                 true => 1,
                 false => failures + 1,
             };
+        }
+    }
+
+    /// Looks at the cluster, and once more when something happened meanwhile: that it is ready and how many workers are
+    /// must not contradict each other.
+    async fn look(&self, handle: &Handle) {
+        for left in (0..MOST_LOOKS).rev() {
+            let before = self.lock().noted();
+            let status = handle.status().await.ok();
+            let mut situation = self.lock();
+            if situation.noted() == before || left == 0 {
+                situation.look(status.as_ref());
+                return;
+            }
         }
     }
 

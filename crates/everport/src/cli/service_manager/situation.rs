@@ -46,6 +46,8 @@ pub(super) struct Situation {
     patience: Option<Duration>,
     told_status: String,
     waiting: VecDeque<Message>,
+    /// How many notices meant something.
+    noted: u64,
 }
 
 /// What the service manager acts upon. Each is a message of its own.
@@ -89,6 +91,7 @@ impl Situation {
             patience: None,
             told_status: String::new(),
             waiting: VecDeque::new(),
+            noted: 0,
         }
     }
 
@@ -102,7 +105,13 @@ impl Situation {
             Notice::Suspended { .. } => {}
             _ => return false,
         }
+        self.noted += 1;
         true
+    }
+
+    /// Changes whenever something was noted.
+    pub(super) fn noted(&self) -> u64 {
+        self.noted
     }
 
     fn note_decision(&mut self, decision: Decision) {

@@ -125,8 +125,9 @@ impl Cluster {
     /// `timeout`, which counts from now. Both are JSON, as with [`Cluster::send`].
     ///
     /// When the worker ends, this fails at once. Whether the request was answered before that is not known; nothing is
-    /// ever asked twice. Up to 64 requests of one event are with one peer at a time, and of long ones as many as have 16 MiB
-    /// together, or one that is longer; those beyond wait for them.
+    /// ever asked twice. Up to 64 requests of one event are with one peer at a time. Among them, those longer than
+    /// 256 KiB have 16 MiB together at most, unless there is one of them alone that has more. Those beyond wait for them; short
+    /// ones pass a long one that waits.
     ///
     /// ```no_run
     /// # async fn example(cluster: &everport::Cluster, worker: everport::WorkerId) -> Result<(), Box<dyn std::error::Error>> {
@@ -160,14 +161,15 @@ impl Cluster {
     }
 
     /// Answers the requests of an event, for as long as this worker lives: it cannot be taken back. Each request is a task on the runtime that
-    /// [`Cluster::join`] was called on, and up to 64 of each event and each caller run at a time: fewer if they are long. A handler that panics
-    /// fails the one call, and the caller is told so.
+    /// [`Cluster::join`] was called on, and up to 64 of each event and each caller run at a time: fewer if they are long, see
+    /// [`Cluster::call`]. A handler that panics fails the one call, and the caller is told so.
     ///
     /// Messages and requests do not mix: the same event can be answered here and subscribed to with
     /// [`Cluster::messages`].
     ///
     /// A handler may call others. Handlers that call each other in a circle can come to wait for each other, when there are
-    /// as many of them as can be everywhere in the circle; the timeouts of the calls end that.
+    /// as many of them as can be everywhere in the circle: 64, or of those longer than 256 KiB as many as have 16 MiB together.
+    /// The timeouts of the calls end that.
     ///
     /// ```no_run
     /// # fn example(cluster: &everport::Cluster) -> Result<(), Box<dyn std::error::Error>> {

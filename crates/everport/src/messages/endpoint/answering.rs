@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::calls::{CALLS_AT_A_TIME, weight_of};
+use super::calls::{BYTES_AT_A_TIME, CALLS_AT_A_TIME, weight_of};
 use super::state::State;
 use super::subscribers::Received;
 use super::wakes::Wakes;
@@ -29,8 +29,10 @@ pub(super) struct Answerer {
 /// One peer's requests of one event.
 #[derive(Default)]
 struct Caller {
-    /// What those weigh that are being answered.
+    /// How many are being answered.
     running: usize,
+    /// What the long ones among those weigh.
+    weight: usize,
     waiting: VecDeque<(u64, Received)>,
 }
 
@@ -86,7 +88,8 @@ impl State {
         let Some(caller) = answerer.callers.get_mut(&peer) else {
             return;
         };
-        caller.running -= weight;
+        caller.running -= 1;
+        caller.weight -= weight;
         if caller.running == 0 && caller.waiting.is_empty() {
             answerer.callers.remove(&peer);
         }
@@ -122,15 +125,22 @@ impl State {
 }
 
 impl Caller {
-    /// The next request, if there is room for it among those that are being answered.
+    /// The next request, if there is room for it among those that are being answered. Short ones pass a long one that there is
+    /// no room for; other long ones do not.
     fn next(&mut self) -> Option<(u64, Received)> {
-        let (_, next) = self.waiting.front()?;
-        let running = self.running + weight_of(next.body.len());
-        if running > CALLS_AT_A_TIME {
+        if self.running == CALLS_AT_A_TIME {
             return None;
         }
-        self.running = running;
-        self.waiting.pop_front()
+        let weight = |(_, it): &(u64, Received)| weight_of(it.body.len());
+        let first = weight(self.waiting.front()?);
+        // Few are looked at: no more long ones wait than a window has room for.
+        let (place, weight) = match self.weight + first <= BYTES_AT_A_TIME {
+            true => (0, first),
+            false => (self.waiting.iter().position(|it| weight(it) == 0)?, 0),
+        };
+        self.running += 1;
+        self.weight += weight;
+        self.waiting.remove(place)
     }
 }
 
@@ -172,35 +182,67 @@ impl Future for Caught {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::messages::endpoint::calls::BYTES_AT_A_TIME;
+    use crate::messages::endpoint::calls::SHORT;
 
-    /// Whoever calls waits by himself, and a stranger need not.
-    #[test]
-    fn requests_that_are_begun_are_bounded_by_their_bytes_too() {
+    /// Requests of these lengths, numbered from 0. Whoever calls waits by himself, and a stranger need not.
+    fn caller(lengths: &[usize]) -> Caller {
         let mut caller = Caller::default();
-        for (call, length) in [
-            BYTES_AT_A_TIME / 2,
-            BYTES_AT_A_TIME / 2,
-            1,
-            BYTES_AT_A_TIME * 2,
-        ]
-        .into_iter()
-        .enumerate()
-        {
+        for (call, length) in lengths.iter().enumerate() {
             let received = Received {
                 from: Peer::Watcher,
-                body: vec![0; length],
+                body: vec![0; *length],
                 kept: 0,
             };
             caller.waiting.push_back((call as u64, received));
         }
-        let mut next = || caller.next().map(|(call, _)| call);
-        assert_eq!([next(), next(), next()], [Some(0), Some(1), None]);
+        caller
+    }
+
+    /// All that begin now.
+    fn begun(caller: &mut Caller) -> Vec<u64> {
+        std::iter::from_fn(|| caller.next().map(|(call, _)| call)).collect()
+    }
+
+    /// All that were begun are answered.
+    fn answer_all(caller: &mut Caller) {
         caller.running = 0;
-        let mut next = || caller.next().map(|(call, _)| call);
-        assert_eq!([next(), next()], [Some(2), None], "the long one waits");
-        caller.running = 0;
-        assert_eq!(caller.next().map(|(call, _)| call), Some(3), "alone");
-        assert_eq!(caller.running, CALLS_AT_A_TIME);
+        caller.weight = 0;
+    }
+
+    #[test]
+    fn long_requests_that_are_begun_are_bounded_by_their_bytes_too() {
+        let half = BYTES_AT_A_TIME / 2;
+        let mut caller = caller(&[half, half, SHORT + 1, BYTES_AT_A_TIME * 2, SHORT + 1]);
+        assert_eq!(begun(&mut caller), [0, 1]);
+        answer_all(&mut caller);
+        assert_eq!(begun(&mut caller), [2], "the longest waits, and the last");
+        answer_all(&mut caller);
+        assert_eq!(begun(&mut caller), [3], "alone");
+        assert_eq!(caller.weight, BYTES_AT_A_TIME);
+        answer_all(&mut caller);
+        assert_eq!(begun(&mut caller), [4]);
+    }
+
+    #[test]
+    fn short_requests_pass_long_ones_that_wait() {
+        let long = BYTES_AT_A_TIME;
+        let mut caller = caller(&[long, long, 10, long, SHORT, 0]);
+        assert_eq!(begun(&mut caller), [0, 2, 4, 5]);
+        assert_eq!((caller.running, caller.weight), (4, long));
+        answer_all(&mut caller);
+        assert_eq!(begun(&mut caller), [1]);
+    }
+
+    #[test]
+    fn as_many_long_requests_are_begun_as_have_the_bytes_that_they_may_have() {
+        let length = 300 * 1024;
+        let mut caller = caller(&[length; CALLS_AT_A_TIME]);
+        assert_eq!(begun(&mut caller).len(), BYTES_AT_A_TIME / length);
+    }
+
+    #[test]
+    fn short_requests_are_bounded_by_their_number() {
+        let mut caller = caller(&[10; CALLS_AT_A_TIME + 1]);
+        assert_eq!(begun(&mut caller).len(), CALLS_AT_A_TIME);
     }
 }

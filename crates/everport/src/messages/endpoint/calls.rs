@@ -3,7 +3,7 @@
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::outgoing::Lost;
 use super::state::{Stage, State};
@@ -20,7 +20,7 @@ pub(super) struct Pending {
     /// Who waits; `None` when nobody does any more, but the request is with the peer still.
     done: Option<oneshot::Sender<Reply>>,
     /// Given back when the peer is done with the request: what it has not answered it holds, whoever still waits for that.
-    permit: OwnedSemaphorePermit,
+    permit: Permit,
     /// Whether some of the request was sent.
     has_begun: bool,
 }
@@ -35,21 +35,67 @@ pub(super) enum Awaited {
     Never,
 }
 
-/// Leave to have a request of one event with one peer.
-pub(super) type CallSlots = Arc<Semaphore>;
+/// Leave to have requests of one event with one peer. A long one waits for its bytes apart from the short ones, which go on
+/// meanwhile: some of them may be what it waits for.
+#[derive(Clone)]
+pub(super) struct CallSlots {
+    calls: Arc<Semaphore>,
+    bytes: Arc<Semaphore>,
+}
+
+/// Leave to have one request, and for the bytes of a long one.
+pub(super) type Permit = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
 
 /// How many requests of one event one peer is sent, and answers of ours, at a time. Those beyond wait here and not in its
 /// window, where requests of other events, which these may wait for, would be stuck behind them.
 pub(crate) const CALLS_AT_A_TIME: usize = 64;
 
-/// How many bytes those have together at most, unless there is one alone that has more: a request that is being answered is held
-/// whole, and its sender's window is open for the next one.
+/// How many bytes the long ones among those have together at most, unless there is one alone that has more: a request that is
+/// being answered is held whole, and its sender's window is open for the next one.
 pub(crate) const BYTES_AT_A_TIME: usize = 16 * 1024 * 1024;
 
-/// For how many requests one with so many bytes counts.
+/// Up to how many bytes a request is short. Such are bounded by their number alone: together they have as much as long ones may.
+pub(super) const SHORT: usize = BYTES_AT_A_TIME / CALLS_AT_A_TIME;
+
+/// How many of the bytes that long requests may have one of this length takes: none if it is short.
 pub(super) fn weight_of(body: usize) -> usize {
-    let unit = BYTES_AT_A_TIME / CALLS_AT_A_TIME;
-    body.div_ceil(unit).clamp(1, CALLS_AT_A_TIME)
+    match body <= SHORT {
+        true => 0,
+        false => body.min(BYTES_AT_A_TIME),
+    }
+}
+
+impl CallSlots {
+    fn new() -> Self {
+        Self {
+            calls: Arc::new(Semaphore::new(CALLS_AT_A_TIME)),
+            bytes: Arc::new(Semaphore::new(BYTES_AT_A_TIME)),
+        }
+    }
+
+    /// Waits for leave to have a request of this weight. Its bytes come first: what waits for those keeps no short one waiting.
+    pub(super) async fn permit(self, weight: usize) -> Result<Permit, AcquireError> {
+        let bytes = match weight {
+            0 => None,
+            _ => {
+                // At most `BYTES_AT_A_TIME`.
+                let weight = u32::try_from(weight).unwrap_or(u32::MAX);
+                Some(self.bytes.acquire_many_owned(weight).await?)
+            }
+        };
+        Ok((self.calls.acquire_owned().await?, bytes))
+    }
+
+    /// Nobody has leave any more, or waits for it.
+    pub(super) fn close(&self) {
+        self.bytes.close();
+        self.calls.close();
+    }
+
+    /// Whether nobody has leave or waits for it.
+    fn is_idle(&self) -> bool {
+        Arc::strong_count(&self.calls) == 1 && Arc::strong_count(&self.bytes) == 1
+    }
 }
 
 impl State {
@@ -62,14 +108,13 @@ impl State {
             return Err(Lost::Gone(peer));
         }
         let slots = self.call_slots.entry((peer, Arc::clone(event)));
-        let slots = slots.or_insert_with(|| Arc::new(Semaphore::new(CALLS_AT_A_TIME)));
-        Ok(Arc::clone(slots))
+        Ok(slots.or_insert_with(CallSlots::new).clone())
     }
 
     /// Forgets slots that nobody uses any more.
     pub(super) fn tidy_slots(&mut self, peer: Peer, event: &Arc<str>) {
         if let Entry::Occupied(slots) = self.call_slots.entry((peer, Arc::clone(event)))
-            && Arc::strong_count(slots.get()) == 1
+            && slots.get().is_idle()
         {
             slots.remove();
         }
@@ -80,7 +125,7 @@ impl State {
         &mut self,
         peer: Peer,
         event: &Arc<str>,
-        permit: OwnedSemaphorePermit,
+        permit: Permit,
     ) -> (u64, oneshot::Receiver<Reply>) {
         self.last_call += 1;
         let (done, reply) = oneshot::channel();

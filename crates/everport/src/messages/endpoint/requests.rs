@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 
 use super::answering::{Answer, Caught, Handler, Job};
-use super::calls::{Reply, weight_of};
+use super::calls::{Permit, Reply, weight_of};
 use super::outgoing::{Lost, Outgoing};
 use super::sending::{check_event, check_length, encode};
 use super::{Endpoint, Message, Shared};
@@ -100,9 +100,7 @@ impl Endpoint {
             event: Arc::clone(event),
             permit: None,
         };
-        // At most `CALLS_AT_A_TIME`.
-        let weight = u32::try_from(weight).unwrap_or(u32::MAX);
-        match slots.acquire_many_owned(weight).await {
+        match slots.permit(weight).await {
             Ok(permit) => slot.permit = Some(permit),
             // Closed with the endpoint or with the peer; sending to it says which.
             Err(_) => self
@@ -234,7 +232,7 @@ struct Slot<'endpoint> {
     shared: &'endpoint Arc<Shared>,
     to: Peer,
     event: Arc<str>,
-    permit: Option<OwnedSemaphorePermit>,
+    permit: Option<Permit>,
 }
 
 impl Drop for Slot<'_> {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::task::Waker;
 
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 
 use super::answering::{Answerer, Job};
-use super::calls::{CallSlots, Reply};
+use super::calls::{CallSlots, Permit, Reply};
 use super::outgoing::{Outgoing, Sent};
 use super::subscribers::Subscriber;
 use crate::messages::Peer;
@@ -18,7 +18,7 @@ pub(super) struct Wakes {
     pub(super) sent: Vec<(oneshot::Sender<Sent>, Sent)>,
     pub(super) replies: Vec<(oneshot::Sender<Reply>, Reply)>,
     /// Leave for calls that others may have.
-    pub(super) permits: Vec<OwnedSemaphorePermit>,
+    pub(super) permits: Vec<Permit>,
     /// Whose leave for calls of which event was given back without anybody who waits.
     pub(super) freed: Vec<(Peer, Arc<str>)>,
     pub(super) jobs: Vec<Job>,

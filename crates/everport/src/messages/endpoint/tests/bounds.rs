@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Semaphore;
 
-use super::harness::{LONG, WATCHER, on_both_runtimes, pends, three, until, within, worker};
+use super::harness::{LONG, WATCHER, knows, on_both_runtimes, pends, three, until, within, worker};
 use crate::messages::endpoint::calls::BYTES_AT_A_TIME;
 use crate::messages::{KEPT, LONGEST_FRAME, Lane, Message, WINDOW};
 
@@ -100,6 +100,104 @@ fn long_requests_are_answered_a_few_at_a_time_and_all_in_the_end() {
         assert!(held <= BYTES_AT_A_TIME, "{held} bytes are being answered");
         gate.add_permits(calls.len());
         for call in calls {
+            assert_eq!(within(call).await.unwrap().unwrap(), text.len());
+        }
+    });
+}
+
+#[test]
+fn a_short_call_is_answered_while_a_long_one_of_its_event_waits_for_slow_ones() {
+    on_both_runtimes(|| async {
+        let (_switch, watcher, one, _two) = three();
+        let (gate, begun) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (passing, count) = (Arc::clone(&gate), Arc::clone(&begun));
+        let length = move |request: Message<String>| {
+            let is_slow = request.value.starts_with("slow");
+            count.fetch_add(usize::from(is_slow), Ordering::Relaxed);
+            let passing = Arc::clone(&passing);
+            async move {
+                if is_slow {
+                    passing.acquire().await.unwrap().forget();
+                }
+                request.value.len()
+            }
+        };
+        watcher.answer("length", length).unwrap();
+        let text = Arc::new(format!("slow{}", "x".repeat(3_400_000)));
+        let at_a_time = BYTES_AT_A_TIME / text.len();
+        let call = || {
+            let (one, text) = (one.clone(), Arc::clone(&text));
+            async move { one.call::<_, usize>(WATCHER, "length", &*text, LONG).await }
+        };
+        let slow: Vec<_> = (0..at_a_time).map(|_| tokio::spawn(call())).collect();
+        until(|| begun.load(Ordering::Relaxed) == at_a_time).await;
+        let mut waiting = std::pin::pin!(call());
+        assert!(pends(&mut waiting).await);
+        for _ in 0..10 {
+            let short = one.call::<_, usize>(WATCHER, "length", "short", LONG);
+            assert_eq!(within(short).await.unwrap(), 5);
+        }
+        assert_eq!(begun.load(Ordering::Relaxed), at_a_time, "it has waited");
+        gate.add_permits(at_a_time + 1);
+        assert_eq!(within(waiting).await.unwrap(), text.len());
+        for call in slow {
+            assert_eq!(within(call).await.unwrap().unwrap(), text.len());
+        }
+        let left = one.shared.change(|state, _| state.traces_of_calls());
+        assert_eq!(left, 0, "traces of calls that are over");
+    });
+}
+
+/// One asks the other, whose handler asks back, whose handler asks again: with a long call of the same event between.
+#[test]
+fn a_circle_of_short_calls_goes_on_while_a_long_one_waits() {
+    on_both_runtimes(|| async {
+        let (_switch, _watcher, one, two) = three();
+        let (gate, begun) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (passing, count) = (Arc::clone(&gate), Arc::clone(&begun));
+        let asking = two.clone();
+        let work = move |request: Message<String>| {
+            let (passing, asking) = (Arc::clone(&passing), asking.clone());
+            let is_outer = request.value == "outer";
+            count.fetch_add(usize::from(!is_outer), Ordering::Relaxed);
+            async move {
+                if request.value.starts_with("slow") {
+                    passing.acquire().await.unwrap().forget();
+                }
+                if is_outer {
+                    let back = asking.call::<_, usize>(worker(1), "back", "inner", LONG);
+                    return back.await.unwrap() + 1;
+                }
+                request.value.len()
+            }
+        };
+        two.answer("work", work).unwrap();
+        let again = one.clone();
+        let back = move |request: Message<String>| {
+            let again = again.clone();
+            async move {
+                let work = again.call::<_, usize>(worker(2), "work", &request.value, LONG);
+                work.await.unwrap()
+            }
+        };
+        one.answer("back", back).unwrap();
+        knows(&one, worker(2)).await;
+        let text = Arc::new(format!("slow{}", "x".repeat(3_400_000)));
+        let at_a_time = BYTES_AT_A_TIME / text.len();
+        let long: Vec<_> = (0..=at_a_time)
+            .map(|_| {
+                let (one, text) = (one.clone(), Arc::clone(&text));
+                tokio::spawn(async move {
+                    let call = one.call::<_, usize>(worker(2), "work", &*text, LONG);
+                    call.await
+                })
+            })
+            .collect();
+        until(|| begun.load(Ordering::Relaxed) == at_a_time).await;
+        let circle = one.call::<_, usize>(worker(2), "work", "outer", LONG);
+        assert_eq!(within(circle).await.unwrap(), "inner".len() + 1);
+        gate.add_permits(long.len());
+        for call in long {
             assert_eq!(within(call).await.unwrap().unwrap(), text.len());
         }
     });

@@ -2,22 +2,32 @@
 
 use std::time::{Duration, Instant};
 
+use crate::Stalls;
+
 /// How often such a check may be spoilt. What is really wrong is so each time.
 const ATTEMPTS: usize = 5;
+
+/// How late a sleeping thread must have woken up for the machine to have spoilt a check. A calm one wakes it at once, a busy
+/// one is late by more than this every second.
+const STALL: Duration = Duration::from_millis(10);
 
 /// Checks again when it was spoilt, a few times at most. An error is what only shows something when no process stood
 /// still: whatever must never be wrong panics instead.
 ///
 /// # Panics
-/// When it is spoilt each time: then it is no accident.
+/// When it is spoilt each time: then it is no accident. At once when nothing stood still meanwhile.
 #[track_caller]
 pub fn unless_spoilt(check: impl Fn() -> Result<(), String>) {
     let mut spoilt = Vec::new();
     while spoilt.len() < ATTEMPTS {
-        match check() {
+        let stalls = Stalls::watch();
+        let checked = check();
+        let longest = stalls.longest();
+        match checked {
             Ok(()) => return,
             Err(how) => {
-                println!("an attempt that shows nothing: {how}");
+                assert!(longest >= STALL, "only {longest:?} of stall: {how}");
+                println!("an attempt that shows nothing ({longest:?} of stall): {how}");
                 spoilt.push(how);
             }
         }

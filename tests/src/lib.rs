@@ -14,6 +14,7 @@ mod service_manager;
 #[cfg(target_os = "linux")]
 mod serving;
 mod share;
+mod socket_directory;
 mod stalls;
 mod told;
 mod turn;
@@ -42,6 +43,7 @@ pub use service_manager::{loopback_socket, notifications, with_sockets};
 #[cfg(target_os = "linux")]
 pub use serving::{connections, stop_and_count};
 pub use share::check_share;
+pub use socket_directory::socket_directory;
 pub use stalls::Stalls;
 pub use told::Told;
 pub use turn::{share_turn, take_turn};

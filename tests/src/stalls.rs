@@ -30,15 +30,23 @@ impl Stalls {
         Self { is_over, thread }
     }
 
+    /// By how much it woke up too late at most.
+    ///
+    /// # Panics
+    /// Never: its thread does not.
+    #[must_use]
+    pub fn longest(self) -> Duration {
+        self.is_over.store(true, Ordering::Relaxed);
+        self.thread.join().expect("it only sleeps")
+    }
+
     /// How much later than on a calm machine a request may have been answered.
     ///
     /// # Panics
     /// Never: its thread does not.
     #[must_use]
     pub fn allowance(self) -> Duration {
-        self.is_over.store(true, Ordering::Relaxed);
-        let longest = self.thread.join().expect("it only sleeps");
-        longest * PROGRAMS
+        self.longest() * PROGRAMS
     }
 }
 

@@ -27,7 +27,7 @@ impl Unread {
     /// When it does not listen in time.
     #[must_use]
     pub fn start(kind: Kind, options: &str, arguments: &str) -> Self {
-        let directory = tempfile::tempdir().expect("a temporary directory");
+        let directory = crate::socket_directory();
         let socket = directory.path().join("socket");
         let mut command = kind.command(&format!("-w 1 {options}"), arguments);
         command.arg("--unix").arg(&socket);

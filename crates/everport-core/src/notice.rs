@@ -15,7 +15,7 @@ pub enum Notice {
         slot: SlotId,
         /// Its generation.
         generation: Generation,
-        /// The time from spawn to ready.
+        /// The time from when it existed to ready.
         boot: Duration,
     },
     /// Every slot has a ready worker for the first time.
@@ -25,7 +25,7 @@ pub enum Notice {
         /// The time since the supervisor was made.
         took: Duration,
     },
-    /// A worker was not ready within the boot timeout, or was stopped that long before it had settled, and
+    /// A worker was not ready within the boot timeout from when it existed, or was stopped that long before it had settled, and
     /// is killed.
     BootTimedOut {
         /// Which one.

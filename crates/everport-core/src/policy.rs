@@ -5,7 +5,7 @@ use core::time::Duration;
 /// Everything the supervisor is told once, at its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
-    /// How long a worker may take to exist, and then to be ready, and how long one that has not settled yet may be
+    /// How long a worker may take to be ready, from when it exists, and how long one that has not settled yet may be
     /// stopped. Default 30 s.
     pub boot_timeout: Duration,
     /// How long a new worker must stay ready before a rollout moves on. Default 1 s.

@@ -61,10 +61,10 @@ fn a_shared_socket_that_was_shut_down_listens_again_at_once() {
         took.sort();
         let (median, longest) = (took[SHUTDOWNS / 2], took[SHUTDOWNS - 1]);
         println!("{share}: listens again after {median:?} (median), {longest:?} (longest)");
-        // How long the longest takes is for the machine to say.
         // On a calm machine it is a millisecond, with the request that leads to it.
         let allowance = stalls.allowance();
         assert!(median < Duration::from_millis(50) + allowance, "{took:?}");
+        assert!(longest < Duration::from_secs(1) + allowance, "{took:?}");
         assert_eq!(get(address, "/").body, "Hello, World!");
     }
 }

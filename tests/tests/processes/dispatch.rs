@@ -284,7 +284,7 @@ fn ipv6_is_dispatched_as_well(kind: Kind) {
 }
 
 fn a_unix_socket_is_dispatched_when_that_is_asked_for(kind: Kind) {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = everport_tests::socket_directory();
     let path = directory.path().join("socket");
     let options = "-w 2 --settle 0 --share dispatch --log-level debug";
     let cluster = kind.ready(options, &format!("--unix {}", path.display()));

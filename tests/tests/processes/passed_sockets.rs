@@ -114,7 +114,7 @@ fn what_comes_while_nobody_serves_waits_for_the_next_instance(kind: Kind) {
 }
 
 fn the_file_of_a_unix_socket_stays_and_leads_to_the_next_instance(kind: Kind) {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = everport_tests::socket_directory();
     let path = directory.path().join("socket");
     let socket = UnixListener::bind(&path).unwrap();
     let arguments = format!("--unix {}", path.display());
@@ -138,7 +138,7 @@ fn the_file_of_a_unix_socket_stays_and_leads_to_the_next_instance(kind: Kind) {
 fn a_port_that_no_release_wants_any_more_stays_open_for_one_that_does(kind: Kind) {
     let (web, address) = loopback_socket();
     let (second, second_address) = loopback_socket();
-    let directory = tempfile::tempdir().unwrap();
+    let directory = everport_tests::socket_directory();
     let release = directory.path().join("release");
     let put = |text: &str| std::fs::write(&release, text).unwrap();
     put("v1 second-port");
@@ -228,7 +228,7 @@ fn one_whose_number_the_kernel_chose_is_given_up_instead_of_listening_at_another
 }
 
 fn a_unix_socket_that_a_worker_shuts_down_is_not_replaced_by_our_own(kind: Kind) {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = everport_tests::socket_directory();
     let path = directory.path().join("socket");
     let socket = UnixListener::bind(&path).unwrap();
     let identity = |path: &Path| std::os::unix::fs::MetadataExt::ino(&path.metadata().unwrap());

@@ -55,7 +55,7 @@ fn steps(told: &Log) -> Vec<String> {
 }
 
 fn a_start_a_rollout_and_a_stop_are_told(kind: Kind) {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = everport_tests::socket_directory();
     let command = kind.command("-w 2 --settle 0", "--listen 127.0.0.1:0");
     let (cluster, told) = ready(command, directory.path());
     let line = told.wait_for("READY=1");
@@ -88,7 +88,7 @@ fn a_start_a_rollout_and_a_stop_are_told(kind: Kind) {
 
 #[test]
 fn a_service_manager_that_listens_late_learns_that_the_cluster_is_ready() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = everport_tests::socket_directory();
     let path = directory.path().join("notify");
     let mut command = command("-w 1", "--listen 127.0.0.1:0");
     command.env("NOTIFY_SOCKET", &path);
@@ -126,7 +126,7 @@ fn an_abstract_address_is_as_good_as_a_path() {
 
 #[test]
 fn a_rollout_that_aborts_leaves_nobody_waiting_for_it() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = everport_tests::socket_directory();
     let deployment = Deployment::of("v1");
     let mut command = Cluster::command(["-w", "2", "--settle", "0"]);
     command
@@ -143,7 +143,7 @@ fn a_rollout_that_aborts_leaves_nobody_waiting_for_it() {
 
 #[test]
 fn a_restart_that_comes_during_a_rollout_is_waited_for_too() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = everport_tests::socket_directory();
     let command = command("-w 1 --settle 1", "--listen 127.0.0.1:0");
     let (cluster, told) = ready(command, directory.path());
     cluster.signal(Signal::USR1);
@@ -167,7 +167,7 @@ fn a_restart_that_comes_during_a_rollout_is_waited_for_too() {
 
 #[test]
 fn a_forced_stop_is_told_once() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = everport_tests::socket_directory();
     let command = command("-w 2", "--listen 127.0.0.1:0");
     let (mut cluster, told) = ready(command, directory.path());
     cluster.signal(Signal::QUIT);
@@ -178,7 +178,7 @@ fn a_forced_stop_is_told_once() {
 
 #[test]
 fn a_stop_that_is_forced_later_is_told_once() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = everport_tests::socket_directory();
     let release = directory.path().join("release");
     fs::write(&release, "v1 ignores-drain").unwrap();
     let arguments = format!("--listen 127.0.0.1:0 --release {}", release.display());
@@ -204,7 +204,7 @@ fn a_stop_that_is_forced_later_is_told_once() {
 
 #[test]
 fn a_cluster_that_never_gets_ready_is_told_to_stop_only() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = everport_tests::socket_directory();
     let release = directory.path().join("release");
     fs::write(&release, "v1 crashes-at-boot").unwrap();
     let arguments = format!("--listen 127.0.0.1:0 --release {}", release.display());
@@ -228,7 +228,7 @@ fn with_one_that_serves(options: &[&str], others: &str, directory: &Path) -> (Cl
 
 #[test]
 fn a_slot_that_is_crash_looping_does_not_make_the_start_fail() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = everport_tests::socket_directory();
     let (cluster, told) = with_one_that_serves(&[], "exit 1", directory.path());
     let line = told.wait_for("READY=1");
     let status = value(&line, "STATUS").unwrap();
@@ -242,7 +242,7 @@ fn a_slot_that_is_crash_looping_does_not_make_the_start_fail() {
 
 #[test]
 fn a_slot_that_is_not_ready_in_time_does_not_make_the_start_fail() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = everport_tests::socket_directory();
     let options = ["--boot-timeout", "5"];
     let (cluster, told) = with_one_that_serves(&options, "exec sleep 600", directory.path());
     let line = told.wait_for("READY=1");
@@ -253,13 +253,13 @@ fn a_slot_that_is_not_ready_in_time_does_not_make_the_start_fail() {
 
 #[test]
 fn the_watchdog_is_fed_while_the_loop_turns_and_only_if_it_is_ours() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = everport_tests::socket_directory();
     let mut ours = command("-w 1", "--listen 127.0.0.1:0");
     ours.env("WATCHDOG_USEC", "100000");
     let (cluster, told) = ready(ours, directory.path());
     told.wait_for_many(10, "WATCHDOG=1");
     drop(cluster);
-    let directory = tempfile::tempdir().unwrap();
+    let directory = everport_tests::socket_directory();
     let mut theirs = command("-w 1 --settle 0.3", "--listen 127.0.0.1:0");
     theirs
         .env("WATCHDOG_USEC", "100000")
@@ -272,7 +272,7 @@ fn the_watchdog_is_fed_while_the_loop_turns_and_only_if_it_is_ours() {
 
 #[test]
 fn a_service_manager_that_does_not_read_holds_up_nothing() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = everport_tests::socket_directory();
     let path = directory.path().join("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
     // Its queue is full before the cluster starts.

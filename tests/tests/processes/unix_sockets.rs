@@ -13,7 +13,7 @@ for_each_kind!(
 );
 
 fn a_path_is_served_across_restarts_and_removed_at_the_end(kind: Kind) {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = everport_tests::socket_directory();
     let path = directory.path().join("socket");
     let cluster = kind.ready("-w 2 --settle 0", &format!("--unix {}", path.display()));
     assert_eq!(get_unix(&path, "/").body, "Hello, World!");
@@ -37,7 +37,7 @@ fn an_abstract_name_is_served_across_restarts(kind: Kind) {
 }
 
 fn a_stale_file_is_replaced(kind: Kind) {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = everport_tests::socket_directory();
     let path = directory.path().join("socket");
     drop(UnixListener::bind(&path).unwrap());
     let _cluster = kind.ready("-w 1", &format!("--unix {}", path.display()));
@@ -45,7 +45,7 @@ fn a_stale_file_is_replaced(kind: Kind) {
 }
 
 fn a_live_socket_and_a_file_are_errors_and_stay(kind: Kind) {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = everport_tests::socket_directory();
     let live = directory.path().join("live");
     let _owner = UnixListener::bind(&live).unwrap();
     let file = directory.path().join("file");
@@ -64,7 +64,7 @@ fn a_live_socket_and_a_file_are_errors_and_stay(kind: Kind) {
 
 #[test]
 fn one_that_a_worker_shut_down_is_told_of_once_and_had_again_after_a_restart() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = everport_tests::socket_directory();
     let path = directory.path().join("socket");
     let arguments = format!("--listen 127.0.0.1:0 --unix {}", path.display());
     let cluster = Cluster::ready("-w 2 --settle 0", &arguments);

@@ -6,7 +6,7 @@ use super::worker::Worker;
 use crate::{AbortCause, Action, CrashLoop, ExitReason, Notice, SlotId, WorkerId, WorkerState};
 
 impl Supervisor {
-    /// Its time to get ready begins only now: the shell may have had many others to start before it.
+    /// Its time to get ready begins only now: the shell may have had many others to start before it, and answers in any case.
     pub(super) fn on_spawned(&mut self, id: WorkerId) {
         let (now, timeout) = (self.now, self.policy.boot_timeout);
         let Some(worker) = self.worker_mut(id) else {

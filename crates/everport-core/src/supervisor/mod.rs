@@ -26,7 +26,7 @@ use alloc::vec::Vec;
 use self::jitter::Jitter;
 use self::rollout::Rollout;
 use self::slot::Slot;
-use self::timers::{Timer, Timers};
+use self::timers::Timers;
 use self::worker::Worker;
 use crate::{
     Action, DrainReason, Event, ExitReason, Generation, Notice, Policy, PortId, Serving, SlotId,
@@ -213,8 +213,6 @@ impl Supervisor {
         let worker = WorkerId(self.last_worker);
         home.add(Worker::new(worker, generation, self.now));
         self.homes.insert(worker, slot);
-        let deadline = self.now + self.policy.boot_timeout;
-        self.timers.set(Timer::Boot(worker), deadline);
         self.actions.push_back(Action::Spawn {
             worker,
             slot,

@@ -75,6 +75,18 @@ fn the_time_to_get_ready_begins_when_the_worker_exists() {
 }
 
 #[test]
+fn a_worker_that_has_yet_to_be_started_has_not_failed_however_long_that_takes() {
+    let mut driver = Driver::new(Policy::default(), 1);
+    driver.forget();
+    driver.pass(s(3600));
+    driver.expect(&[]);
+    let worker = WorkerId(1);
+    driver.event(Event::Spawned { worker });
+    driver.pass(s(30));
+    driver.expect(&[kill(1)]);
+}
+
+#[test]
 fn one_that_was_killed_before_it_existed_and_never_will_is_over() {
     let mut driver = Driver::new(Policy::default(), 1);
     driver.forget();
@@ -91,7 +103,7 @@ fn one_that_was_killed_before_it_existed_and_never_will_is_over() {
 #[test]
 fn a_worker_killed_before_it_existed_is_killed_again_once_it_does() {
     let mut driver = Driver::new(Policy::default(), 1);
-    driver.pass(s(30));
+    driver.event(Event::ForceStop);
     driver.forget();
     driver.event(Event::Spawned {
         worker: WorkerId(1),

@@ -251,7 +251,7 @@ impl Checker {
             let late =
                 deadline.is_some_and(|deadline| deadline <= now) && !policy.drain_timeout.is_zero();
             assert!(!late, "worker {} drains beyond its deadline", seen.id);
-            let boots = seen.is_live() && seen.ready_at.is_none();
+            let boots = seen.is_live() && seen.exists && seen.ready_at.is_none();
             let late = boots && seen.spawned_at + policy.boot_timeout <= now;
             assert!(!late, "worker {} boots beyond its deadline", seen.id);
             let late = self.model.stood_still_too_long(seen);

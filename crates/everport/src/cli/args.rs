@@ -57,7 +57,7 @@ pub struct ClusterArgs {
     #[arg(long, help_heading = CLUSTER)]
     exit_on_crash_loop: bool,
 
-    /// How long a worker may take to be ready
+    /// How long a worker may take to be ready, from when its process exists
     #[arg(long, value_name = "SECONDS", default_value = "30", allow_negative_numbers = true,
         value_parser = seconds::parse_positive, help_heading = TIMES)]
     boot_timeout: Duration,

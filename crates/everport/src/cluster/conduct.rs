@@ -16,6 +16,10 @@ const FIRST_BYTE: Duration = Duration::from_secs(1);
 /// How often it is looked whether this process has run meanwhile.
 const SLICE: Duration = Duration::from_millis(100);
 
+/// What such a look counts at most, however late it is. So there are at least two of them, and a runtime whose handlers
+/// block for less is late without waiting any longer for it.
+const SLICE_COUNTS: Duration = Duration::from_millis(500);
+
 /// How often ports are looked at that have nothing to say themselves when they stop.
 const BEAT: Duration = Duration::from_millis(10);
 
@@ -83,8 +87,8 @@ fn stops_at(
     (port.has_waiting() && is_wanted).then_some(now + quiet.max(BEAT))
 }
 
-/// Waits until every accepted connection has said something, is gone, or had its time. Time in which this process did not
-/// run is left out: what came meanwhile has yet to be read, and on a machine that stood still nothing could come.
+/// Waits until every accepted connection has said something, is gone, or had its time. Of time in which this did not run
+/// most is left out: what came meanwhile has yet to be read, and on a machine that stood still nothing could come.
 async fn hear_first_bytes(state: &State, deadline: Instant) {
     let mut left_out = Duration::ZERO;
     loop {
@@ -93,10 +97,14 @@ async fn hear_first_bytes(state: &State, deadline: Instant) {
         if state.connections.silent() == 0 || now >= until {
             return;
         }
-        let next = until.min(now + SLICE);
-        wait(state, next).await;
-        left_out += Instant::now().saturating_duration_since(next);
+        wait(state, until.min(now + SLICE)).await;
+        left_out += not_counted(now.elapsed());
     }
+}
+
+/// How much of a look that took so long is left out.
+fn not_counted(took: Duration) -> Duration {
+    took.saturating_sub(SLICE_COUNTS)
 }
 
 async fn wait_for_deadline(state: &State) {
@@ -113,5 +121,37 @@ async fn wait(state: &State, until: Instant) {
     tokio::select! {
         () = tokio::time::sleep_until(until.into()) => {}
         () = state.connections.changed() => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many looks there are, and for how long first bytes are waited for, when each look takes that long.
+    fn looks_of(took: Duration) -> (u32, Duration) {
+        let (mut looks, mut waited, mut left_out) = (0, Duration::ZERO, Duration::ZERO);
+        while waited < FIRST_BYTE + left_out {
+            looks += 1;
+            waited += took;
+            left_out += not_counted(took);
+        }
+        (looks, waited)
+    }
+
+    #[test]
+    fn handlers_that_block_for_less_than_half_a_second_prolong_no_wait_for_first_bytes() {
+        let ms = Duration::from_millis;
+        assert_eq!(looks_of(SLICE), (10, FIRST_BYTE));
+        // Late by 400 ms each time, which is no more than the last look's own lateness.
+        assert_eq!(looks_of(SLICE + ms(400)), (2, FIRST_BYTE));
+        assert_eq!(looks_of(SLICE + ms(300)), (3, ms(1_200)));
+    }
+
+    #[test]
+    fn a_machine_that_stands_still_leaves_two_looks_and_no_more() {
+        for stood_still in [1, 5, 3600].map(Duration::from_secs) {
+            assert_eq!(looks_of(SLICE + stood_still).0, 2, "{stood_still:?}");
+        }
     }
 }

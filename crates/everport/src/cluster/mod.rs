@@ -227,7 +227,8 @@ impl Cluster {
 
     /// Resolves when it is safe to close what is idle: the drain has begun, nothing is accepted any more,
     /// and each accepted connection has sent its first byte or is gone, at most a second after the last
-    /// one was accepted. Made for `axum::serve(..).with_graceful_shutdown(..)`. Cancel safe.
+    /// one was accepted. A look that comes late, because handlers block the runtime or the machine stands still, counts
+    /// for half a second at most. Made for `axum::serve(..).with_graceful_shutdown(..)`. Cancel safe.
     pub fn terminated(&self) -> Terminated {
         Terminated::new(self.state.watch_phase())
     }

@@ -202,7 +202,7 @@ impl Builder {
         self
     }
 
-    /// How long a worker may take from spawn to ready. Default 30 s.
+    /// How long a worker may take to be ready, from when its process or thread exists. Default 30 s.
     pub fn boot_timeout(mut self, timeout: Duration) -> Self {
         self.policy.boot_timeout = timeout;
         self

@@ -48,6 +48,8 @@ impl EventLoop {
     /// most, so that nobody keeps others from being started by saying a lot.
     pub(super) async fn hear_between_starts(&mut self) {
         let mut left = INBOX;
+        // A runtime that drives this loop itself comes back to it before the tasks that it has woken in the same turn.
+        tokio::task::yield_now().await;
         loop {
             // What has come over a link gets into the inbox meanwhile.
             tokio::task::yield_now().await;
@@ -123,6 +125,29 @@ mod tests {
         event_loop.start_next();
         assert_eq!(event_loop.workers.len(), 2);
         stop(event_loop).await;
+    }
+
+    /// This loop is polled before the tasks that the runtime wakes in the same turn, as a program's main future is.
+    #[tokio::test]
+    async fn what_has_come_over_a_link_is_heard_before_the_next_one_is_started() {
+        let watcher = Watcher::threads(1, leave_when_told).build().unwrap();
+        let (mut event_loop, _end) = watcher.into_loop().unwrap();
+        let (ours, theirs) = tokio::net::UnixStream::pair().unwrap();
+        let sender = event_loop.sender.clone();
+        let reader = tokio::spawn(async move {
+            theirs.readable().await.unwrap();
+            let worker = WorkerId(4711);
+            let error = LinkError::Closed;
+            let said = Input::LinkFailed { worker, error };
+            sender.send(said).await.unwrap();
+        });
+        for _ in 0..3 {
+            tokio::task::yield_now().await; // it waits at its socket now
+        }
+        ours.try_write(b"!").unwrap();
+        event_loop.hear_between_starts().await;
+        assert!(reader.is_finished());
+        assert!(event_loop.inbox.is_empty());
     }
 
     #[tokio::test]

@@ -71,7 +71,7 @@ impl Checker {
         let seen = &self.model.workers[&worker];
         assert!(seen.is_live(), "worker {worker} is on its way out");
         let deadline = seen.spawned_at + self.model.policy.boot_timeout;
-        let boots_too_long = seen.ready_at.is_none() && deadline <= self.model.now;
+        let boots_too_long = seen.exists && seen.ready_at.is_none() && deadline <= self.model.now;
         assert!(
             boots_too_long || self.model.stood_still_too_long(seen),
             "worker {worker} had time left, or nobody waits for it"

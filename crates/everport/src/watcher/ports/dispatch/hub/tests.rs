@@ -18,10 +18,14 @@ fn join(hub: &mut Hub, worker: WorkerId) -> (ChannelId, TakingEnd) {
     (id, end)
 }
 
-/// Places something that can be sent, which is all that matters of it here.
-fn place(hub: &mut Hub, worker: WorkerId) {
+/// Something that can be sent, which is all that matters of it here.
+fn connection() -> Connection {
     let (socket, _) = pair().unwrap();
-    let connection = Connection { socket, peer: None };
+    Connection { socket, peer: None }
+}
+
+fn place(hub: &mut Hub, worker: WorkerId) {
+    let connection = connection();
     assert_eq!(hub.place(worker, connection), Outcome::Placed);
 }
 
@@ -86,4 +90,16 @@ async fn what_was_placed_is_taken_back_each_time_and_looked_for_only_then() {
         assert!(hub.next_returned().is_some());
         assert!(hub.next_returned().is_none());
     }
+    // One that the hub knows nothing of shows whether it looks.
+    let unseen = connection();
+    let placed = Placed {
+        is_acknowledged: false,
+        tells_end: false,
+        peer: None,
+    };
+    let end = &hub.channels[&WORKER].end;
+    end.place(placed, unseen.socket.as_fd()).unwrap();
+    hub.stop_serving(WORKER);
+    assert!(hub.next_returned().is_none());
+    assert!(hub.has_untaken(), "it stays where it is");
 }

@@ -257,6 +257,8 @@ impl Cluster {
     /// finished, as the last thing before the process ends; the watcher kills a process that stays beyond its
     /// deadline. Called again it does nothing.
     ///
+    /// Connections that are still open 50 ms later than that are reported as cut.
+    ///
     /// Log records need no flush: what was logged by then has been handed over, and so has what is logged after
     /// this.
     ///
@@ -270,6 +272,7 @@ impl Cluster {
         self.state.wish_to_leave();
         self.terminated().await;
         self.state.finish_serving().await;
+        self.state.let_go().await;
         let state = Arc::clone(&self.state);
         tokio::spawn(async move { state.hooks.run().await });
         let panicked = self.state.hooks.outcome().await;

@@ -29,6 +29,10 @@ use crate::ring::Producer;
 /// How long after a drain's beginning records are waited for: its time is for connections.
 const LOG: Duration = Duration::from_secs(1);
 
+/// How long connections may outlive their server before they count as cut. Tasks that end take microseconds, unless the
+/// machine is busy.
+const MOMENT: Duration = Duration::from_millis(50);
+
 /// One worker, seen from inside.
 pub(crate) struct State {
     /// `None` when this process runs standalone.
@@ -232,6 +236,15 @@ impl State {
         tokio::select! {
             () = self.connections.none_served() => {}
             _ = phase.wait_for(|phase| *phase >= Phase::Expired) => {}
+        }
+    }
+
+    /// Waits a moment for connections that the server is done with: it may say that it has finished just before its tasks
+    /// drop them, and they would be told as cut.
+    pub(crate) async fn let_go(&self) {
+        let end = Instant::now() + MOMENT;
+        while self.is_worker() && self.connections.are_open() && Instant::now() < end {
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 

@@ -107,6 +107,11 @@ impl Connections {
         self.accepted.counts().going_on
     }
 
+    /// Whether there is any that has not ended.
+    pub(crate) fn are_open(&self) -> bool {
+        self.accepted.counts().going_on > 0
+    }
+
     /// How many of the open ones have not sent a byte yet.
     pub(crate) fn silent(&self) -> u32 {
         self.silent.load(Ordering::SeqCst)

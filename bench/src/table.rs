@@ -278,7 +278,10 @@ impl fmt::Display for Outcome {
         for table in &self.tables {
             writeln!(f, "{table}")?;
         }
-        writeln!(f, "{}", of_figures(&self.figures))
+        if !self.figures.is_empty() {
+            writeln!(f, "{}", of_figures(&self.figures))?;
+        }
+        Ok(())
     }
 }
 

@@ -17,6 +17,7 @@ mod pinning;
 mod plot;
 mod scenario;
 mod statistics;
+mod steady;
 mod subject;
 mod table;
 mod turns;

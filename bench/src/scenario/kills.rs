@@ -4,13 +4,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use everport::Sharing;
-use everport_load::{Load, RunningLoad};
+use everport_load::RunningLoad;
 use everport_tests::{Cluster, WorkerSeen, stop_and_count};
 use rustix::process::Signal;
 
 use crate::effort::Effort;
-use crate::phase::{Comparison, Phase, Round, TRACES};
+use crate::phase::{Comparison, Phase, Round};
 use crate::plot::Plot;
+use crate::steady::steady;
 use crate::subject::{SHARINGS, lossless_cluster};
 use crate::table::{Cell, Figure, Outcome, Table};
 use crate::turns::in_turn;
@@ -229,14 +230,8 @@ fn name(victims: u32) -> &'static str {
 }
 
 fn load(cluster: &Cluster, duration: Duration) -> anyhow::Result<RunningLoad> {
-    let load = Load::new(cluster.address())
-        .clients(CLIENTS)
-        .one_shot()
-        .rate(f64::from(RATE))
+    let load = steady(cluster.address(), CLIENTS, RATE)
         .path(format!("/block/{WORK}"))
-        .expect_body("Hello, World!")
-        .source_addresses(8)
-        .traces(TRACES)
         .duration(duration);
     Ok(load.start()?)
 }

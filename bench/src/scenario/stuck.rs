@@ -6,15 +6,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use everport::Sharing;
-use everport_load::{Load, RunningLoad, Trace};
+use everport_load::{RunningLoad, Trace};
 use everport_tests::Cluster;
 use tempfile::TempDir;
 
 use crate::effort::Effort;
 use crate::fault::{FAULTS, Fault, Suffered};
-use crate::phase::{Comparison, Round, TRACES};
+use crate::phase::{Comparison, Round};
 use crate::plot::Plot;
 use crate::statistics::{Interval, Sample, millis};
+use crate::steady::steady;
 use crate::subject::{SHARINGS, breakable_cluster};
 use crate::table::{Cell, Figure, Limit, Outcome, Table};
 use crate::turns::in_turn;
@@ -234,14 +235,8 @@ fn fault_length(seconds: Duration) -> Duration {
 }
 
 fn load(cluster: &Cluster, duration: Duration) -> anyhow::Result<RunningLoad> {
-    let load = Load::new(cluster.address())
-        .clients(CLIENTS)
-        .one_shot()
-        .rate(f64::from(RATE))
-        .expect_body("Hello, World!")
-        .source_addresses(8)
+    let load = steady(cluster.address(), CLIENTS, RATE)
         .timeout(Duration::from_secs(30))
-        .traces(TRACES)
         .duration(duration);
     Ok(load.start()?)
 }

@@ -7,12 +7,13 @@ mod way;
 use std::time::Duration;
 
 use everport::Sharing;
-use everport_load::{Load, RunningLoad};
+use everport_load::RunningLoad;
 use everport_tests::{Cluster, take_turn};
 
 use crate::effort::Effort;
-use crate::phase::{Comparison, Phase, Round, TRACES};
+use crate::phase::{Comparison, Phase, Round};
 use crate::plot::Plot;
+use crate::steady::steady;
 use crate::subject::lossless_cluster;
 use crate::table::{Outcome, Table};
 use crate::turns::in_turn;
@@ -157,14 +158,7 @@ fn plot(way: Way, all: &[Measured]) -> Plot {
 }
 
 fn load(cluster: &Cluster, duration: Duration) -> anyhow::Result<RunningLoad> {
-    let load = Load::new(cluster.address())
-        .clients(CLIENTS)
-        .one_shot()
-        .rate(f64::from(RATE))
-        .expect_body("Hello, World!")
-        .source_addresses(8)
-        .traces(TRACES)
-        .duration(duration);
+    let load = steady(cluster.address(), CLIENTS, RATE).duration(duration);
     Ok(load.start()?)
 }
 
